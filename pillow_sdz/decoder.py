@@ -1,0 +1,52 @@
+"""From a parsed file to a picture: palette and indices to codes (integers), codes to latents, U-Net, autoencoder."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pillow_sdz.codes import to_latents
+from pillow_sdz.container import Container
+from pillow_sdz.errors import SdzError, SdzModelError
+from pillow_sdz.layers import decode_codes
+from pillow_sdz.models import registry
+from pillow_sdz.models.model import DEFAULT_TILE
+
+NOISE_UNIT = 0.25  # the header counts the codes' noise in quarters of a code step
+
+
+def decode(
+    container: Container, *, file: str, steps: int | None = None, device: str | None = None, tile: int | None = None,
+    dtype: str | None = None,
+) -> NDArray[np.uint8]:  # fmt: skip
+    """Decode a picture, (H, W, 3) in RGB.
+
+    Args:
+        container: what `pillow_sdz.container.parse` returned.
+        file: name for error messages.
+        steps: U-Net steps; None takes the number stored in the file, 0 skips the U-Net.
+        device, dtype: see `pillow_sdz.models.registry.load`.
+        tile: side of a tile's core in pixels.
+
+    Raises:
+        SdzError: the payload is damaged, or its model is missing or does not fit the file.
+    """
+    header = container.header
+    try:
+        manifest = registry.find_by_fingerprint(header.fingerprint)
+        expected = (manifest.codes.channels, manifest.codes.factor)
+        if (header.channels, header.factor) != expected:
+            raise SdzModelError(
+                f"the file does not fit its model {manifest.full_name}",
+                field="channels, factor", found=(header.channels, header.factor), expected=expected,
+            )  # fmt: skip
+        codes = decode_codes(container, partial(registry.find_model_palette, header.fingerprint), file)
+        model = registry.load(manifest, device, dtype)
+    except SdzError as error:
+        raise error if error.file else error.with_file(file) from error
+    latents = to_latents(codes, manifest.codes.step)
+    noise = header.noise * NOISE_UNIT * manifest.codes.step
+    latents = model.denoise(latents, noise, header.steps if steps is None else steps)
+    return model.decode(latents, header.height, header.width, tile or DEFAULT_TILE)

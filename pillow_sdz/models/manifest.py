@@ -1,0 +1,193 @@
+"""A model folder's manifest: ``model.json``, checked field by field. Needs neither torch nor diffusers.
+
+A model is a folder in diffusers' layout (``vae/``, ``unet/``, ``scheduler/``) plus this file, and optionally
+``palettes/NUMBER.u8``: plain uint8 data, entries x channels, for files that name a palette instead of holding one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pillow_sdz.errors import SdzModelError
+from pillow_sdz.limits import MAX_CHANNELS, MAX_ENTRIES, MIN_ENTRIES
+
+FILE_NAME = "model.json"
+MAX_MANIFEST_BYTES = 1 << 20  # a manifest is a few kilobytes; more is not one of ours
+NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*")
+
+
+@dataclass(frozen=True)
+class PaletteFile:
+    """One palette that belongs to the model: its number, its entries and the SHA-256 of its file."""
+
+    number: int
+    entries: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CodeMapping:
+    """How uint8 codes stand for latents: latent = (code - 127.5) * step, clipped by ``bound`` * tanh(z / ``bound``).
+
+    Attributes:
+        step: latent value of one code, in the units of the autoencoder's latents.
+        bound: soft limit of the encoder's latents, or None where they are not bounded.
+        channels: channels of the latent, 1 to 64.
+        factor: pixels per latent position along each axis.
+        palettes: the palettes that files may name by number.
+    """
+
+    step: float
+    bound: float | None
+    channels: int
+    factor: int
+    palettes: tuple[PaletteFile, ...] = ()
+
+    def canonical_json(self) -> bytes:
+        """The form that the fingerprint covers: sorted keys, no spaces, UTF-8."""
+        palettes = [{"entries": p.entries, "number": p.number, "sha256": p.sha256} for p in self.palettes]
+        fields = {
+            "bound": self.bound, "channels": self.channels, "factor": self.factor, "palettes": palettes, "step": self.step
+        }  # fmt: skip
+        return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True)
+class Context:
+    """How many latent positions around an output position can change it: the overlap that tiles need."""
+
+    encoder: int
+    decoder: int
+    unet: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``model.json`` says. ``fingerprint`` is the SHA-256, in hex, that `fingerprint.fingerprint` computes."""
+
+    folder: Path
+    name: str
+    version: int
+    fingerprint: str
+    codes: CodeMapping
+    context: Context
+    latent_scaling: float
+    steps: int
+    preview_matrix: tuple[tuple[int, ...], ...]
+    licence: str
+    training_data: tuple[dict[str, Any], ...]
+
+    @property
+    def full_name(self) -> str:
+        """Name and version, as files and error messages give it: ``tiny-1``."""
+        return f"{self.name}-{self.version}"
+
+    @property
+    def short_fingerprint(self) -> bytes:
+        """The first 8 bytes of the fingerprint, which is what a file holds."""
+        return bytes.fromhex(self.fingerprint)[:8]
+
+    def palette(self, number: int) -> NDArray[np.uint8]:
+        """Read the model's palette ``number``, (entries, channels).
+
+        Raises:
+            SdzModelError: the model has no such palette, or its file does not match the manifest.
+        """
+        listed = next((p for p in self.codes.palettes if p.number == number), None)
+        if listed is None:
+            known = ", ".join(str(p.number) for p in self.codes.palettes) or "none"
+            raise SdzModelError(f"model {self.full_name} has no such palette", field="palette number", found=number, expected=known)
+        path = self.folder / "palettes" / f"{number}.u8"
+        expected = listed.entries * self.codes.channels
+        try:
+            with path.open("rb") as file:
+                data = file.read(expected + 1)
+        except OSError as error:
+            raise SdzModelError(f"cannot read a palette of model {self.full_name}: {error}", file=str(path), remedy=REINSTALL) from error
+        if len(data) != expected or hashlib.sha256(data).hexdigest() != listed.sha256:
+            raise SdzModelError("the palette differs from the model's manifest", file=str(path), field="SHA-256", remedy=REINSTALL)
+        return np.frombuffer(data, np.uint8).reshape(listed.entries, self.codes.channels)
+
+
+REINSTALL = "install the model again"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check ``folder``/model.json.
+
+    Raises:
+        SdzModelError: it is missing, not JSON, or a field is missing, of the wrong type or out of range.
+    """
+    path = folder / FILE_NAME
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_MANIFEST_BYTES + 1)
+        if len(raw) > MAX_MANIFEST_BYTES:
+            raise SdzModelError("too large for a manifest", file=str(path), field="size", expected=f"at most {MAX_MANIFEST_BYTES} bytes")
+        fields = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise SdzModelError(f"not a model manifest: {error}", file=str(path), remedy=REINSTALL) from error
+    except SdzModelError:
+        raise
+    except OSError as error:
+        raise SdzModelError(f"cannot read the model's manifest: {error}", file=str(path), remedy=REINSTALL) from error
+    return _checked(fields, folder, str(path))
+
+
+def _checked(fields: object, folder: Path, file: str) -> Manifest:
+    def fail(field: str, found: object, expected: str) -> SdzModelError:
+        return SdzModelError("wrong field", file=file, field=field, found=repr(found)[:80], expected=expected, remedy=REINSTALL)
+
+    def number(source: dict[str, Any], field: str, low: float, high: float, kind: type = int) -> Any:
+        value = source.get(field)
+        if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)) or not low <= value <= high:
+            raise fail(field, value, f"{'a whole number' if kind is int else 'a number'} from {low} to {high}")
+        return value
+
+    if not isinstance(fields, dict) or fields.get("format") != "pillow_sdz model":
+        raise fail("format", fields.get("format") if isinstance(fields, dict) else fields, '"pillow_sdz model"')
+    mapping, context = fields.get("codes"), fields.get("context")
+    if not isinstance(mapping, dict) or not isinstance(context, dict):
+        raise fail("codes, context", mapping, "objects")
+    name, digest = fields.get("name"), fields.get("fingerprint")
+    if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
+        raise fail("name", name, "lower-case letters, digits, dots, underscores and inner hyphens")
+    if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
+        raise fail("fingerprint", digest, "64 hexadecimal digits")
+    channels = number(mapping, "channels", 1, MAX_CHANNELS)
+    palettes = []
+    for item in mapping.get("palettes", []):
+        if not isinstance(item, dict) or not re.fullmatch("[0-9a-f]{64}", str(item.get("sha256"))):
+            raise fail("codes.palettes", item, "objects with number, entries and sha256")
+        entries = number(item, "entries", MIN_ENTRIES, MAX_ENTRIES)
+        palettes.append(PaletteFile(number(item, "number", 0, 0xFFFF), entries, item["sha256"]))
+    matrix = np.array(fields.get("preview_matrix"), dtype=object)
+    if matrix.shape != (channels + 1, 3) or any(not isinstance(v, int) or not -128 <= v <= 127 for v in matrix.flat):
+        raise fail("preview_matrix", fields.get("preview_matrix"), f"{channels + 1} rows of 3 whole numbers from -128 to 127")
+    return Manifest(
+        folder=folder,
+        name=name,
+        version=number(fields, "version", 1, 10**6),
+        fingerprint=digest,
+        codes=CodeMapping(
+            step=number(mapping, "step", 1e-9, 1e9, float),
+            bound=None if mapping.get("bound") is None else number(mapping, "bound", 1e-9, 1e9, float),
+            channels=channels,
+            factor=number(mapping, "factor", 1, 64),
+            palettes=tuple(palettes),
+        ),
+        context=Context(*(number(context, part, 0, 4096) for part in ("encoder", "decoder", "unet"))),
+        latent_scaling=number(fields, "latent_scaling", 1e-9, 1e9, float),
+        steps=number(fields, "steps", 0, 255),
+        preview_matrix=tuple(tuple(int(v) for v in row) for row in matrix),
+        licence=str(fields.get("licence", "unknown")),
+        training_data=tuple(item for item in fields.get("training_data", []) if isinstance(item, dict)),
+    )

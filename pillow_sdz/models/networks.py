@@ -1,0 +1,125 @@
+"""The project's own network: a small latent U-Net that removes quantisation noise.
+
+The autoencoders of this project are diffusers classes (``AutoencoderDC`` for ``tiny``). No U-Net in diffusers fits:
+``UNet2DModel`` normalises with GroupNorm, whose statistics depend on the size of the picture, so that tiles of a
+large picture would differ from the whole. `LatentUNet` normalises over channels only.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils import BaseOutput
+from torch import Tensor, nn
+
+
+class LatentUNetOutput(BaseOutput):
+    """What `LatentUNet` returns: ``sample``, the predicted noise, shaped like its input."""
+
+    sample: Tensor
+
+
+class ChannelNorm(nn.Module):
+    """Root-mean-square normalisation over the channels of each position (Zhang and Sennrich 2019), with a gain."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-5).to(x.dtype)
+        return x * scale * self.gain[:, None, None].to(x.dtype)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a residual; the timestep scales and shifts between them. Identity at start."""
+
+    def __init__(self, channels: int, time_channels: int) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.time = nn.Linear(time_channels, 2 * channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.time.weight)
+        nn.init.zeros_(self.time.bias)
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        scale, shift = self.time(time)[:, :, None, None].chunk(2, 1)
+        h = self.conv1(self.norm(x)) * (1 + scale) + shift
+        return x + self.conv2(F.silu(h))
+
+
+class LatentUNet(ModelMixin, ConfigMixin):
+    """Predicts the noise in a latent, given the timestep that stands for its noise level.
+
+    Two resolutions, convolutions only, normalisation over channels only: an output position depends on latents at
+    most `receptive_radius` positions away, whatever the size of the picture. The last convolution starts at zero, so
+    that an untrained U-Net predicts no noise and leaves the latent as it is.
+
+    Args:
+        in_channels: channels of the latent.
+        block_out_channels: channels at full and at half latent resolution.
+        layers_per_block: residual blocks before (and again after) the half resolution, and blocks at it.
+        time_channels: width of the timestep embedding.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        in_channels: int = 4,
+        block_out_channels: tuple[int, int] = (64, 160),
+        layers_per_block: tuple[int, int] = (1, 4),
+        time_channels: int = 64,
+    ) -> None:
+        super().__init__()
+        wide, deep = block_out_channels
+        self.time = nn.Sequential(
+            nn.Linear(time_channels, time_channels), nn.SiLU(), nn.Linear(time_channels, time_channels), nn.SiLU()
+        )
+        self.conv_in = nn.Conv2d(in_channels, wide, 3, padding=1)
+        self.before = nn.ModuleList(ResidualBlock(wide, time_channels) for _ in range(layers_per_block[0]))
+        self.down = nn.Conv2d(wide, deep, 2, stride=2)
+        self.middle = nn.ModuleList(ResidualBlock(deep, time_channels) for _ in range(layers_per_block[1]))
+        self.up = nn.Conv2d(deep, 4 * wide, 1)
+        self.after = nn.ModuleList(ResidualBlock(wide, time_channels) for _ in range(layers_per_block[0]))
+        self.norm_out = ChannelNorm(wide)
+        self.conv_out = nn.Conv2d(wide, in_channels, 3, padding=1)
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
+
+    @property
+    def receptive_radius(self) -> int:
+        """How many latent positions away an input can still change an output."""
+        outer, inner = self.config["layers_per_block"]
+        return 2 + 2 * 2 * int(outer) + 2 * (2 * int(inner) + 1)
+
+    def forward(self, sample: Tensor, timestep: Tensor | int, *_: object, return_dict: bool = True, **__: object) -> LatentUNetOutput:
+        """Predict the noise of ``sample`` (B, C, h, w) at ``timestep`` (a number or B numbers, 0 to 999)."""
+        height, width = sample.shape[-2:]
+        x = F.pad(sample, (0, width % 2, 0, height % 2), mode="replicate")
+        time = self.time(self._embed(torch.as_tensor(timestep, device=sample.device)).to(sample.dtype))
+        x = self.conv_in(x)
+        for block in self.before:
+            x = block(x, time)
+        skip = x
+        x = self.down(x)
+        for block in self.middle:
+            x = block(x, time)
+        x = skip + F.pixel_shuffle(self.up(x), 2)
+        for block in self.after:
+            x = block(x, time)
+        x = self.conv_out(F.silu(self.norm_out(x)))
+        return LatentUNetOutput(sample=x[..., :height, :width])
+
+    def _embed(self, timestep: Tensor) -> Tensor:
+        """Sinusoidal embedding of the timestep (Vaswani et al. 2017), periods from 1 to 10,000 timesteps."""
+        half = int(self.config["time_channels"]) // 2
+        frequencies = torch.exp(torch.arange(half, device=timestep.device) * (-math.log(10_000) / (half - 1)))
+        angles = timestep.reshape(-1, 1).float() * frequencies
+        return torch.cat([angles.sin(), angles.cos()], 1)

@@ -1,0 +1,143 @@
+"""Where models are found: shipped with the package, in the user's folder, or in folders named by a variable.
+
+Finding and describing a model reads its manifest only; `load` brings it into memory once per process, device and
+number type, and checks its fingerprint then.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pillow_sdz.errors import SdzModelError
+from pillow_sdz.models.manifest import FILE_NAME, Manifest, read_manifest
+
+if TYPE_CHECKING:
+    from pillow_sdz.models.model import Model
+
+SHIPPED = Path(__file__).parent / "data"
+VARIABLE = "PILLOW_SDZ_MODELS"
+
+
+def user_folder() -> Path:
+    """The folder where a user's own models are kept, by the platform's convention."""
+    from platformdirs import user_data_path
+
+    return user_data_path("pillow-sdz", appauthor=False) / "models"
+
+
+def search_path() -> list[Path]:
+    """Folders that hold model folders: those in $PILLOW_SDZ_MODELS, the user's, and the package's own."""
+    named = [Path(part) for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
+    return [*named, user_folder(), SHIPPED]
+
+
+@cache
+def _manifest(folder: Path, _modified: int) -> Manifest:
+    return read_manifest(folder)
+
+
+def installed() -> Iterator[Manifest]:
+    """Every model on the search path, first found first. A folder whose manifest cannot be read is an error."""
+    for place in search_path():
+        if not place.is_dir():
+            continue
+        for folder in sorted(place.iterdir()):
+            file = folder / FILE_NAME
+            if file.is_file():
+                yield _manifest(folder, file.stat().st_mtime_ns)
+
+
+def find(name: str) -> Manifest:
+    """The model called ``name``: exactly (``tiny-1``), or the newest version of that name (``tiny``).
+
+    Raises:
+        SdzModelError: no such model; the message names those there are and where they are looked for.
+    """
+    models = list(installed())
+    named = [m for m in models if m.full_name == name]
+    named = named or sorted((m for m in models if m.name == name), key=lambda m: -m.version)
+    if not named:
+        known = ", ".join(dict.fromkeys(m.full_name for m in models)) or "none"
+        raise SdzModelError("no such model", field="model", found=name, expected=f"one of {known}", remedy=_where())
+    return named[0]
+
+
+def find_by_fingerprint(fingerprint: bytes) -> Manifest:
+    """The model whose fingerprint starts with these 8 bytes.
+
+    Raises:
+        SdzModelError: it is not installed.
+    """
+    for manifest in installed():
+        if manifest.short_fingerprint == fingerprint:
+            return manifest
+    known = ", ".join(dict.fromkeys(f"{m.full_name} ({m.short_fingerprint.hex()})" for m in installed())) or "none"
+    raise SdzModelError(
+        "the model that decodes this file is not installed",
+        field="model fingerprint", found=fingerprint.hex(), expected=f"one of {known}", remedy=_where(),
+    )  # fmt: skip
+
+
+def _where() -> str:
+    return f"put the model's folder into {user_folder()} or into a folder named by {VARIABLE}"
+
+
+def describe(fingerprint: bytes) -> str | None:
+    """Name and version of the model with this 8-byte fingerprint, or None where it is not installed."""
+    return next((m.full_name for m in installed() if m.short_fingerprint == fingerprint), None)
+
+
+def find_model_palette(fingerprint: bytes, number: int) -> NDArray[np.uint8]:
+    """Palette ``number`` of the model with this 8-byte fingerprint, (entries, channels). Reads no weights.
+
+    Raises:
+        SdzModelError: the model or its palette is missing or damaged.
+    """
+    return find_by_fingerprint(fingerprint).palette(number)
+
+
+_loaded: dict[tuple[Path, str, str], Model] = {}
+_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """A lock that another thread held while the process forked would stay locked in the child for ever."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+def load(manifest: Manifest, device: str | None = None, dtype: str | None = None) -> Model:
+    """The model in memory, loaded on first use and kept for the process; safe from several threads.
+
+    Args:
+        manifest: which model.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; None chooses what there is, an accelerator before the CPU.
+        dtype: ``float32``, ``bfloat16`` or ``float16``; None is float32 on the CPU, so that results agree everywhere.
+
+    Raises:
+        SdzDependencyError: torch or diffusers is not installed.
+        SdzModelError: files are missing or damaged, or the weights do not have the manifest's fingerprint.
+        SdzOptionError: no such device or number type.
+    """
+    from pillow_sdz.models.runtime import choose
+
+    device, dtype = choose(device, dtype)
+    key = (manifest.folder, device, dtype)
+    with _lock:
+        if key not in _loaded:
+            from pillow_sdz.models.loading import load_model
+
+            _loaded[key] = load_model(manifest, device, dtype)
+        return _loaded[key]

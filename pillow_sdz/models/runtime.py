@@ -1,0 +1,81 @@
+"""Device, number type and torch's global state: chosen here, and left as the host program had them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from pillow_sdz.errors import SdzDependencyError, SdzOptionError
+
+DTYPES = ("float32", "bfloat16", "float16")
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def require_torch() -> None:
+    """Import torch and diffusers, or say what to install.
+
+    Raises:
+        SdzDependencyError: one of them is missing or broken.
+    """
+    for package in ("torch", "diffusers"):
+        try:
+            __import__(package)
+        except ImportError as error:
+            raise SdzDependencyError(
+                f"opening and saving pixels needs {package}, which cannot be imported: {error}", remedy=f"pip install {package}"
+            ) from error
+
+
+def choose(device: str | None, dtype: str | None) -> tuple[str, str]:
+    """Fill in what was left open and check the rest; returns (device, dtype).
+
+    Raises:
+        SdzDependencyError: torch or diffusers is missing.
+        SdzOptionError: the device is not there, or the number type is not one of `DTYPES`.
+    """
+    require_torch()
+    import torch
+
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise SdzOptionError(f"torch cannot use this device: {reason}", field="device", found=device, expected="cpu, cuda or mps") from error
+    dtype = dtype or "float32"
+    if dtype not in DTYPES:
+        raise SdzOptionError("no such number type", field="dtype", found=dtype, expected=", ".join(DTYPES))
+    return device, dtype
+
+
+@contextlib.contextmanager
+def isolated() -> Iterator[None]:
+    """Run torch code without gradients and without leaving a trace in the host's torch state.
+
+    Random state, default dtype, grad mode and the number of threads are what they were afterwards. In a forked child
+    one thread is used: the thread pool of the parent does not exist there, and waiting for it would never end.
+    """
+    import torch
+
+    threads, default = torch.get_num_threads(), torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        try:
+            torch.set_default_dtype(torch.float32)
+            if _forked:
+                torch.set_num_threads(1)
+            yield
+        finally:
+            torch.set_default_dtype(default)
+            if torch.get_num_threads() != threads:
+                torch.set_num_threads(threads)

@@ -1,0 +1,53 @@
+"""Fixtures shared by all tests: real photos, and a way to run code in a fresh interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+def _photo(name: str) -> Image.Image:
+    import skimage.data
+
+    return Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Image.Image:
+    """512x512, a face and a flag."""
+    return _photo("astronaut")
+
+
+@pytest.fixture(scope="session")
+def chelsea() -> Image.Image:
+    """451x300, a cat."""
+    return _photo("chelsea")
+
+
+@pytest.fixture(scope="session")
+def coffee() -> Image.Image:
+    """600x400, a cup."""
+    return _photo("coffee")
+
+
+@pytest.fixture
+def fresh_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a snippet in a fresh interpreter, in a folder of its own, warnings as errors; returns the finished process."""
+
+    def run(code: str, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        script = tmp_path / "snippet.py"
+        script.write_text(textwrap.dedent(code))
+        process = subprocess.run(
+            [sys.executable, "-W", "error", str(script), *args], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+        if check and process.returncode:
+            raise AssertionError(f"exit {process.returncode}\n{process.stdout}\n{process.stderr}")
+        return process
+
+    return run

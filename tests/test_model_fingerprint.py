@@ -1,0 +1,73 @@
+"""One checkpoint keeps its fingerprint in every storage form; any other change changes it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from pillow_sdz.models import registry
+from pillow_sdz.models.fingerprint import fingerprint
+from pillow_sdz.models.loading import load_part
+from pillow_sdz.models.manifest import CodeMapping, PaletteFile
+from pillow_sdz.models.networks import LatentUNet
+
+CODES = CodeMapping(6 / 255, 3.0, 4, 8)
+
+
+@pytest.fixture(scope="module")
+def unet() -> LatentUNet:
+    torch.manual_seed(3)
+    network = LatentUNet(block_out_channels=(8, 12), layers_per_block=(1, 1), time_channels=8)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_().copy_(parameter.half())
+    return network
+
+
+def reload(folder: Path) -> dict[str, torch.Tensor]:
+    return {f"unet.{k}": v for k, v in load_part(folder, {"LatentUNet": lambda: LatentUNet}).state_dict().items()}
+
+
+def test_storage_forms_agree(unet: LatentUNet, tmp_path: Path) -> None:
+    unet.save_pretrained(tmp_path / "whole")
+    unet.save_pretrained(tmp_path / "sharded", max_shard_size="8KB")
+    unet.half().save_pretrained(tmp_path / "half")
+    unet.float()
+    assert len(list((tmp_path / "sharded").glob("*.safetensors"))) > 1
+    found = {fingerprint(reload(tmp_path / form), CODES) for form in ("whole", "sharded", "half")}
+    assert len(found) == 1
+    shuffled = dict(reversed(reload(tmp_path / "whole").items()))
+    assert fingerprint(shuffled, CODES) in found
+
+
+def test_any_change_changes_it(unet: LatentUNet) -> None:
+    tensors = {f"unet.{k}": v.clone() for k, v in unet.state_dict().items()}
+    original = fingerprint(tensors, CODES)
+    assert fingerprint(tensors, CodeMapping(6 / 255, 3.0, 4, 16)) != original
+    assert fingerprint(tensors, CodeMapping(6 / 255, 3.0, 4, 8, (PaletteFile(1, 2, "0" * 64),))) != original
+    name = next(iter(tensors))
+    tensors[name + "x"] = tensors.pop(name)
+    assert fingerprint(tensors, CODES) != original
+    tensors[name] = tensors.pop(name + "x")
+    tensors[name].flatten()[0] += 1
+    assert fingerprint(tensors, CODES) != original
+
+
+def test_definition_of_the_specification() -> None:
+    """Written out by hand, from the specification's words."""
+    values = [1.0, -2.5, 0.125, 3.0, 0.0, -1.0]
+    expected = hashlib.sha256(b"vae.a\x002x3\x00" + struct.pack("<6e", *values))
+    expected.update(b"vae.b\x00\x00" + struct.pack("<e", 7.0))
+    mapping = {"bound": 3.0, "channels": 4, "factor": 8, "palettes": [], "step": 6 / 255}
+    expected.update(json.dumps(mapping, sort_keys=True, separators=(",", ":")).encode())
+    tensors = {"vae.b": torch.tensor(7.0), "vae.a": torch.tensor(values).reshape(2, 3)}
+    assert fingerprint(tensors, CODES) == expected.hexdigest()
+
+
+def test_shipped_models_have_the_fingerprint_of_their_manifest() -> None:
+    for manifest in registry.installed():
+        assert registry.load(manifest, "cpu").manifest.fingerprint == manifest.fingerprint

@@ -1,0 +1,122 @@
+"""The networks being trained: autoencoder, latent U-Net, their moving averages, and how a checkpoint stores them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderDC, DDIMScheduler
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from fast import use_fast_norm
+from pillow_sdz.models.networks import LatentUNet
+
+# Stable Diffusion's noise schedule (Rombach et al. 2022), so that one denoising loop serves both kinds of model.
+SCHEDULER = {
+    "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
+    "clip_sample": False, "set_alpha_to_one": True, "steps_offset": 0, "prediction_type": "epsilon",
+}  # fmt: skip
+
+
+class Codec(nn.Module):
+    """Autoencoder and latent U-Net. Pictures are (B, 3, h, w) in [0, 1], latents (B, C, h/8, w/8) within the bound."""
+
+    def __init__(self, model: dict[str, Any]) -> None:
+        super().__init__()
+        self.settings = model
+        self.vae = AutoencoderDC(**model["vae"])
+        self.unet = LatentUNet(**model["unet"])
+        self.bound = float(model["latent_bound"])
+        scheduler = DDIMScheduler(**SCHEDULER)
+        alphas = scheduler.alphas_cumprod
+        self.register_buffer("noise_levels", ((1 - alphas) / alphas).sqrt(), persistent=False)
+        self.register_buffer("alphas", alphas.sqrt(), persistent=False)
+        self.to(memory_format=torch.channels_last)
+        use_fast_norm(self)
+
+    @property
+    def step(self) -> float:
+        """The latent value of one 8-bit code: 256 codes span the bounded range."""
+        return 2 * self.bound / 255
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        latents = self.vae.encode(pictures * 2 - 1).latent.float()
+        return self.bound * torch.tanh(latents / self.bound)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.vae.decode(latents).sample.float() / 2 + 0.5
+
+    def denoise(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """One step from a quantised latent and its root mean square error, (B,), to the U-Net's estimate."""
+        timestep = torch.searchsorted(self.get_buffer("noise_levels"), noise.contiguous()).clamp(max=len(self.get_buffer("alphas")) - 1)
+        alpha = self.get_buffer("alphas")[timestep][:, None, None, None]
+        sigma = (1 - alpha.square()).sqrt()
+        predicted = self.unet(latents * alpha, timestep).sample.float()
+        return latents - sigma / alpha * predicted
+
+    def warm_start(self, folder: Path) -> list[str]:
+        """Load the autoencoder of a model folder; blocks that it lacks start as the identity. Returns their names."""
+        state = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
+        ours = self.vae.state_dict()
+        fitting = {k: v.float() for k, v in state.items() if k in ours and ours[k].shape == v.shape}
+        self.vae.load_state_dict(fitting, strict=False)
+        new = sorted(set(ours) - set(fitting))
+        for name in new:  # a residual block whose last normalisation has no gain passes its input through
+            if name.endswith((".norm.weight", ".norm.bias")):
+                nn.init.zeros_(self.vae.get_parameter(name))
+        return new
+
+    def trainable(self, parts: list[str]) -> None:
+        """Let gradients reach only the named parts: ``encoder``, ``decoder``, ``unet``."""
+        groups = {"encoder": self.vae.encoder, "decoder": self.vae.decoder, "unet": self.unet}
+        for name, module in groups.items():
+            module.requires_grad_(name in parts)
+
+
+class Average:
+    """Exponential moving average of the parameters, warmed up so that the start does not linger."""
+
+    def __init__(self, codec: Codec, decay: float) -> None:
+        self.decay, self.codec = decay, copy.deepcopy(codec).requires_grad_(False).eval()
+        use_fast_norm(self.codec)
+
+    @torch.no_grad()
+    def update(self, codec: Codec, step: int) -> None:
+        weight = 1 - min(self.decay, (1 + step) / (10 + step))
+        for ours, theirs in zip(self.codec.parameters(), codec.parameters(), strict=True):
+            if theirs.requires_grad:
+                ours.lerp_(theirs, weight)
+
+
+def save_checkpoint(path: Path, codec: Codec, average: Average, optimiser: torch.optim.Optimizer, meta: dict[str, Any]) -> None:
+    """Write weights, average and optimiser state as safetensors, replacing ``path`` only once all is on disk."""
+    tensors = {f"codec.{k}": v for k, v in codec.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.codec.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
+    temporary = path.with_suffix(".partial")
+    save_file({k: v.contiguous().clone() for k, v in tensors.items()}, temporary, {"meta": json.dumps(meta)})
+    os.replace(temporary, path)
+
+
+def load_checkpoint(path: Path, codec: Codec, average: Average, optimiser: torch.optim.Optimizer | None) -> dict[str, Any]:
+    """Restore what `save_checkpoint` wrote; returns its ``meta``. Without an optimiser only weights are restored."""
+    with safe_open(path, "pt") as file:
+        meta: dict[str, Any] = json.loads(file.metadata()["meta"])
+    tensors = load_file(path)
+    codec.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("codec.")})
+    average.codec.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("average.")})
+    if optimiser is not None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimiser."):
+                _, index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = value
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return meta

@@ -1,0 +1,93 @@
+"""Training photos: read once, held in memory, and cut into crops that depend on the seed and the step alone.
+
+Because nothing else decides a batch, a run that was stopped and resumed sees exactly the batches that an
+uninterrupted run would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+SUFFIXES = {".webp", ".png", ".jpg", ".jpeg", ".avif", ".tif", ".tiff", ".bmp"}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Paths to train on and paths held out for choosing weights."""
+
+    train: list[Path]
+    held_out: list[Path]
+
+
+def split_photos(folder: Path, held_out: int = 60, exclude: tuple[str, ...] = ()) -> Split:
+    """Sort the photos of ``folder`` by name and hold out ``held_out`` of them at even distances.
+
+    Args:
+        folder: searched recursively for picture files.
+        held_out: how many photos are never trained on.
+        exclude: file name prefixes to leave out altogether (pictures that documentation or tests show).
+
+    Raises:
+        SystemExit: fewer photos than ``held_out`` + 1.
+    """
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(exclude or ("\0",)))
+    if len(paths) <= held_out:
+        raise SystemExit(f"{folder} has {len(paths)} photos; at least {held_out + 1} are needed to hold {held_out} out")
+    kept = {paths[(2 * i + 1) * len(paths) // (2 * held_out)] for i in range(held_out)}
+    return Split([p for p in paths if p not in kept], sorted(kept))
+
+
+class Photos:
+    """Photos in memory as uint8 arrays, sampled by area: a large photo has more to teach than a thumbnail."""
+
+    def __init__(self, paths: list[Path], crop: int, progress: bool = True) -> None:
+        self.crop = crop
+        self.images: list[Image.Image] = []
+        for path in tqdm(paths, "reading photos", disable=None if progress else True):
+            with Image.open(path) as image:
+                image = image.convert("RGB")
+            if min(image.size) >= crop:
+                self.images.append(image)
+        if not self.images:
+            raise SystemExit(f"none of {len(paths)} photos has a short side of {crop} pixels, the crop size")
+        area = np.array([image.width * image.height for image in self.images], float)
+        self.weights = area / area.sum()
+
+    def batch(self, seed: int, step: int, photos: int, crops: int) -> Tensor:
+        """``photos`` x ``crops`` crops as float (B, 3, crop, crop) in [0, 1]; crops of one photo are neighbours in B.
+
+        Each photo is first scaled by 1, 3/4 or 1/2 where it stays larger than the crop: scaling down hides old
+        compression and gives sharper detail per pixel.
+        """
+        rng = np.random.default_rng((seed, step))
+        out = np.empty((photos * crops, self.crop, self.crop, 3), np.uint8)
+        for i, chosen in enumerate(rng.choice(len(self.images), photos, p=self.weights)):
+            image = self.images[chosen]
+            scale = rng.choice([1.0, 1.0, 0.75, 0.5])
+            if min(image.size) * scale >= self.crop and scale != 1:
+                image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+            pixels = np.asarray(image)
+            for j in range(crops):
+                y = rng.integers(pixels.shape[0] - self.crop + 1)
+                x = rng.integers(pixels.shape[1] - self.crop + 1)
+                crop = pixels[y : y + self.crop, x : x + self.crop]
+                out[i * crops + j] = crop[:, ::-1] if rng.random() < 0.5 else crop
+        return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 255
+
+
+def evaluation_crops(paths: list[Path], crop: int) -> Iterator[Tensor]:
+    """The centre of each photo, as large as fits up to ``crop``, sides a multiple of 16; one (1, 3, h, w) each."""
+    for path in paths:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        h, w = (min(side, crop) // 16 * 16 for side in pixels.shape[:2])
+        y, x = (pixels.shape[0] - h) // 2, (pixels.shape[1] - w) // 2
+        yield torch.from_numpy(pixels[y : y + h, x : x + w].copy()).permute(2, 0, 1)[None].float() / 255

@@ -1,0 +1,166 @@
+"""Train a model in stages, on a CPU or a GPU, from any folder of photos; stop and resume at any time.
+
+    python tools/train/train.py tools/train/configs/tiny.toml --stage autoencoder --photos PHOTOS --run RUNS/tiny
+
+Each stage writes RUN/STAGE.safetensors (weights, moving average, optimiser) and RUN/STAGE.jsonl (the log). Calling the
+same command again resumes; batches depend on the seed and the step alone, so that a resumed run equals an
+uninterrupted one. A stage starts from the stage that its configuration names, or from ``--warm-start``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from bottleneck import add_noise, palettise, straight_through, to_code_grid
+from codec import Average, Codec, load_checkpoint, save_checkpoint
+from data import Photos, evaluation_crops, split_photos
+from losses import PictureLoss
+
+
+def learning_rate(step: int, stage: dict[str, Any]) -> float:
+    """Linear warm-up, then a cosine down to a hundredth of the peak."""
+    peak, warmup, steps = stage["learning_rate"], stage["warmup"], stage["steps"]
+    if step < warmup:
+        return float(peak * (step + 1) / warmup)
+    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return float(peak * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2))
+
+
+def quantise(codec: Codec, latents: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
+    """Palettise as a file would, with a palette size drawn log-uniformly from the stage's range."""
+    low, high = (math.log2(entries) for entries in stage["entries"])
+    entries = round(2 ** (low + float(torch.rand((), generator=generator)) * (high - low)))
+    return to_code_grid(palettise(latents, stage["crops"], entries, generator), codec.step)
+
+
+def forward(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Picture -> decoded picture and the loss terms of the latent. Which bottleneck a step sees is drawn per step."""
+    if "encoder" in stage["train"]:
+        latents = codec.encode(pictures)
+    else:
+        with torch.no_grad():
+            latents = codec.encode(pictures)
+    penalty = 0.01 * (latents.square().mean() - 1).clamp(min=0)
+    draw = float(torch.rand((), generator=generator))
+    if draw < stage["clean"]:
+        return codec.decode(latents), penalty
+    if draw < stage["clean"] + stage["noise"]:
+        return codec.decode(add_noise(latents, stage["noise_most"], generator)), penalty
+    quantised = quantise(codec, latents, stage, generator)
+    if "unet" not in stage["train"]:
+        return codec.decode(straight_through(latents, quantised)), penalty
+    error = (quantised - latents).square().mean((1, 2, 3)).sqrt()
+    denoised = codec.denoise(quantised, error)
+    relative = (denoised - latents).square().mean((1, 2, 3)) / error.square().clamp(min=1e-6)
+    return codec.decode(denoised), penalty + stage["latent_weight"] * relative.mean()
+
+
+@torch.no_grad()
+def evaluate(codec: Codec, held_out: list[Path], loss: PictureLoss, entries: int, use_unet: bool, device: str) -> dict[str, float]:
+    """Mean PSNR, LPIPS-Alex (if loaded) and latent error on the centres of held-out photos, palettised per photo."""
+    rows = []
+    for picture in evaluation_crops(held_out, 256):
+        picture = picture.to(device)
+        generator = torch.Generator().manual_seed(0)
+        with torch.autocast(device, torch.bfloat16):
+            latents = codec.encode(picture)
+            quantised = to_code_grid(palettise(latents, 1, entries, generator), codec.step)
+            error = (quantised - latents).square().mean().sqrt()
+            final = codec.denoise(quantised, error[None]) if use_unet else quantised
+            decoded = codec.decode(final).clamp(0, 1)
+            row = {
+                "psnr": -10 * math.log10(float((decoded - picture).square().mean())),
+                "latent_error": float((final - latents).square().mean() / latents.var()),
+            }
+            if "lpips_alex" in loss.networks:
+                row["lpips_alex"] = float(loss.networks["lpips_alex"](picture, decoded))
+        rows.append(row)
+    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__)
+@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--stage", required=True, help="which stage of the configuration to train")
+@click.option("--photos", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="folder of training photos")
+@click.option("--run", required=True, type=click.Path(file_okay=False, path_type=Path), help="folder for checkpoints and logs")
+@click.option("--perceptual", type=click.Path(exists=True, file_okay=False, path_type=Path), help="folder with LPIPS and DISTS weights")
+@click.option("--warm-start", type=click.Path(exists=True, file_okay=False, path_type=Path), help="model folder whose autoencoder to start from")
+@click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
+@click.option("--stop-after", type=int, help="stop (and save) after this many steps in all, as if interrupted")
+def main(config: Path, stage: str, photos: Path, run: Path, perceptual: Path | None, warm_start: Path | None, device: str, stop_after: int | None) -> None:
+    settings = tomllib.loads(config.read_text())
+    if stage not in settings["stages"]:
+        raise click.BadParameter(f"{config} has stages {', '.join(settings['stages'])}; found {stage!r}", param_hint="--stage")
+    plan, data = settings["stages"][stage], settings["data"]
+    run.mkdir(parents=True, exist_ok=True)
+    checkpoint = run / f"{stage}.safetensors"
+
+    torch.manual_seed(plan["seed"])
+    codec = Codec(settings["model"])
+    if warm_start and not checkpoint.exists():
+        click.echo(f"new parts: {', '.join(codec.warm_start(warm_start)) or 'none'}")
+    average = Average(codec, plan["average"])
+    if not checkpoint.exists() and (before := plan.get("after")):
+        load_checkpoint(run / f"{before}.safetensors", codec, average, None)
+        codec.load_state_dict(average.codec.state_dict())
+    codec.trainable(plan["train"])
+    codec.to(device)
+    average.codec.to(device)
+    optimiser = torch.optim.AdamW((p for p in codec.parameters() if p.requires_grad), betas=(0.9, 0.99), weight_decay=plan["weight_decay"])
+    step = load_checkpoint(checkpoint, codec, average, optimiser)["step"] if checkpoint.exists() else 0
+    loss = PictureLoss(plan["losses"], perceptual, plan["vgg_crop"]).to(device)
+    split = split_photos(photos, data["held_out"], tuple(data["exclude"]))
+    if step >= plan["steps"]:
+        click.echo(f"stage {stage} is complete at {step} steps")
+        return
+    dataset = Photos(split.train, plan["crop"])
+
+    def save() -> None:
+        save_checkpoint(checkpoint, codec, average, optimiser, {"step": step, "stage": stage, "config": settings})
+
+    log = (run / f"{stage}.jsonl").open("a", buffering=1)
+    started, sums, count = time.monotonic(), dict[str, float](), dict[str, int]()
+    with log, tqdm(total=plan["steps"], initial=step, desc=stage, disable=None) as bar:
+        while step < min(plan["steps"], stop_after or plan["steps"]):
+            generator = torch.Generator().manual_seed(plan["seed"] * 1_000_003 + step)
+            pictures = dataset.batch(plan["seed"], step, plan["photos"], plan["crops"]).to(device, memory_format=torch.channels_last)
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, plan)
+            with torch.autocast(device, torch.bfloat16):
+                decoded, latent_loss = forward(codec, pictures, plan, generator)
+                total, terms = loss(pictures, decoded, step, generator)
+            optimiser.zero_grad(set_to_none=True)
+            (total + latent_loss).backward()
+            terms["gradient"] = float(torch.nn.utils.clip_grad_norm_([p for p in codec.parameters() if p.requires_grad], plan["clip"]))
+            terms["latent"] = float(latent_loss.detach())
+            if math.isfinite(terms["gradient"]):
+                optimiser.step()
+            step += 1
+            average.update(codec, step)
+            bar.update()
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + value
+                count[name] = count.get(name, 0) + 1
+            if step % plan["log_every"] == 0:
+                row = {"step": step, "seconds": round(time.monotonic() - started, 1)} | {n: round(sums[n] / count[n], 5) for n in sums}
+                log.write(json.dumps(row) + "\n")
+                sums.clear(), count.clear()
+            if step % plan["evaluate_every"] == 0 or step == plan["steps"]:
+                save()
+                scores = evaluate(average.codec, split.held_out, loss, 128, "unet" in plan["train"], device)
+                log.write(json.dumps({"step": step, "held_out": {n: round(v, 4) for n, v in scores.items()}}) + "\n")
+    save()
+
+
+if __name__ == "__main__":
+    main()

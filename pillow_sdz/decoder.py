@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from pillow_sdz.codes import to_latents
-from pillow_sdz.container import Container
 from pillow_sdz.errors import SdzError, SdzModelError
 from pillow_sdz.layers import decode_codes
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pillow_sdz.container import Container
 
 NOISE_UNIT = 0.25  # the header counts the codes' noise in quarters of a code step
 
@@ -45,7 +48,9 @@ def decode(
         codes = decode_codes(container, partial(registry.find_model_palette, header.fingerprint), file)
         model = registry.load(manifest, device, dtype)
     except SdzError as error:
-        raise error if error.file else error.with_file(file) from error
+        if error.file is not None:
+            raise
+        raise error.with_file(file) from error
     latents = to_latents(codes, manifest.codes.step)
     noise = header.noise * NOISE_UNIT * manifest.codes.step
     latents = model.denoise(latents, noise, header.steps if steps is None else steps)

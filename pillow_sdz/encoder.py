@@ -1,13 +1,12 @@
-"""From a picture to a file: autoencoder, 8-bit codes, palettes and index planes, or direct codes; then the container."""
+"""From a picture to a file: autoencoder, codes, palettes and index planes or direct codes, and the container."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pillow_sdz.alpha import encode_alpha
 from pillow_sdz.codes import to_codes
@@ -15,11 +14,20 @@ from pillow_sdz.container import Container, Header, build
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.ladder import Plan, fit_target, plan_for_quality
 from pillow_sdz.layers import codes_from_layers, encode_direct, encode_layer
+from pillow_sdz.limits import check_picture
 from pillow_sdz.metadata import encode_blob, encode_text
 from pillow_sdz.models import registry
-from pillow_sdz.models.manifest import Manifest
-from pillow_sdz.options import Metadata, SaveOptions
+from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.palettise import make_layers, rms_noise
+from pillow_sdz.settings import decode as settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from pillow_sdz.models.manifest import Manifest
+    from pillow_sdz.options import Metadata, SaveOptions
 
 NOISE_UNIT = 0.25  # the header counts the codes' noise in quarters of a code step, and saturates
 
@@ -50,21 +58,29 @@ def encode(
         options: how to save.
         metadata: what travels along.
 
+    Device, number type and tile size are those of `pillow_sdz.settings.decode`, as for decoding.
+
     Returns:
         The bytes of the file.
 
     Raises:
         SdzError: the model is missing, or ``target_size`` is too small for this picture.
     """
-    manifest = registry.find(options.model)
-    codes = to_codes(registry.load(manifest).encode(rgb), manifest.codes.step)
     height, width = rgb.shape[:2]
+    check_picture(width, height)
+    manifest = registry.find(options.model)
+    model = registry.load(manifest, settings.device, settings.dtype)
+    codes = to_codes(model.encode(rgb, settings.tile_size or DEFAULT_TILE), manifest.codes.step)
     packed_alpha = None if alpha is None else encode_alpha(alpha, options.effort)
     picture = Picture(codes, manifest, width, height, mode, packed_alpha, metadata, options)
     if options.target_size is None:
         return _build(picture, _plan(picture))
     attempt: Callable[[Plan], bytes] = cache(lambda plan: _build(picture, plan))
-    return attempt(fit_target(options.target_size, lambda plan: len(attempt(plan)), positions=codes.shape[0] * codes.shape[1]))
+    return attempt(
+        fit_target(
+            options.target_size, lambda plan: len(attempt(plan)), codes.shape[0] * codes.shape[1], codes.shape[2]
+        )
+    )
 
 
 def _plan(picture: Picture) -> Plan:
@@ -74,10 +90,13 @@ def _plan(picture: Picture) -> Plan:
         return Plan(())
     if options.colors is not None:
         return Plan((options.colors,) if isinstance(options.colors, int) else tuple(options.colors))
-    plan = plan_for_quality(options.quality, positions=picture.codes.shape[0] * picture.codes.shape[1])
+    plan = plan_for_quality(options.quality, picture.codes.shape[0] * picture.codes.shape[1], picture.codes.shape[2])
     if options.payload == "palette" and not plan.colors:
         raise SdzOptionError(
-            "this quality stores direct codes", field="payload", found="palette", expected="direct, or a lower quality, or colors"
+            "this quality stores direct codes",
+            field="payload",
+            found="palette",
+            expected="direct, or a lower quality, or colors",
         )
     return plan
 
@@ -105,9 +124,9 @@ def _build(picture: Picture, plan: Plan) -> bytes:
         layers=bodies,
         alpha=picture.alpha,
         preview=np.array(manifest.preview_matrix, np.int8).tobytes(),
-        icc=encode_blob(metadata.icc) if metadata.icc else None,
-        exif=encode_blob(metadata.exif) if metadata.exif else None,
-        xmp=encode_blob(metadata.xmp) if metadata.xmp else None,
+        icc=encode_blob(metadata.icc, field="icc") if metadata.icc else None,
+        exif=encode_blob(metadata.exif, field="exif") if metadata.exif else None,
+        xmp=encode_blob(metadata.xmp, field="xmp") if metadata.xmp else None,
         text=encode_text(metadata.text) if metadata.text else None,
     )
     return build(container)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def _photo(name: str) -> Image.Image:
@@ -44,7 +47,11 @@ def fresh_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[st
         script = tmp_path / "snippet.py"
         script.write_text(textwrap.dedent(code))
         process = subprocess.run(
-            [sys.executable, "-W", "error", str(script), *args], cwd=tmp_path, capture_output=True, text=True, timeout=300
+            [sys.executable, "-W", "error", str(script), *args],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
         if check and process.returncode:
             raise AssertionError(f"exit {process.returncode}\n{process.stdout}\n{process.stderr}")

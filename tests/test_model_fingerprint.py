@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
 from pillow_sdz.models import registry
 from pillow_sdz.models.fingerprint import fingerprint
 from pillow_sdz.models.loading import load_part
 from pillow_sdz.models.manifest import CodeMapping, PaletteFile
 from pillow_sdz.models.networks import LatentUNet
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CODES = CodeMapping(6 / 255, 3.0, 4, 8)
 

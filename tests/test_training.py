@@ -26,8 +26,8 @@ latent_bound = 3.0
 latent_channels = 4
 encoder_block_types = "ResBlock"
 decoder_block_types = "ResBlock"
-encoder_block_out_channels = [8, 12, 16, 24]
-decoder_block_out_channels = [8, 12, 16, 24]
+encoder_block_out_channels = [8, 16, 32, 64]
+decoder_block_out_channels = [8, 16, 32, 64]
 encoder_layers_per_block = [0, 1, 1, 1]
 decoder_layers_per_block = [0, 1, 1, 1]
 encoder_qkv_multiscales = [[], [], [], []]
@@ -61,7 +61,7 @@ entries = [8, 64]
 vgg_crop = 64
 log_every = 5
 evaluate_every = 5
-losses = { l1 = 1.0, msssim = 0.25 }
+losses = { l1 = 1.0, ssim = 0.25 }
 [stages.denoiser]
 after = "autoencoder"
 train = ["unet", "decoder"]
@@ -83,7 +83,7 @@ latent_weight = 0.1
 vgg_crop = 64
 log_every = 1
 evaluate_every = 4
-losses = { l1 = 1.0, msssim = 0.25 }
+losses = { l1 = 1.0, ssim = 0.25 }
 """
 
 
@@ -122,7 +122,9 @@ def test_killed_and_resumed_gives_the_same_result(workshop: Path, trained: Path)
     ours, theirs = load_file(checkpoint), load_file(trained / "autoencoder.safetensors")
     assert ours.keys() == theirs.keys()
     for name, tensor in ours.items():
-        torch.testing.assert_close(tensor, theirs[name], rtol=1e-3, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            tensor, theirs[name], rtol=1e-3, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_it_learns_and_logs(trained: Path) -> None:
@@ -196,7 +198,7 @@ def test_fast_operations_equal_plain_autograd(monkeypatch: pytest.MonkeyPatch) -
 
     reference, features = torch.rand(2, 6, 4, 5), torch.rand(2, 6, 4, 5, requires_grad=True)
     head = torch.rand(1, 6, 1, 1)
-    units = [t / (t.square().sum(1, keepdim=True).sqrt() + 1e-5) for t in (reference, features)]
+    units = [t / (t.square().sum(1, keepdim=True).sqrt() + 1e-2) for t in (reference, features)]
     plain = ((units[0] - units[1]).square() * head).sum(1).mean((1, 2))
     ours = unit_distance(reference, features, head)
     torch.testing.assert_close(ours, plain)

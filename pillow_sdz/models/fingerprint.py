@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pillow_sdz.models.manifest import CodeMapping
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
+
+    from pillow_sdz.models.manifest import CodeMapping
 
 
 def fingerprint(tensors: Mapping[str, Tensor], codes: CodeMapping) -> str:

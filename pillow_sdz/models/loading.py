@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.manifest import REINSTALL, Manifest
 from pillow_sdz.models.model import Model
 from pillow_sdz.models.runtime import isolated
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_CONFIG_BYTES = 1 << 20
 
@@ -36,11 +38,18 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
         if found != manifest.fingerprint:
             raise SdzModelError(
                 f"the weights of model {manifest.full_name} are not those of its manifest",
-                file=str(manifest.folder), field="fingerprint", found=found[:16], expected=manifest.fingerprint[:16], remedy=REINSTALL,
-            )  # fmt: skip
+                file=str(manifest.folder),
+                field="fingerprint",
+                found=found[:16],
+                expected=manifest.fingerprint[:16],
+                remedy=REINSTALL,
+            )
         for network in (vae, unet):
             if network is not None:
-                network.to(device, getattr(torch, dtype), memory_format=torch.channels_last).requires_grad_(False).eval()
+                # torch's own `to`: the one of diffusers logs a warning about modules to keep in float32, even for none
+                move: Any = torch.nn.Module.to
+                move(network, device, getattr(torch, dtype), memory_format=torch.channels_last)
+                network.requires_grad_(False).eval()
     return Model(manifest, vae, unet, scheduler, device, getattr(torch, dtype))
 
 
@@ -66,7 +75,9 @@ def load_part(folder: Path, classes: dict[str, Any]) -> Any:
     name = _config(folder / "config.json").get("_class_name")
     if name not in classes:
         expected = " or ".join(classes)
-        raise SdzModelError("unknown network", file=str(folder / "config.json"), field="_class_name", found=name, expected=expected)
+        raise SdzModelError(
+            "unknown network", file=str(folder / "config.json"), field="_class_name", found=name, expected=expected
+        )
     import torch
 
     try:
@@ -85,7 +96,11 @@ def load_scheduler(folder: Path) -> Any:
     config = _config(folder / "scheduler_config.json")
     if config.get("_class_name") != "DDIMScheduler":
         raise SdzModelError(
-            "unknown scheduler", file=str(folder / "scheduler_config.json"), field="_class_name", found=config.get("_class_name"), expected="DDIMScheduler"
+            "unknown scheduler",
+            file=str(folder / "scheduler_config.json"),
+            field="_class_name",
+            found=config.get("_class_name"),
+            expected="DDIMScheduler",
         )
     try:
         scheduler = DDIMScheduler.from_config(config)
@@ -100,7 +115,9 @@ def _config(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             config = json.loads(file.read(MAX_CONFIG_BYTES))
     except (OSError, ValueError, RecursionError) as error:
-        raise SdzModelError(f"cannot read a network's configuration: {error}", file=str(path), remedy=REINSTALL) from error
+        raise SdzModelError(
+            f"cannot read a network's configuration: {error}", file=str(path), remedy=REINSTALL
+        ) from error
     if not isinstance(config, dict):
         raise SdzModelError("not a configuration", file=str(path), expected="a JSON object", remedy=REINSTALL)
     return config

@@ -10,14 +10,17 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.limits import MAX_CHANNELS, MAX_ENTRIES, MIN_ENTRIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 FILE_NAME = "model.json"
 MAX_MANIFEST_BYTES = 1 << 20  # a manifest is a few kilobytes; more is not one of ours
@@ -55,8 +58,12 @@ class CodeMapping:
         """The form that the fingerprint covers: sorted keys, no spaces, UTF-8."""
         palettes = [{"entries": p.entries, "number": p.number, "sha256": p.sha256} for p in self.palettes]
         fields = {
-            "bound": self.bound, "channels": self.channels, "factor": self.factor, "palettes": palettes, "step": self.step
-        }  # fmt: skip
+            "bound": None if self.bound is None else float(self.bound),
+            "channels": self.channels,
+            "factor": self.factor,
+            "palettes": palettes,
+            "step": float(self.step),
+        }
         return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -104,16 +111,22 @@ class Manifest:
         listed = next((p for p in self.codes.palettes if p.number == number), None)
         if listed is None:
             known = ", ".join(str(p.number) for p in self.codes.palettes) or "none"
-            raise SdzModelError(f"model {self.full_name} has no such palette", field="palette number", found=number, expected=known)
+            raise SdzModelError(
+                f"model {self.full_name} has no such palette", field="palette number", found=number, expected=known
+            )
         path = self.folder / "palettes" / f"{number}.u8"
         expected = listed.entries * self.codes.channels
         try:
             with path.open("rb") as file:
                 data = file.read(expected + 1)
         except OSError as error:
-            raise SdzModelError(f"cannot read a palette of model {self.full_name}: {error}", file=str(path), remedy=REINSTALL) from error
+            raise SdzModelError(
+                f"cannot read a palette of model {self.full_name}: {error}", file=str(path), remedy=REINSTALL
+            ) from error
         if len(data) != expected or hashlib.sha256(data).hexdigest() != listed.sha256:
-            raise SdzModelError("the palette differs from the model's manifest", file=str(path), field="SHA-256", remedy=REINSTALL)
+            raise SdzModelError(
+                "the palette differs from the model's manifest", file=str(path), field="SHA-256", remedy=REINSTALL
+            )
         return np.frombuffer(data, np.uint8).reshape(listed.entries, self.codes.channels)
 
 
@@ -131,7 +144,9 @@ def read_manifest(folder: Path) -> Manifest:
         with path.open("rb") as file:
             raw = file.read(MAX_MANIFEST_BYTES + 1)
         if len(raw) > MAX_MANIFEST_BYTES:
-            raise SdzModelError("too large for a manifest", file=str(path), field="size", expected=f"at most {MAX_MANIFEST_BYTES} bytes")
+            raise SdzModelError(
+                "too large for a manifest", file=str(path), field="size", expected=f"at most {MAX_MANIFEST_BYTES} bytes"
+            )
         fields = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise SdzModelError(f"not a model manifest: {error}", file=str(path), remedy=REINSTALL) from error
@@ -144,13 +159,19 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _checked(fields: object, folder: Path, file: str) -> Manifest:
     def fail(field: str, found: object, expected: str) -> SdzModelError:
-        return SdzModelError("wrong field", file=file, field=field, found=repr(found)[:80], expected=expected, remedy=REINSTALL)
+        return SdzModelError(
+            "wrong field", file=file, field=field, found=repr(found)[:80], expected=expected, remedy=REINSTALL
+        )
 
     def number(source: dict[str, Any], field: str, low: float, high: float, kind: type = int) -> Any:
         value = source.get(field)
-        if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)) or not low <= value <= high:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int if kind is int else (int, float))
+            or not low <= value <= high
+        ):
             raise fail(field, value, f"{'a whole number' if kind is int else 'a number'} from {low} to {high}")
-        return value
+        return kind(value)
 
     if not isinstance(fields, dict) or fields.get("format") != "pillow_sdz model":
         raise fail("format", fields.get("format") if isinstance(fields, dict) else fields, '"pillow_sdz model"')
@@ -171,7 +192,9 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
         palettes.append(PaletteFile(number(item, "number", 0, 0xFFFF), entries, item["sha256"]))
     matrix = np.array(fields.get("preview_matrix"), dtype=object)
     if matrix.shape != (channels + 1, 3) or any(not isinstance(v, int) or not -128 <= v <= 127 for v in matrix.flat):
-        raise fail("preview_matrix", fields.get("preview_matrix"), f"{channels + 1} rows of 3 whole numbers from -128 to 127")
+        raise fail(
+            "preview_matrix", fields.get("preview_matrix"), f"{channels + 1} rows of 3 whole numbers from -128 to 127"
+        )
     return Manifest(
         folder=folder,
         name=name,

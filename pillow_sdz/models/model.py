@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pillow_sdz.models.manifest import Manifest
 from pillow_sdz.models.runtime import isolated
 from pillow_sdz.models.tiling import windows
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
+
+    from pillow_sdz.models.manifest import Manifest
 
 DEFAULT_TILE = 1024  # pixels: keeps activations of one window under some 300 MB in float32
 UNET_CORE = 512  # latent positions: the U-Net needs little memory per position, and a wide overlap
@@ -67,19 +68,21 @@ class Model:
         scaling = self.manifest.latent_scaling
         result = np.empty_like(latents)
         with isolated():
-            for window in windows(*latents.shape[:2], UNET_CORE, self.manifest.context.unet * steps):
+            for window in windows(latents.shape[0], latents.shape[1], UNET_CORE, self.manifest.context.unet * steps):
                 top, bottom, left, right = window.outer
                 sample = self._tensor(latents[top:bottom, left:right]) * scaling
                 clean = denoise(self.unet, self.scheduler, sample, noise * scaling, steps) / scaling
                 _paste(result, window.core, _rows(clean), window.inner, 1)
         return result
 
-    def decode(self, latents: NDArray[np.float32], height: int, width: int, tile: int = DEFAULT_TILE) -> NDArray[np.uint8]:
+    def decode(
+        self, latents: NDArray[np.float32], height: int, width: int, tile: int = DEFAULT_TILE
+    ) -> NDArray[np.uint8]:
         """Latents (h, w, C) -> picture (``height``, ``width``, 3), cropped from the grid. ``tile`` as in `encode`."""
         factor = self.manifest.codes.factor
         rgb = np.empty((latents.shape[0] * factor, latents.shape[1] * factor, 3), np.uint8)
         with isolated():
-            for window in windows(*latents.shape[:2], tile // factor, self.manifest.context.decoder):
+            for window in windows(latents.shape[0], latents.shape[1], tile // factor, self.manifest.context.decoder):
                 top, bottom, left, right = window.outer
                 picture = self.vae.decode(self._tensor(latents[top:bottom, left:right])).sample.float()
                 picture = (picture * 127.5 + 127.5).round().clamp(0, 255)
@@ -118,7 +121,11 @@ def _padded(rgb: NDArray[np.uint8], outer: tuple[int, int, int, int], factor: in
 
 
 def _paste(
-    target: NDArray[Any], core: tuple[int, int, int, int], rows: NDArray[Any], inner: tuple[int, int, int, int], factor: int
+    target: NDArray[Any],
+    core: tuple[int, int, int, int],
+    rows: NDArray[Any],
+    inner: tuple[int, int, int, int],
+    factor: int,
 ) -> None:
     """Copy a window's core into the whole; positions are multiplied by ``factor``."""
     top, bottom, left, right = (side * factor for side in core)

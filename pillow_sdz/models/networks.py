@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
-from diffusers.utils import BaseOutput
+from diffusers.utils.outputs import BaseOutput
 from torch import Tensor, nn
 
 
@@ -31,6 +31,7 @@ class ChannelNorm(nn.Module):
         self.gain = nn.Parameter(torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, h, w)."""
         scale = torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-5).to(x.dtype)
         return x * scale * self.gain[:, None, None].to(x.dtype)
 
@@ -50,12 +51,14 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """Change (B, C, h, w), given the timestep's embedding (B, time_channels)."""
         scale, shift = self.time(time)[:, :, None, None].chunk(2, 1)
         h = self.conv1(self.norm(x)) * (1 + scale) + shift
-        return x + self.conv2(F.silu(h))
+        change: Tensor = self.conv2(F.silu(h))
+        return x + change
 
 
-class LatentUNet(ModelMixin, ConfigMixin):
+class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Predicts the noise in a latent, given the timestep that stands for its noise level.
 
     Two resolutions, convolutions only, normalisation over channels only: an output position depends on latents at
@@ -69,7 +72,7 @@ class LatentUNet(ModelMixin, ConfigMixin):
         time_channels: width of the timestep embedding.
     """
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         in_channels: int = 4,
@@ -77,7 +80,7 @@ class LatentUNet(ModelMixin, ConfigMixin):
         layers_per_block: tuple[int, int] = (1, 4),
         time_channels: int = 64,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         wide, deep = block_out_channels
         self.time = nn.Sequential(
             nn.Linear(time_channels, time_channels), nn.SiLU(), nn.Linear(time_channels, time_channels), nn.SiLU()
@@ -99,7 +102,14 @@ class LatentUNet(ModelMixin, ConfigMixin):
         outer, inner = self.config["layers_per_block"]
         return 2 + 2 * 2 * int(outer) + 2 * (2 * int(inner) + 1)
 
-    def forward(self, sample: Tensor, timestep: Tensor | int, *_: object, return_dict: bool = True, **__: object) -> LatentUNetOutput:
+    def forward(
+        self,
+        sample: Tensor,
+        timestep: Tensor | int,
+        *_: object,
+        return_dict: bool = True,  # noqa: ARG002
+        **__: object,
+    ) -> LatentUNetOutput:
         """Predict the noise of ``sample`` (B, C, h, w) at ``timestep`` (a number or B numbers, 0 to 999)."""
         height, width = sample.shape[-2:]
         x = F.pad(sample, (0, width % 2, 0, height % 2), mode="replicate")

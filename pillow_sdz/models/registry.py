@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.manifest import FILE_NAME, Manifest, read_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pillow_sdz.models.model import Model
 
 SHIPPED = Path(__file__).parent / "data"

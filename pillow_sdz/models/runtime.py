@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pillow_sdz.errors import SdzDependencyError, SdzOptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DTYPES = ("float32", "bfloat16", "float16")
 _forked = False
@@ -32,7 +35,8 @@ def require_torch() -> None:
             __import__(package)
         except ImportError as error:
             raise SdzDependencyError(
-                f"opening and saving pixels needs {package}, which cannot be imported: {error}", remedy=f"pip install {package}"
+                f"opening and saving pixels needs {package}, which cannot be imported: {error}",
+                remedy=f"pip install {package}",
             ) from error
 
 
@@ -52,7 +56,9 @@ def choose(device: str | None, dtype: str | None) -> tuple[str, str]:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise SdzOptionError(f"torch cannot use this device: {reason}", field="device", found=device, expected="cpu, cuda or mps") from error
+        raise SdzOptionError(
+            f"torch cannot use this device: {reason}", field="device", found=device, expected="cpu, cuda or mps"
+        ) from error
     dtype = dtype or "float32"
     if dtype not in DTYPES:
         raise SdzOptionError("no such number type", field="dtype", found=dtype, expected=", ".join(DTYPES))

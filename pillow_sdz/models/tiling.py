@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ALIGNMENT = 2  # the U-Net halves the latent once: windows start at even positions so that its grid stays the same
 
@@ -42,7 +45,12 @@ def windows(height: int, width: int, core: int, overlap: int) -> Iterator[Window
     margin = -(-overlap // ALIGNMENT) * ALIGNMENT
     for top, bottom in _spans(height, core):
         for left, right in _spans(width, core):
-            outer = max(0, top - margin), min(height, bottom + margin), max(0, left - margin), min(width, right + margin)
+            outer = (
+                max(0, top - margin),
+                min(height, bottom + margin),
+                max(0, left - margin),
+                min(width, right + margin),
+            )
             yield Window((top, bottom, left, right), outer)
 
 

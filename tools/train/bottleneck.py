@@ -23,7 +23,9 @@ def palettise(latents: Tensor, group: int, entries: int, generator: torch.Genera
         if i == iterations:
             break
         sums = torch.zeros_like(centroids).scatter_add_(1, nearest[..., None].expand_as(points), points)
-        counts = torch.zeros(centroids.shape[:2], device=points.device).scatter_add_(1, nearest, torch.ones_like(nearest, dtype=torch.float32))
+        counts = torch.zeros(centroids.shape[:2], device=points.device).scatter_add_(
+            1, nearest, torch.ones_like(nearest, dtype=torch.float32)
+        )
         centroids = torch.where(counts[..., None] > 0, sums / counts[..., None].clamp_min(1), centroids)
     quantised = centroids.gather(1, nearest[..., None].expand_as(points))
     return quantised.reshape(b // group, group, h * w, c).transpose(2, 3).reshape(b, c, h, w).to(latents.dtype)

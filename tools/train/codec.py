@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import AutoencoderDC, DDIMScheduler
@@ -16,6 +14,9 @@ from torch import Tensor, nn
 
 from fast import use_fast_norm
 from pillow_sdz.models.networks import LatentUNet
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Stable Diffusion's noise schedule (Rombach et al. 2022), so that one denoising loop serves both kinds of model.
 SCHEDULER = {
@@ -54,7 +55,9 @@ class Codec(nn.Module):
 
     def denoise(self, latents: Tensor, noise: Tensor) -> Tensor:
         """One step from a quantised latent and its root mean square error, (B,), to the U-Net's estimate."""
-        timestep = torch.searchsorted(self.get_buffer("noise_levels"), noise.contiguous()).clamp(max=len(self.get_buffer("alphas")) - 1)
+        timestep = torch.searchsorted(self.get_buffer("noise_levels"), noise.contiguous()).clamp(
+            max=len(self.get_buffer("alphas")) - 1
+        )
         alpha = self.get_buffer("alphas")[timestep][:, None, None, None]
         sigma = (1 - alpha.square()).sqrt()
         predicted = self.unet(latents * alpha, timestep).sample.float()
@@ -94,7 +97,9 @@ class Average:
                 ours.lerp_(theirs, weight)
 
 
-def save_checkpoint(path: Path, codec: Codec, average: Average, optimiser: torch.optim.Optimizer, meta: dict[str, Any]) -> None:
+def save_checkpoint(
+    path: Path, codec: Codec, average: Average, optimiser: torch.optim.Optimizer, meta: dict[str, Any]
+) -> None:
     """Write weights, average and optimiser state as safetensors, replacing ``path`` only once all is on disk."""
     tensors = {f"codec.{k}": v for k, v in codec.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.codec.state_dict().items()}
@@ -102,10 +107,12 @@ def save_checkpoint(path: Path, codec: Codec, average: Average, optimiser: torch
         tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
     temporary = path.with_suffix(".partial")
     save_file({k: v.contiguous().clone() for k, v in tensors.items()}, temporary, {"meta": json.dumps(meta)})
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
-def load_checkpoint(path: Path, codec: Codec, average: Average, optimiser: torch.optim.Optimizer | None) -> dict[str, Any]:
+def load_checkpoint(
+    path: Path, codec: Codec, average: Average, optimiser: torch.optim.Optimizer | None
+) -> dict[str, Any]:
     """Restore what `save_checkpoint` wrote; returns its ``meta``. Without an optimiser only weights are restored."""
     with safe_open(path, "pt") as file:
         meta: dict[str, Any] = json.loads(file.metadata()["meta"])

@@ -6,15 +6,18 @@ uninterrupted run would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 SUFFIXES = {".webp", ".png", ".jpg", ".jpeg", ".avif", ".tif", ".tiff", ".bmp"}
 
@@ -38,7 +41,9 @@ def split_photos(folder: Path, held_out: int = 60, exclude: tuple[str, ...] = ()
     Raises:
         SystemExit: fewer photos than ``held_out`` + 1.
     """
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(exclude or ("\0",)))
+    paths = sorted(
+        p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(exclude or ("\0",))
+    )
     if len(paths) <= held_out:
         raise SystemExit(f"{folder} has {len(paths)} photos; at least {held_out + 1} are needed to hold {held_out} out")
     kept = {paths[(2 * i + 1) * len(paths) // (2 * held_out)] for i in range(held_out)}
@@ -73,7 +78,9 @@ class Photos:
             image = self.images[chosen]
             scale = rng.choice([1.0, 1.0, 0.75, 0.5])
             if min(image.size) * scale >= self.crop and scale != 1:
-                image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+                image = image.resize(
+                    (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
+                )
             pixels = np.asarray(image)
             for j in range(crops):
                 y = rng.integers(pixels.shape[0] - self.crop + 1)

@@ -26,7 +26,7 @@ from data import evaluation_crops, split_photos
 from pillow_sdz.codes import to_codes
 from pillow_sdz.models.fingerprint import fingerprint
 from pillow_sdz.models.manifest import CodeMapping, read_manifest
-from pillow_sdz.preview import fit_matrix
+from pillow_sdz.preview import binomial, fit_matrix
 
 LICENCE = "Apache-2.0"
 
@@ -64,7 +64,8 @@ def preview_matrix(codec: Codec, paths: list[Path]) -> np.ndarray[Any, np.dtype[
     for picture in evaluation_crops(paths, 512):
         with torch.no_grad():
             latent = codec.encode(picture)
-        codes.append(to_codes(latent[0].permute(1, 2, 0).numpy(), codec.step).reshape(-1, latent.shape[1]))
+        smoothed = binomial(to_codes(latent[0].permute(1, 2, 0).numpy(), codec.step)) / 16
+        codes.append(smoothed.reshape(-1, latent.shape[1]))
         mean = torch.nn.functional.avg_pool2d(picture, picture.shape[2] // latent.shape[2])
         colours.append(mean[0].permute(1, 2, 0).reshape(-1, 3).numpy() * 255)
     return fit_matrix(np.concatenate(codes), np.concatenate(colours))
@@ -72,9 +73,18 @@ def preview_matrix(codec: Codec, paths: list[Path]) -> np.ndarray[Any, np.dtype[
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__)
 @click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--photos", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="the training photos")
-@click.option("--sources", "table", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV with columns file, source, licence")
-@click.option("-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="the model folder to write")
+@click.option(
+    "--photos", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="the training photos"
+)
+@click.option(
+    "--sources",
+    "table",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV with columns file, source, licence",
+)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="the model folder to write"
+)
 def main(checkpoint: Path, photos: Path, table: Path | None, output: Path) -> None:
     with safe_open(checkpoint, "pt") as file:
         settings = json.loads(file.metadata()["meta"])["config"]
@@ -87,7 +97,9 @@ def main(checkpoint: Path, photos: Path, table: Path | None, output: Path) -> No
     factor = codec.vae.spatial_compression_ratio
     split = split_photos(photos, data["held_out"], tuple(data["exclude"]))
     mapping = CodeMapping(codec.step, codec.bound, channels, factor)
-    tensors = {f"vae.{k}": v for k, v in codec.vae.state_dict().items()} | {f"unet.{k}": v for k, v in codec.unet.state_dict().items()}
+    tensors = {f"vae.{k}": v for k, v in codec.vae.state_dict().items()} | {
+        f"unet.{k}": v for k, v in codec.unet.state_dict().items()
+    }
 
     torch.manual_seed(0)
     grid = 64

@@ -52,13 +52,17 @@ class _UnitDistance(torch.autograd.Function):
         positions = features.shape[2] * features.shape[3]
         weight = weight.reshape(1, -1, 1, 1)
         for x, y in zip(reference.split(1), features.split(1), strict=True):  # one picture at a time stays in the cache
-            inverse = 1 / (torch.linalg.vector_norm(y, dim=1, keepdim=True, dtype=torch.float32) + 1e-5)
+            inverse = 1 / (torch.linalg.vector_norm(y, dim=1, keepdim=True, dtype=torch.float32) + 1e-2)
             unit = y * inverse.to(y.dtype)
-            difference = unit - x * (1 / (torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32) + 1e-5)).to(x.dtype)
+            difference = unit - x * (
+                1 / (torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32) + 1e-2)
+            ).to(x.dtype)
             weighted = difference * weight.to(y.dtype)
             values.append((difference * weighted).sum(dtype=torch.float32) / positions)
             along = (weighted * unit).sum(1, keepdim=True, dtype=torch.float32).to(y.dtype)
-            gradients.append(torch.addcmul(weighted, unit, along, value=-1).mul_((inverse * (2 / positions)).to(y.dtype)))
+            gradients.append(
+                torch.addcmul(weighted, unit, along, value=-1).mul_((inverse * (2 / positions)).to(y.dtype))
+            )
         ctx.save_for_backward(torch.cat(gradients))
         return torch.stack(values)
 

@@ -1,24 +1,41 @@
-"""The training loss: fidelity (L1, MS-SSIM) plus perception (LPIPS-Alex, and LPIPS-VGG and DISTS in turns)."""
+"""The training loss: fidelity (L1, SSIM at three scales) plus perception (LPIPS-Alex, and LPIPS-VGG and DISTS in turns)."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from pytorch_msssim import ms_ssim
+import torch.nn.functional as F
+from pytorch_msssim import ssim
 from torch import Tensor, nn
 
 from perceptual import DISTS, LPIPS
 
-MSSSIM_WINDOW = 7
-MSSSIM_WEIGHTS = (0.0517, 0.3295, 0.3462, 0.2726)  # four of Wang et al. 2003's five scales, scaled to sum 1
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SSIM_WINDOW = 7
+SSIM_SCALES = 3
+
+
+def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:
+    """1 - SSIM (Wang et al. 2004), averaged over the picture at full, half and quarter size.
+
+    The mean, not the product of powers that MS-SSIM takes: a power below 1 has no bounded slope near zero, and one flat
+    noisy crop was enough to derail a run.
+    """
+    total = torch.zeros((), device=decoded.device)
+    for scale in range(SSIM_SCALES):
+        a, b = (F.avg_pool2d(t, 2**scale) if scale else t for t in (original, decoded))
+        total = total + 1 - ssim(a, b, data_range=1, win_size=SSIM_WINDOW, win_sigma=1.5)
+    return total / SSIM_SCALES
 
 
 class PictureLoss(nn.Module):
     """Weighted sum of distances between a picture and its reconstruction.
 
     Args:
-        weights: weight by name: ``l1``, ``msssim``, ``lpips_alex``, ``lpips_vgg``, ``dists``. Zero or absent
+        weights: weight by name: ``l1``, ``ssim``, ``lpips_alex``, ``lpips_vgg``, ``dists``. Zero or absent
             switches a term off, and then its network is not loaded.
         perceptual: folder with the perceptual weights; needed only for the last three.
         vgg_crop: the VGG networks cost several times the autoencoder, so they look at a square of this many pixels
@@ -29,27 +46,38 @@ class PictureLoss(nn.Module):
         super().__init__()
         self.weights, self.vgg_crop = weights, vgg_crop
         self.networks = nn.ModuleDict()
-        for name, build in (("lpips_alex", lambda f: LPIPS("alex", f)), ("lpips_vgg", lambda f: LPIPS("vgg", f)), ("dists", DISTS)):
+        for name, build in (
+            ("lpips_alex", lambda f: LPIPS("alex", f)),
+            ("lpips_vgg", lambda f: LPIPS("vgg", f)),
+            ("dists", DISTS),
+        ):
             if weights.get(name):
                 if perceptual is None:
-                    raise SystemExit(f"the loss {name} needs its network: name the folder with --perceptual, or set its weight to 0")
+                    raise SystemExit(
+                        f"the loss {name} needs its network: name the folder with --perceptual, or set its weight to 0"
+                    )
                 self.networks[name] = build(perceptual)
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, original: Tensor, decoded: Tensor, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def forward(
+        self, original: Tensor, decoded: Tensor, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, float]]:
         """Return the loss and each term's unweighted value. Both pictures are (B, 3, h, w) in [0, 1]."""
         terms = {"l1": (original - decoded).abs().mean()}
-        if self.weights.get("msssim"):
-            similarity = ms_ssim(original, decoded.float(), data_range=1, win_size=MSSSIM_WINDOW, weights=list(MSSSIM_WEIGHTS))
-            terms["msssim"] = 1 - similarity
+        if self.weights.get("ssim"):
+            with torch.autocast(decoded.device.type, enabled=False):
+                # Variances as differences of filtered squares do not survive bfloat16.
+                terms["ssim"] = ssim_distance(original, decoded.float())
         if "lpips_alex" in self.networks:
             terms["lpips_alex"] = self.networks["lpips_alex"](original, decoded).mean()
         turn = [name for name in ("lpips_vgg", "dists") if name in self.networks]
         if turn:
             name = turn[step % len(turn)]
             size = min(self.vgg_crop, *original.shape[2:])
-            y, x = (int(torch.randint(side - size + 1, (), generator=generator)) // 8 * 8 for side in original.shape[2:])
+            y, x = (
+                int(torch.randint(side - size + 1, (), generator=generator)) // 8 * 8 for side in original.shape[2:]
+            )
             window = (..., slice(y, y + size), slice(x, x + size))
             terms[name] = self.networks[name](original[window], decoded[window]).mean()
         total = sum((self.weights.get(name, 0.0) * value for name, value in terms.items()), torch.zeros(()))

@@ -7,8 +7,7 @@ Pictures are float (B, 3, h, w), RGB in [0, 1]; distances are one value per pict
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fast import unit_distance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 # ImageNet statistics as LPIPS (on [-1, 1]) and torchvision (on [0, 1]) use them.
 LPIPS_SHIFT, LPIPS_SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)

@@ -66,7 +66,9 @@ def forward(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: to
 
 
 @torch.no_grad()
-def evaluate(codec: Codec, held_out: list[Path], loss: PictureLoss, entries: int, use_unet: bool, device: str) -> dict[str, float]:
+def evaluate(
+    codec: Codec, held_out: list[Path], loss: PictureLoss, entries: int, use_unet: bool, device: str
+) -> dict[str, float]:
     """Mean PSNR, LPIPS-Alex (if loaded) and latent error on the centres of held-out photos, palettised per photo."""
     rows = []
     for picture in evaluation_crops(held_out, 256):
@@ -91,16 +93,42 @@ def evaluate(codec: Codec, held_out: list[Path], loss: PictureLoss, entries: int
 @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__)
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--stage", required=True, help="which stage of the configuration to train")
-@click.option("--photos", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="folder of training photos")
-@click.option("--run", required=True, type=click.Path(file_okay=False, path_type=Path), help="folder for checkpoints and logs")
-@click.option("--perceptual", type=click.Path(exists=True, file_okay=False, path_type=Path), help="folder with LPIPS and DISTS weights")
-@click.option("--warm-start", type=click.Path(exists=True, file_okay=False, path_type=Path), help="model folder whose autoencoder to start from")
+@click.option(
+    "--photos",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="folder of training photos",
+)
+@click.option(
+    "--run", required=True, type=click.Path(file_okay=False, path_type=Path), help="folder for checkpoints and logs"
+)
+@click.option(
+    "--perceptual",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="folder with LPIPS and DISTS weights",
+)
+@click.option(
+    "--warm-start",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="model folder whose autoencoder to start from",
+)
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
 @click.option("--stop-after", type=int, help="stop (and save) after this many steps in all, as if interrupted")
-def main(config: Path, stage: str, photos: Path, run: Path, perceptual: Path | None, warm_start: Path | None, device: str, stop_after: int | None) -> None:
+def main(
+    config: Path,
+    stage: str,
+    photos: Path,
+    run: Path,
+    perceptual: Path | None,
+    warm_start: Path | None,
+    device: str,
+    stop_after: int | None,
+) -> None:
     settings = tomllib.loads(config.read_text())
     if stage not in settings["stages"]:
-        raise click.BadParameter(f"{config} has stages {', '.join(settings['stages'])}; found {stage!r}", param_hint="--stage")
+        raise click.BadParameter(
+            f"{config} has stages {', '.join(settings['stages'])}; found {stage!r}", param_hint="--stage"
+        )
     plan, data = settings["stages"][stage], settings["data"]
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = run / f"{stage}.safetensors"
@@ -116,7 +144,9 @@ def main(config: Path, stage: str, photos: Path, run: Path, perceptual: Path | N
     codec.trainable(plan["train"])
     codec.to(device)
     average.codec.to(device)
-    optimiser = torch.optim.AdamW((p for p in codec.parameters() if p.requires_grad), betas=(0.9, 0.99), weight_decay=plan["weight_decay"])
+    optimiser = torch.optim.AdamW(
+        (p for p in codec.parameters() if p.requires_grad), betas=(0.9, 0.999), weight_decay=plan["weight_decay"]
+    )
     step = load_checkpoint(checkpoint, codec, average, optimiser)["step"] if checkpoint.exists() else 0
     loss = PictureLoss(plan["losses"], perceptual, plan["vgg_crop"]).to(device)
     split = split_photos(photos, data["held_out"], tuple(data["exclude"]))
@@ -133,7 +163,9 @@ def main(config: Path, stage: str, photos: Path, run: Path, perceptual: Path | N
     with log, tqdm(total=plan["steps"], initial=step, desc=stage, disable=None) as bar:
         while step < min(plan["steps"], stop_after or plan["steps"]):
             generator = torch.Generator().manual_seed(plan["seed"] * 1_000_003 + step)
-            pictures = dataset.batch(plan["seed"], step, plan["photos"], plan["crops"]).to(device, memory_format=torch.channels_last)
+            pictures = dataset.batch(plan["seed"], step, plan["photos"], plan["crops"]).to(
+                device, memory_format=torch.channels_last
+            )
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, plan)
             with torch.autocast(device, torch.bfloat16):
@@ -141,7 +173,9 @@ def main(config: Path, stage: str, photos: Path, run: Path, perceptual: Path | N
                 total, terms = loss(pictures, decoded, step, generator)
             optimiser.zero_grad(set_to_none=True)
             (total + latent_loss).backward()
-            terms["gradient"] = float(torch.nn.utils.clip_grad_norm_([p for p in codec.parameters() if p.requires_grad], plan["clip"]))
+            terms["gradient"] = float(
+                torch.nn.utils.clip_grad_norm_([p for p in codec.parameters() if p.requires_grad], plan["clip"])
+            )
             terms["latent"] = float(latent_loss.detach())
             if math.isfinite(terms["gradient"]):
                 optimiser.step()
@@ -152,7 +186,9 @@ def main(config: Path, stage: str, photos: Path, run: Path, perceptual: Path | N
                 sums[name] = sums.get(name, 0.0) + value
                 count[name] = count.get(name, 0) + 1
             if step % plan["log_every"] == 0:
-                row = {"step": step, "seconds": round(time.monotonic() - started, 1)} | {n: round(sums[n] / count[n], 5) for n in sums}
+                row = {"step": step, "seconds": round(time.monotonic() - started, 1)} | {
+                    n: round(sums[n] / count[n], 5) for n in sums
+                }
                 log.write(json.dumps(row) + "\n")
                 sums.clear(), count.clear()
             if step % plan["evaluate_every"] == 0 or step == plan["steps"]:

@@ -1,0 +1,261 @@
+"""The command line of ``sdz-convert``: options, help, version."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pillow_sdz import limits
+from pillow_sdz.cli.exits import MEANING, ExitCode
+from pillow_sdz.cli.settings import METADATA, Settings
+from pillow_sdz.cli.values import parse_colors, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+RESERVED = ("models", "compare", "autoload", "desktop", "view")
+_ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort")
+
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANING.items())
+
+
+def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from pillow_sdz.cli.version import version_text
+
+    click.echo(version_text())
+    ctx.exit()
+
+
+def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
+    """A click callback that parses an option's value if it is given."""
+
+    def callback(_ctx: click.Context, _param: click.Parameter, value: str | None) -> T | None:
+        try:
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return callback
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=_EPILOG,
+)
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    help="Output file; a directory if it ends in /, is one, or there are several inputs; - for standard output."
+    "  [default: beside the input]",
+)
+@click.option(
+    "-f",
+    "--format",
+    "format_name",
+    metavar="FMT",
+    help="Output format by suffix or Pillow's name: sdz, png, jpg, webp ...  [default: by -o, else sdz or png]",
+)
+@click.option(
+    "-q", "--quality", metavar="N", type=click.IntRange(0, 100), help="0 (smallest) to 100 (best).  [default: 50]"
+)
+@click.option(
+    "--colors",
+    callback=_parsed(parse_colors),
+    metavar="N[,N...]",
+    help="Palette entries, 2 to 4096, per layer, instead of quality.",
+)
+@click.option(
+    "--target-size",
+    callback=_parsed(parse_size),
+    metavar="SIZE",
+    help="Best quality in at most this size: 7842, 5kB, 5KiB.",
+)
+@click.option("--model", metavar="NAME", help="Model to encode with.  [default: tiny]")
+@click.option("--payload", type=click.Choice(["palette", "direct"]), help="Kind of payload.  [default: by quality]")
+@click.option(
+    "--steps",
+    metavar="N",
+    type=click.IntRange(0, 255),
+    help="U-Net steps: stored in a new .sdz as the readers' default; used when decoding one.  [default: the model's,"
+    " the file's]",
+)
+@click.option("--effort", metavar="N", type=click.IntRange(0, 9), help="0 (fast) to 9 (small).  [default: 4]")
+@click.option(
+    "-j",
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(0),
+    default=1,
+    help="Files at a time; 0: one per core.  [default: 1]",
+)
+@click.option("--device", metavar="DEV", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option(
+    "--tile", metavar="N", type=click.IntRange(64, 65535), help="Side of a tile in pixels; smaller needs less memory."
+)
+@click.option("-r", "--recursive", is_flag=True, help="Walk directories; keeps their tree under -o.")
+@click.option("--force", "existing", flag_value="force", help="Replace outputs that exist.")
+@click.option("--skip-existing", "existing", flag_value="skip", help="Leave outputs that exist; they are no failure.")
+@click.option("-p", "--preserve/--no-preserve", default=True, help="Keep time and mode of the input.  [default: keep]")
+@click.option(
+    "--strip",
+    type=click.Choice(["all", *METADATA]),
+    multiple=True,
+    help="Metadata not to carry over; may be repeated.",
+)
+@click.option("-i", "--info", "action", flag_value="info", help="Describe .sdz files; writes nothing.")
+@click.option(
+    "-t", "--test", "action", flag_value="test", help="Check .sdz files, all but the network; writes nothing."
+)
+@click.option(
+    "--preview", "action", flag_value="preview", help="Decode at 1/8 size, without the network, in milliseconds."
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be done.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
+@click.option("--quiet", is_flag=True, help="Errors only.")
+@click.option("-v", "--verbose", count=True, help="Where errors come from; all warnings.")
+@click.option(
+    "--progress", type=click.Choice(["auto", "never", "always"]), default="auto", help="Progress bar.  [default: auto]"
+)
+@click.option(
+    "--max-pixels",
+    metavar="N",
+    type=click.IntRange(1),
+    default=limits.MAX_PIXELS,
+    show_default=True,
+    help="Refuse larger pictures.",
+)
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Show versions and models.",
+)
+def command(**given: Any) -> int:
+    """Convert pictures to SDZ files, and SDZ files to pictures.
+
+    What an INPUT is decides the direction: a picture becomes .sdz, an .sdz becomes .png or what -f or -o name. - is
+    standard input. A directory needs -r: its pictures are encoded; its .sdz files are decoded if -f asks for a picture
+    format or if there are no pictures. Hidden files are passed over. Names that start with a dash come after --.
+
+    An output appears whole or not at all, under a temporary name until it is complete. Outputs that exist are refused
+    unless --force or --skip-existing is given. --force replaces a symbolic link itself; the file it points to stays as
+    it is. Of an animation the first frame is kept. Pixels are not turned: the EXIF orientation stays what it was.
+    """
+    if given["inputs"][0] in RESERVED:
+        word = given["inputs"][0]
+        raise click.UsageError(
+            f"the command '{word}' is reserved for a later version; a file with this name is written ./{word}"
+        )
+    return int(run(given["inputs"], settings_from(given)))
+
+
+def settings_from(given: dict[str, Any]) -> Settings:
+    """Check what click cannot check: options that exclude each other, formats and devices by name, palette sizes.
+
+    Raises:
+        click.UsageError: naming the option.
+    """
+    from pillow_sdz.cli import formats
+    from pillow_sdz.errors import SdzOptionError
+    from pillow_sdz.options import SaveOptions
+    from pillow_sdz.settings import check_device
+
+    save = {name: given[name] for name in (*_ENCODING, "steps") if given[name] is not None}
+    chosen = [name for name in ("target_size", "quality", "colors") if name in save]
+    if len(chosen) > 1:
+        first, second = (f"--{name.replace('_', '-')}" for name in chosen[:2])
+        raise click.UsageError(f"{first} and {second} exclude each other.")
+    device = None if given["device"] == "auto" else given["device"]
+    try:
+        SaveOptions(**save)
+        if device is not None:
+            check_device(device)
+    except SdzOptionError as error:
+        raise click.UsageError(str(error)) from error
+    found = None if given["format_name"] is None else formats.resolve(given["format_name"])
+    if given["format_name"] is not None and found is None:
+        raise click.UsageError(f"-f {given['format_name']}: Pillow writes no such format.")
+    action = given["action"] or "convert"
+    if action == "preview" and found is not None and found[0] == formats.SDZ:
+        raise click.UsageError("--preview reads .sdz; the output is a picture format.")
+    strip = set(given["strip"])
+    return Settings(
+        action=action,
+        output=given["output"],
+        format=found and found[0],
+        suffix=found and found[1],
+        recursive=given["recursive"],
+        existing=given["existing"] or "refuse",
+        preserve=given["preserve"],
+        strip=frozenset(METADATA if "all" in strip else strip),
+        dry_run=given["dry_run"],
+        save=save,
+        steps=given["steps"],
+        device=device,
+        tile_size=given["tile"],
+        jobs=given["jobs"] or _cores(),
+        max_pixels=given["max_pixels"],
+        json=given["as_json"],
+        quiet=given["quiet"],
+        verbose=given["verbose"],
+        progress=given["progress"],
+    )
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(inputs: tuple[str, ...], settings: Settings) -> ExitCode:
+    """Plan, do and report one run."""
+    from pillow_sdz.cli import batch, jobs
+    from pillow_sdz.cli.outputs import Outputs
+    from pillow_sdz.cli.report import Report
+
+    planned, notes = jobs.plan(inputs, settings)
+    report = Report(settings, len(planned))
+    for note in notes:
+        report.note(note)
+    unused = [name for name in _ENCODING if name in settings.save and all(job.format != "SDZ" for job in planned)]
+    if planned and unused:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        report.note(f"note: no .sdz is written here, so {options} has no effect")
+    try:
+        batch.run(planned, settings, report, Outputs())
+    except batch.InterruptedRunError as interruption:
+        with _deaf_to_interrupts():
+            code = report.finish(interrupted=True)
+            if interruption.working:  # threads inside a network cannot be stopped, and Python would wait for them
+                sys.stdout.flush()
+                os._exit(code)
+        return code
+    return report.finish(interrupted=False)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ending takes milliseconds and is not to be cut short by an impatient second Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,184 @@
+"""One conversion: open, check, encode in memory, write. The only place where pixels are touched."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from pillow_sdz import limits, options
+from pillow_sdz.cli import carry, formats
+from pillow_sdz.cli.outputs import Outputs, write_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pillow_sdz.cli.jobs import Job
+    from pillow_sdz.cli.settings import Settings
+    from pillow_sdz.cli.sources import Source
+
+_NO_ALPHA = frozenset({"JPEG", "PPM"})  # PPM would drop the alpha without a word, JPEG refuses
+
+
+class ConversionError(Exception):
+    """A file cannot be converted; the message says why in full."""
+
+
+@dataclass
+class Result:
+    """What became of one job.
+
+    Attributes:
+        status: ``done``, ``failed``, ``skipped`` or ``planned`` (dry run).
+        bytes_in, bytes_out: sizes of the files.
+        seconds: time from opening to the finished output.
+        notes: what the user should know although it went well.
+        error: why it failed.
+        details: an inspection's findings.
+        traceback: where an error came from, for -v.
+        exception: the error itself.
+    """
+
+    job: Job
+    status: str
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    notes: list[str] = field(default_factory=list)
+    error: str | None = None
+    details: dict[str, Any] | None = None
+    traceback: str | None = None
+    exception: BaseException | None = None
+
+
+def convert(job: Job, settings: Settings, outputs: Outputs) -> Result:
+    """Do one job.
+
+    Raises:
+        ConversionError, OSError (SdzError among them), StoppedError and whatever Pillow's plugins raise.
+    """
+    started = time.perf_counter()
+    source = job.source
+    like = os.stat(source.path) if source.path is not None else None  # noqa: PTH116 - before the file is opened
+    notes: list[str] = []
+    with _open(source, settings) as picture:
+        width, height = picture.size
+        if settings.action == "preview":
+            data = _preview(picture, job, settings, notes)
+        elif source.is_sdz:
+            data = _decode(picture, job, settings, notes)
+        else:
+            data = _encode(picture, settings, notes)
+    if job.target is None:
+        write_stream(data)
+    else:
+        notes += outputs.write(job.target, data, like if settings.preserve else None)
+    bytes_in = like.st_size if like is not None else len(source.data or b"")
+    return Result(job, "done", bytes_in, len(data), width, height, time.perf_counter() - started, notes)
+
+
+@contextmanager
+def _open(source: Source, settings: Settings) -> Iterator[ImageFile.ImageFile]:
+    try:
+        picture = Image.open(source.path if source.path is not None else io.BytesIO(source.data or b""))
+    except UnidentifiedImageError as error:
+        raise ConversionError("Pillow does not recognise it as a picture") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ConversionError(
+            f"more than the {settings.max_pixels:,} pixels allowed; --max-pixels raises that"
+        ) from error
+    with picture:
+        pixels = picture.width * picture.height
+        if pixels > settings.max_pixels:
+            raise ConversionError(
+                f"{pixels:,} pixels, more than the {settings.max_pixels:,} allowed; --max-pixels raises that"
+            )
+        yield picture
+
+
+def _encode(picture: ImageFile.ImageFile, settings: Settings, notes: list[str]) -> bytes:
+    frames = getattr(picture, "n_frames", 1)
+    picture.load()
+    if frames > 1:
+        notes.append(f"only the first of {frames} frames is kept")
+    stream = io.BytesIO()
+    picture.save(stream, format=formats.SDZ, **settings.save, **carry.into_sdz(picture, settings.strip))
+    return stream.getvalue()
+
+
+def _decode(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: list[str]) -> bytes:
+    picture.load()
+    if job.format == formats.SDZ:  # asked for by name: the same picture in another size
+        return _encode(picture, settings, notes)
+    return _save(picture, job.format, settings, notes)
+
+
+def _preview(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: list[str]) -> bytes:
+    # Pillow asks draft() for the least size that will do; the preview serves any request up to twice its own size.
+    if picture.draft(None, (1, 1)) is None:
+        raise ConversionError("the file holds no preview")
+    picture.load()
+    return _save(picture, job.format, settings, notes)
+
+
+def _save(picture: Image.Image, format_name: str, settings: Settings, notes: list[str]) -> bytes:
+    """The picture as a file of another format, in the first mode that the format takes."""
+    keywords, lost = carry.from_sdz(picture, format_name, settings.strip)
+    refused: Exception | None = None
+    for attempt, note in _modes(picture, format_name):
+        stream = io.BytesIO()
+        try:
+            attempt.save(stream, format=format_name, **keywords)
+        except (OSError, ValueError) as error:  # savers have no common way to say that a mode is not theirs
+            if "mode" not in str(error).lower():
+                raise ConversionError(f"cannot be written as {format_name}: {error}{_remedy(error)}") from error
+            refused = error
+            continue
+        notes += lost + ([note] if note else [])
+        return stream.getvalue()
+    raise ConversionError(f"cannot be written as {format_name}: {refused}") from refused
+
+
+def _modes(picture: Image.Image, format_name: str) -> Iterator[tuple[Image.Image, str | None]]:
+    has_alpha = picture.mode in ("LA", "RGBA")
+    if not (has_alpha and format_name in _NO_ALPHA):
+        yield picture, None
+        if picture.mode == "LA":
+            yield picture.convert("RGBA"), None
+    if has_alpha:
+        ground = Image.new("RGBA", picture.size, "white")
+        flat = Image.alpha_composite(ground, picture.convert("RGBA"))
+        grey = picture.mode == "LA" and format_name in _NO_ALPHA
+        yield flat.convert("L" if grey else "RGB"), f"{format_name} has no alpha: laid on white"
+    else:
+        yield picture.convert("RGB"), None
+
+
+def _remedy(error: Exception) -> str:
+    kind = next((kind for kind in ("EXIF", "XMP", "ICC") if kind.lower() in str(error).lower()), None)
+    return f"; --strip {kind.lower()} leaves it out" if kind else ""
+
+
+@contextmanager
+def limits_and_options(settings: Settings) -> Iterator[None]:
+    """Set the limits and decoding options that Pillow's plugins keep as module attributes, and restore them after."""
+    wanted: list[tuple[Any, str, Any]] = [
+        (Image, "MAX_IMAGE_PIXELS", settings.max_pixels),
+        (limits, "MAX_PIXELS", settings.max_pixels),
+        *((options.decode, name, getattr(settings, name)) for name in ("steps", "device", "tile_size")),
+    ]
+    before = [(module, name, getattr(module, name)) for module, name, _ in wanted]
+    try:
+        for module, name, value in wanted:
+            setattr(module, name, value)
+        yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)

@@ -1,0 +1,66 @@
+"""The program: exit codes, interruption, and errors of standard output, around the click command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from pillow_sdz.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run ``sdz-convert`` and exit with one of `ExitCode`.
+
+    Args:
+        args: the arguments after the program's name; None takes those of this process.
+    """
+    from pillow_sdz.cli.command import command
+    from pillow_sdz.cli.report import StandardOutputError
+
+    try:
+        with _termination_as_interrupt():
+            code = command.main(args=args, prog_name="sdz-convert", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = ExitCode.INTERRUPTED
+    except StandardOutputError as error:
+        print(f"sdz-convert: cannot write to standard output: {error.strerror or error}", file=sys.stderr)
+        _discard_output()
+        code = ExitCode.FAILED
+    sys.exit(int(code or 0))
+
+
+@contextlib.contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM clean up as Ctrl-C does, unless the program that calls `main` handles it."""
+
+    def interrupt(_number: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _discard_output() -> None:
+    """Point standard output at nothing, so that Python's flush at exit does not fail a second time."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

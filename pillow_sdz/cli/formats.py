@@ -1,0 +1,76 @@
+"""Which format a file has, by its first bytes, and which one is to be written, by its name."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from PIL import Image
+
+from pillow_sdz.container import MAGIC, parse
+from pillow_sdz.errors import SdzError
+
+SDZ = "SDZ"
+PREFIX_BYTES = 16  # as many as Pillow shows to its plugins
+# Formats that Pillow opens only with another program's help, or that hold no picture: not picked up from directories.
+_NOT_PICTURES = frozenset({"BUFR", "EPS", "FPX", "GRIB", "HDF5", "MIC", "MPEG", "WMF"})
+
+
+def is_sdz(prefix: bytes) -> bool:
+    """Whether a file that starts like this is an SDZ file."""
+    return prefix.startswith(MAGIC)
+
+
+def why_not_sdz(prefix: bytes, name: str) -> str:
+    """What the container's parser says about a file without the magic: empty, cut, damaged as text, a ZIP archive.
+
+    >>> why_not_sdz(b"PK\\x03\\x04 and so on", "map.sdz")[:40]
+    'map.sdz: magic: this is a ZIP archive, p'
+    """
+    try:
+        parse(prefix, file=name)
+    except SdzError as error:
+        return str(error)
+    raise ValueError("a prefix cannot be a whole file")
+
+
+def format_of_suffix(suffix: str) -> str | None:
+    """Pillow's name of the format that it writes under this suffix (any case, with dot), or None."""
+    name = Image.registered_extensions().get(suffix.lower())
+    return name if name in Image.SAVE else None
+
+
+def resolve(name: str) -> tuple[str, str] | None:
+    """Format and suffix for what -f was given: a suffix (jpg, .webp) or Pillow's name of a format (JPEG2000).
+
+    >>> resolve("JPG"), resolve("jpeg2000"), resolve("bird")
+    (('JPEG', '.jpg'), ('JPEG2000', '.jp2'), None)
+    """
+    suffix = "." + name.lower().removeprefix(".")
+    if (found := format_of_suffix(suffix)) is not None:
+        return found, suffix
+    if name.upper() in Image.SAVE:
+        return name.upper(), suffix_of(name.upper())
+    return None
+
+
+def suffix_of(format_name: str) -> str:
+    """The usual suffix of a format: its own name where registered, else the first one; none for a nameless format."""
+    suffixes = [suffix for suffix, name in Image.registered_extensions().items() if name == format_name]
+    usual = {"JPEG": ".jpg", "JPEG2000": ".jp2", "TIFF": ".tif"}.get(format_name, "." + format_name.lower())
+    return usual if usual in suffixes else next(iter(suffixes), "")
+
+
+def is_picture_suffix(suffix: str) -> bool:
+    """Whether Pillow reads files of this suffix (any case) on its own."""
+    name = Image.registered_extensions().get(suffix.lower())
+    return name in Image.OPEN and name not in _NOT_PICTURES
+
+
+def stem(name: str) -> str:
+    """A file name without the suffix of its format; other dots stay.
+
+    >>> stem("cat.tar.PNG"), stem("version 1.2"), stem(".png")
+    ('cat.tar', 'version 1.2', '.png')
+    """
+    path = PurePath(name)
+    return path.stem if path.suffix.lower() in Image.registered_extensions() else name

@@ -1,0 +1,195 @@
+"""From the command line's inputs to a list of jobs: direction, output name, and what stands in the way of each.
+
+Everything that can be known before a pixel is read is decided here, so that a run with two inputs for one output, or
+an output that exists, says so before anything is written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pillow_sdz.cli import formats
+from pillow_sdz.cli.outputs import kind
+from pillow_sdz.cli.printable import printable
+from pillow_sdz.cli.sources import Source, collect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pillow_sdz.cli.settings import Settings
+
+_STREAMS = ("-", "/dev/stdout")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to convert, to inspect, to skip, or to report as failed.
+
+    Attributes:
+        source: where the bytes come from.
+        target: the file to write; None: standard output, or nothing where the action only reads.
+        format: Pillow's name of the format to write; empty where the action only reads.
+        problem: why this job fails without being tried.
+        skip: why it is passed over, which is no failure.
+    """
+
+    source: Source
+    target: Path | None = None
+    format: str = ""
+    problem: str | None = None
+    skip: str | None = None
+
+    @property
+    def output_name(self) -> str:
+        """The output as messages name it."""
+        return "-" if self.target is None else printable(str(self.target))
+
+
+def plan(inputs: Sequence[str], settings: Settings) -> tuple[list[Job], list[str]]:
+    """The jobs for these inputs, and notes about files that were left alone.
+
+    Raises:
+        click.UsageError: the inputs and -o cannot be meant together.
+    """
+    _check_streams(inputs, settings)
+    sources, notes = collect(inputs, settings)
+    if settings.reads_only:
+        return [Job(source, problem=source.problem or _must_be_sdz(source)) for source in sources], notes
+    planner = _Planner(settings, sources, many=len(inputs) > 1 or any(source.root is not None for source in sources))
+    return [planner.job(source) for source in sources], notes
+
+
+def _check_streams(inputs: Sequence[str], settings: Settings) -> None:
+    if inputs.count("-") > 1:
+        raise click.UsageError("standard input (-) can be read once only.")
+    to_stream = settings.output in _STREAMS or (settings.output is None and "-" in inputs)
+    if settings.reads_only:
+        if settings.output is not None:
+            raise click.UsageError(f"--{settings.action} writes no file, so -o has no meaning.")
+        return
+    if not to_stream:
+        return
+    if len(inputs) > 1:
+        raise click.UsageError("several inputs cannot share standard output; name a directory with -o.")
+    if settings.json and not settings.dry_run:
+        raise click.UsageError("--json and the picture cannot share standard output; name a file with -o.")
+    if sys.stdout.isatty() and not settings.dry_run:
+        raise click.UsageError("a picture is not written to a terminal; redirect standard output or give -o.")
+
+
+def _must_be_sdz(source: Source) -> str | None:
+    return None if source.is_sdz else formats.why_not_sdz(source.prefix, source.name)
+
+
+class _Planner:
+    """Names outputs one by one and remembers those it gave away."""
+
+    def __init__(self, settings: Settings, sources: Sequence[Source], *, many: bool) -> None:
+        self._settings = settings
+        self._taken: dict[str, str] = {}
+        self._inputs = {_key(source.path): source.name for source in sources if source.path is not None}
+        output = settings.output
+        self._stream = output in _STREAMS or (output is None and any(source.path is None for source in sources))
+        self._folder = self._file = None
+        if output is not None and not self._stream:
+            if many or output.endswith(("/", os.sep)) or kind(Path(output)) == "folder":
+                self._folder = Path(output)
+                if kind(self._folder) in ("file", "special"):
+                    raise click.UsageError(
+                        f"-o {printable(output)}: several inputs need a directory, and this is a file."
+                    )
+            else:
+                self._file = Path(output)
+        self._wanted = self._wanted_format()
+
+    def _wanted_format(self) -> str | None:
+        """The output format where it does not depend on the input."""
+        wanted, suffix = self._settings.format, "" if self._file is None else self._file.suffix
+        if not suffix:
+            return wanted
+        named = formats.format_of_suffix(suffix)
+        if named is None and wanted is None:
+            raise click.UsageError(
+                f"-o {printable(str(self._file))}: Pillow writes no format called {suffix}; give -f."
+            )
+        if wanted is not None and named is not None and named != wanted:
+            raise click.UsageError(f"-o {printable(str(self._file))} names {named}, but -f asks for {wanted}.")
+        return wanted or named
+
+    def job(self, source: Source) -> Job:
+        """The job for one source."""
+        if source.problem:
+            return Job(source, problem=source.problem)
+        format_name, problem = self._direction(source)
+        if problem:
+            return Job(source, problem=problem)
+        if self._stream:
+            return Job(source, None, format_name)
+        target = self._target(source, format_name)
+        problem = self._claim(source, target)
+        skip = None
+        if problem is None and os.path.lexists(target):
+            if kind(target) == "folder":
+                problem = f"the output {printable(str(target))} is a directory"
+            elif kind(target) != "special":
+                if self._settings.existing == "skip":
+                    skip = f"{printable(str(target))} exists"
+                elif self._settings.existing == "refuse":
+                    problem = f"{printable(str(target))} exists; give --force to replace it, --skip-existing to keep it"
+        return Job(source, target, format_name, problem, skip)
+
+    def _direction(self, source: Source) -> tuple[str, str | None]:
+        wanted = self._wanted
+        if source.is_sdz:
+            return wanted or "PNG", None
+        if self._settings.action == "preview":
+            return "", formats.why_not_sdz(source.prefix, source.name)
+        if source.suffix == ".sdz" or not source.prefix:
+            return "", formats.why_not_sdz(source.prefix, source.name)
+        if wanted not in (None, formats.SDZ):
+            return "", f"neither the input nor the output is SDZ (the output would be {wanted})"
+        return formats.SDZ, None
+
+    def _target(self, source: Source, format_name: str) -> Path:
+        if self._file is not None:
+            return self._file
+        named = self._settings.suffix if format_name == self._settings.format else None
+        ending = (".preview" if self._settings.action == "preview" else "") + (named or formats.suffix_of(format_name))
+        if source.path is None:  # standard input and pipes have no name to build on
+            return (self._folder or Path()) / ("stdin" + ending)
+        name = formats.stem(source.path.name) + ending
+        if self._folder is None:
+            return source.path.parent / name
+        below = source.path.parent.relative_to(source.root) if source.root is not None else Path()
+        return self._folder / below / name
+
+    def _claim(self, source: Source, target: Path) -> str | None:
+        """Take the output's name for this source, or say who has it."""
+        key, name = _key(target), printable(str(target))
+        if source.path is not None and (key == _key(source.path) or _same_file(source.path, target)):
+            return f"the output {name} would be the input itself"
+        if key in self._taken:
+            return f"the output {name} is already that of {self._taken[key]}"
+        if key in self._inputs:
+            return f"the output {name} is also an input of this run"
+        if kind(target) != "special":  # /dev/null serves any number of inputs
+            self._taken[key] = source.name
+        return None
+
+
+def _key(path: Path) -> str:
+    """One string per directory entry: links in the directory part resolved, the last part as it is."""
+    return os.path.normcase(Path(os.path.realpath(path.parent)) / path.name)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False

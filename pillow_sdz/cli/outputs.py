@@ -1,0 +1,174 @@
+"""Files that are written whole or not at all.
+
+The bytes go to a temporary file in the output's own directory, which is flushed to the disk and then renamed over the
+output; whatever fails or interrupts that leaves the output as it was and no temporary file. A rename replaces the
+directory entry: where the output is a symbolic link, the link becomes a file and what it pointed to is not touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import sys
+import threading
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from pillow_sdz.cli.printable import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class WriteError(Exception):
+    """An output could not be written; the message says what, where and why."""
+
+
+class StoppedError(Exception):
+    """The run was interrupted while this output was being written."""
+
+
+class Outputs:
+    """All files that one run writes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._temporary: set[Path] = set()
+        self._stopped = False
+
+    def write(self, target: Path, data: bytes, like: os.stat_result | None = None) -> list[str]:
+        """Write ``data`` to ``target``, replacing it, with the mode and times of ``like``; directories are created.
+
+        A device or pipe (``/dev/null``) is written to directly.
+
+        Returns:
+            What could not be kept of ``like``, in words.
+
+        Raises:
+            WriteError: nothing was changed.
+            StoppedError: `stop` was called; nothing was changed.
+        """
+        created: list[Path] = []
+        try:
+            if kind(target) == "special":
+                with target.open("wb") as file:
+                    file.write(data)
+                return []
+            created = [folder for folder in (target.parent, *target.parent.parents) if kind(folder) is None]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            return self._replace(target, data, like)
+        except BaseException as error:
+            for folder in created:
+                with contextlib.suppress(OSError):  # not empty: another output of this run is in it
+                    folder.rmdir()
+            if isinstance(error, OSError):
+                raise WriteError(f"cannot write {printable(str(target))}: {_reason(error, target)}") from error
+            raise
+
+    def _replace(self, target: Path, data: bytes, like: os.stat_result | None) -> list[str]:
+        temporary = target.parent / f".sdz-{secrets.token_hex(8)}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            with self._lock:
+                self._check()
+                self._temporary.add(temporary)
+            with open(os.open(temporary, flags, 0o666), "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            lost = [] if like is None else _copy_attributes(temporary, like)
+            with self._lock:
+                self._check()
+                os.replace(temporary, target)  # noqa: PTH105 - the classic name of what happens here
+                self._temporary.discard(temporary)
+            _sync_folder(target.parent)
+            return lost
+        finally:
+            with self._lock:
+                self._remove(temporary)
+
+    def stop(self) -> None:
+        """Let no further output appear, and remove the temporary files of those being written by other threads."""
+        with self._lock:
+            self._stopped = True
+            for temporary in list(self._temporary):
+                self._remove(temporary)
+
+    def _check(self) -> None:
+        if self._stopped:
+            raise StoppedError
+
+    def _remove(self, temporary: Path) -> None:
+        if temporary in self._temporary:
+            with contextlib.suppress(OSError):  # it may not have been created yet
+                temporary.unlink()
+            self._temporary.discard(temporary)
+
+
+def kind(path: Path) -> str | None:
+    """``file``, ``folder`` or ``special`` (a device, pipe or socket: to write into, not to replace), links followed.
+
+    None where there is nothing, or nothing that may be looked at: writing will tell.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return None
+    return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "special"
+
+
+def write_stream(data: bytes) -> None:
+    """Write all of ``data`` to standard output, past Python's buffer, so that an error shows here and not at exit.
+
+    Raises:
+        WriteError: it could not be written in full.
+    """
+    sys.stdout.flush()
+    buffered = sys.stdout.buffer
+    raw = cast("BinaryIO", getattr(buffered, "raw", buffered))
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[raw.write(rest) :]
+    except OSError as error:
+        raise WriteError(f"cannot write to standard output: {error.strerror or error}") from error
+
+
+def _copy_attributes(path: Path, like: os.stat_result) -> list[str]:
+    """Give ``path`` the permissions and times of ``like``; file systems that have none are no reason to fail."""
+    lost = []
+    try:
+        path.chmod(stat.S_IMODE(like.st_mode) & 0o777)  # set-user-ID and the like are no business of a picture
+    except OSError as error:
+        lost.append(f"the mode could not be kept: {error.strerror}")
+    try:
+        os.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
+    except OSError as error:
+        lost.append(f"the time could not be kept: {error.strerror}")
+    return lost
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where the system can (POSIX, most file systems)."""
+    if os.name == "posix":
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _reason(error: OSError, target: Path) -> str:
+    folder = printable(str(target.parent))
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        return f"no space left for it in {folder}"
+    if error.errno == errno.EFBIG:
+        return f"larger than files may be in {folder} (a limit of the file system or of ulimit -f)"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"no permission to write in {folder} ({error.strerror})"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"{folder} is not a directory"
+    return f"{error.strerror or error}"

@@ -1,0 +1,60 @@
+"""Latents to 8-bit codes and back: the uniform mapping that a model's manifest describes by its step.
+
+Code 127.5 is latent 0, one code is one step, as in Bühlmann's article of 2022 (there with a step of 0.18215, in
+units of the unscaled latent).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pillow_sdz.errors import SdzModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ZERO = 127.5
+"""The code, between two whole ones, of latent value 0."""
+
+
+def to_codes(latents: NDArray[np.float32], step: float) -> NDArray[np.uint8]:
+    """Quantise latents: ``clip(rint(latent / step + 127.5), 0, 255)``, halves to the even code.
+
+    Args:
+        latents: any shape, usually (h, w, C).
+        step: latent units per code, above 0.
+
+    Returns:
+        The codes, same shape.
+
+    Raises:
+        SdzModelError: a latent is infinite or not a number.
+
+    >>> to_codes(np.array([-9.0, -0.5, 0.0, 0.26, 9.0], np.float32), step=0.5).tolist()
+    [110, 126, 128, 128, 146]
+    """
+    if not np.isfinite(latents).all():
+        raise SdzModelError(
+            "the autoencoder gave values that are not finite", field="latent", expected="finite numbers",
+            remedy="encode in float32 and check the model's files",
+        )  # fmt: skip
+    scaled = latents.astype(np.float32, copy=True)
+    scaled /= np.float32(step)
+    scaled += np.float32(ZERO)
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, 0, 255, out=scaled)
+    return scaled.astype(np.uint8)
+
+
+def to_latents(codes: NDArray[np.uint8], step: float) -> NDArray[np.float32]:
+    """Return the latents that codes stand for: ``(code - 127.5) * step``, same shape.
+
+    >>> to_latents(np.array([127, 128, 255], np.uint8), step=0.5).tolist()
+    [-0.25, 0.25, 63.75]
+    """
+    latents = codes.astype(np.float32)
+    latents -= np.float32(ZERO)
+    latents *= np.float32(step)
+    return latents

@@ -1,0 +1,81 @@
+"""Raw DEFLATE streams (RFC 1951, no zlib wrapper): every section that deflates goes through here.
+
+The container's checksum covers the bytes, so a wrapper's own checksum would only cost six bytes a section.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError
+
+_RAW: Final = -15
+_STRATEGIES: Final = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_RLE, zlib.Z_FILTERED)
+
+
+def deflate(data: bytes, effort: int = 4) -> bytes:
+    """Compress to one raw DEFLATE stream, the smallest of what a few settings of zlib give.
+
+    Args:
+        data: any bytes.
+        effort: 0 (fast) to 9 (small).
+    """
+    level = min(9, effort + 2)
+    strategies = _STRATEGIES[: 1 + (effort >= 1) + (effort >= 7)]
+    candidates = []
+    for strategy in strategies:
+        packer = zlib.compressobj(level, zlib.DEFLATED, _RAW, 9, strategy)
+        candidates.append(packer.compress(data) + packer.flush())
+    return min(candidates, key=len)
+
+
+def inflate(data: bytes | memoryview, size: int, *, field: str, file: str) -> bytes:
+    """Decompress a stream that must give exactly `size` bytes and end exactly with `data`.
+
+    Never allocates more than `size` + 1 bytes for the result, whatever the stream says.
+
+    Raises:
+        SdzTruncatedError: the stream ends too early.
+        SdzFormatError: the stream is invalid, longer than `size`, or followed by more bytes.
+    """
+    out, ended = _inflate(data, size, field=field, file=file)
+    if len(out) > size or (ended and len(out) < size):
+        found = f"more than {size}" if len(out) > size else len(out)
+        raise SdzFormatError(
+            "the deflated data has the wrong size", file=file, field=field, found=f"{found} bytes", expected=size
+        )
+    return out
+
+
+def inflate_up_to(data: bytes | memoryview, limit: int, *, field: str, file: str) -> bytes:
+    """Decompress a stream of unknown size that must not give more than `limit` bytes.
+
+    Raises:
+        SdzTruncatedError: the stream ends too early.
+        SdzFormatError: the stream is invalid or followed by more bytes.
+        SdzLimitError: the stream gives more than `limit` bytes.
+    """
+    out, _ = _inflate(data, limit, field=field, file=file)
+    if len(out) > limit:
+        raise SdzLimitError("the deflated data is too large", file=file, field=field, expected=f"at most {limit} bytes")
+    return out
+
+
+def _inflate(data: bytes | memoryview, limit: int, *, field: str, file: str) -> tuple[bytes, bool]:
+    """Return at most limit + 1 bytes, and whether the stream ended; the one byte more tells too long from exact."""
+    unpacker = zlib.decompressobj(_RAW)
+    try:
+        out = unpacker.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise SdzFormatError(f"the deflated data is invalid: {error}", file=file, field=field) from error
+    if len(out) <= limit and not unpacker.eof:
+        raise SdzTruncatedError("the deflated data ends too early", file=file, field=field, found=f"{len(out)} bytes")
+    if unpacker.unused_data:
+        raise SdzFormatError(
+            "there are bytes after the deflated data",
+            file=file,
+            field=field,
+            found=f"{len(unpacker.unused_data)} bytes",
+        )
+    return out, unpacker.eof

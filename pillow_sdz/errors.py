@@ -1,0 +1,106 @@
+"""Every failure of pillow_sdz, from the first byte after the magic to a missing model.
+
+All of them are `OSError`, the one class that Pillow passes on to the user with its text, and all of them say the
+same things in the same order: which file, which field, what is wrong, what was found, what was expected, what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+
+class SdzError(OSError):
+    """Base of all errors of pillow_sdz.
+
+    The message reads ``FILE: FIELD: PROBLEM (found X, expected Y); REMEDY``, without the parts that are None.
+    The parts stay available as attributes of the same names.
+
+    Args:
+        problem: what is wrong, one clause.
+        file: the name of the file or stream.
+        field: the field, section or option concerned, as `spec/sdz.md` names it.
+        found: what was there.
+        expected: what should have been there.
+        remedy: what the user can do.
+
+    >>> str(SdzError("is not allowed", file="cat.sdz", field="width", found=0, expected="1 to 65535"))
+    'cat.sdz: width: is not allowed (found 0, expected 1 to 65535)'
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | None = None,
+        field: str | None = None,
+        found: object = None,
+        expected: object = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.file = file
+        self.field = field
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        start = "".join(f"{part}: " for part in (self.file, self.field) if part is not None)
+        details = [
+            f"{word} {value}"
+            for word, value in (("found", self.found), ("expected", self.expected))
+            if value is not None
+        ]
+        middle = f" ({', '.join(details)})" if details else ""
+        end = f"; {self.remedy}" if self.remedy is not None else ""
+        return f"{start}{self.problem}{middle}{end}"
+
+    def _parts(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("file", "field", "found", "expected", "remedy")}
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # OSError would rebuild from args alone: the message would become the problem and the parts would be lost.
+        return _rebuild, (type(self), self.problem, self._parts()), self.__dict__
+
+    def with_file(self, name: str) -> Self:
+        """Return a copy of this error that names the file, with the same cause and traceback."""
+        copy = type(self)(self.problem, **{**self._parts(), "file": name})
+        copy.__cause__ = self.__cause__
+        copy.__suppress_context__ = self.__suppress_context__
+        return copy.with_traceback(self.__traceback__)
+
+
+def _rebuild(kind: type[SdzError], problem: str, parts: dict[str, Any]) -> SdzError:
+    return kind(problem, **parts)
+
+
+class SdzFormatError(SdzError):
+    """The bytes are damaged, hostile or not an .sdz file."""
+
+
+class SdzTruncatedError(SdzFormatError):
+    """The file ends too early."""
+
+
+class SdzVersionError(SdzError):
+    """The file uses something that this version does not know: it needs a newer pillow_sdz."""
+
+
+class SdzLimitError(SdzError):
+    """A size is beyond the limits of the format or of this implementation (`pillow_sdz.limits`)."""
+
+
+class SdzModelError(SdzError):
+    """The model is missing, damaged or not the one that the file names."""
+
+
+class SdzDependencyError(SdzError):
+    """A package needed for this step is not installed; the message says which."""
+
+
+class SdzOptionError(SdzError, ValueError):
+    """An option is unknown, out of its range or contradicts another."""

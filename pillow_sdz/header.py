@@ -1,0 +1,226 @@
+"""The header of a file: magic, its fields, their limits and how they fit together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pillow_sdz import limits
+from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.structs import HEADER, MAGIC, build_box, parse_box
+
+VERSION: Final = 0
+"""Format version written and read. 0 means draft: until release 1.0 the format may change without notice."""
+
+MODES: Final = ("L", "LA", "RGB", "RGBA")
+PAYLOADS: Final = ("palette", "direct")
+FLAG_SYNTHESISED: Final = 1
+
+HEADER_BYTES: Final = 33
+NEWER: Final = "the file needs a newer pillow_sdz (or is damaged)"
+
+
+@dataclass(frozen=True)
+class Header:
+    """The fixed part of a file.
+
+    Attributes:
+        mode: Pillow mode of the decoded picture: "L", "LA", "RGB" or "RGBA".
+        payload: "palette" (layers of palette and indices) or "direct" (8-bit codes).
+        layer_count: layer sections announced, 1 to 8; 1 for a direct payload.
+        width: picture width in pixels, 1 to 65535.
+        height: picture height in pixels, 1 to 65535.
+        factor: downsampling factor of the model: 1, 2, 4, 8, 16, 32 or 64.
+        channels: latent channels, 1 to 64.
+        latent_width: ceil(width / factor).
+        latent_height: ceil(height / factor).
+        fingerprint: first 8 bytes of the model's SHA-256.
+        noise: rms error of the codes by quantisation, in quarters of a code step, 0 to 255 (255 means 255 or more).
+        steps: denoising steps that a reader should use by default, 0 to 255; 0 means none.
+        quantiser: 0, the uniform code mapping of the model's manifest.
+        synthesised: True if decoding may show detail that was not in the original.
+        version: format version, 0.
+    """
+
+    mode: str
+    payload: str
+    layer_count: int
+    width: int
+    height: int
+    factor: int
+    channels: int
+    latent_width: int
+    latent_height: int
+    fingerprint: bytes
+    noise: int
+    steps: int
+    quantiser: int = 0
+    synthesised: bool = True
+    version: int = VERSION
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the mode asks for an alpha section."""
+        return self.mode in ("LA", "RGBA")
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Shape of the code array: (latent_height, latent_width, channels)."""
+        return self.latent_height, self.latent_width, self.channels
+
+
+def check_header(header: Header, *, file: str | None = None) -> None:
+    """Check the header's fields against the limits and against each other.
+
+    Raises:
+        SdzFormatError: a field contradicts another or is out of its range.
+        SdzVersionError: a field has a value reserved for later versions.
+        SdzLimitError: the picture or its latent is too large.
+    """
+
+    def demand(ok: bool, name: str, found: object, expected: str) -> None:
+        if not ok:
+            raise SdzFormatError("is out of range", file=file, field=name, found=found, expected=expected)
+
+    if header.version != VERSION:
+        raise SdzVersionError(NEWER, file=file, field="version", found=header.version, expected=VERSION)
+    if header.quantiser != 0:
+        raise SdzVersionError(NEWER, file=file, field="quantiser", found=header.quantiser, expected=0)
+    demand(header.mode in MODES, "mode", header.mode, "one of " + ", ".join(MODES))
+    demand(header.payload in PAYLOADS, "payload", header.payload, "one of " + ", ".join(PAYLOADS))
+    most = limits.MAX_LAYERS if header.payload == "palette" else 1
+    demand(1 <= header.layer_count <= most, "layers", header.layer_count, f"1 to {most}")
+    limits.check_picture(header.width, header.height, file=file)
+    demand(header.factor in limits.FACTORS, "factor", header.factor, f"one of {limits.FACTORS}")
+    demand(1 <= header.channels <= limits.MAX_CHANNELS, "channels", header.channels, f"1 to {limits.MAX_CHANNELS}")
+    for name, side, latent in (
+        ("latent_width", header.width, header.latent_width),
+        ("latent_height", header.height, header.latent_height),
+    ):
+        right = -(-side // header.factor)
+        demand(latent == right, name, latent, f"{right}, the {name[7:]} {side} divided by {header.factor}, rounded up")
+    values = header.latent_width * header.latent_height * header.channels
+    if values > limits.MAX_LATENT_VALUES:
+        raise SdzLimitError(
+            "the latent is too large",
+            file=file,
+            field="latent",
+            found=f"{values} values",
+            expected=f"at most {limits.MAX_LATENT_VALUES}",
+            remedy="raise pillow_sdz.limits.MAX_LATENT_VALUES if you trust the file",
+        )
+    demand(len(header.fingerprint) == 8, "fingerprint", f"{len(header.fingerprint)} bytes", "8 bytes")
+    demand(0 <= header.noise <= 255, "noise", header.noise, "0 to 255")
+    demand(0 <= header.steps <= 255, "steps", header.steps, "0 to 255")
+
+
+def check_magic(start: bytes, file: str) -> None:
+    """Refuse what does not start with the magic, and say what it looks like instead.
+
+    Args:
+        start: the first bytes of the file, all of them or at least 16.
+        file: name for error messages.
+
+    Raises:
+        SdzFormatError: something else, or an .sdz file damaged by a text-mode transfer.
+        SdzTruncatedError: an empty file, or one that ends within the magic.
+    """
+    if start.startswith(MAGIC):
+        return
+    if not start:
+        raise SdzTruncatedError("the file is empty", file=file, field="magic", found="0 bytes", expected=MAGIC.hex(" "))
+    found = start[: len(MAGIC)].hex(" ")
+    if MAGIC.startswith(start):
+        raise SdzTruncatedError(
+            "the file ends within the magic", file=file, field="magic", found=found, expected=MAGIC.hex(" ")
+        )
+    if start.startswith(b"PK"):
+        raise SdzFormatError(
+            "this is a ZIP archive, perhaps a Spring RTS map, which also uses the name .sdz",
+            file=file,
+            field="magic",
+            found=found,
+            expected=MAGIC.hex(" "),
+        )
+    # A lost high bit, a recoded first byte or changed line ends leave the three letters near the start.
+    if b"SDZ" in start[:7]:
+        raise SdzFormatError(
+            "this looks like an .sdz file damaged by a text-mode transfer",
+            file=file,
+            field="magic",
+            found=found,
+            expected=MAGIC.hex(" "),
+            remedy="transfer it again in binary mode",
+        )
+    raise SdzFormatError("this is not an .sdz file", file=file, field="magic", found=found, expected=MAGIC.hex(" "))
+
+
+def read_header(view: memoryview, file: str) -> Header:
+    """Parse and check the header; what later versions may give a meaning to is refused as newer.
+
+    Args:
+        view: the whole file, its magic already checked.
+        file: name for error messages.
+
+    Raises:
+        SdzError: see `check_header`; SdzTruncatedError if the header is cut.
+    """
+    if len(view) < HEADER_BYTES:
+        raise SdzTruncatedError(
+            "the file ends within the header",
+            file=file,
+            field="header",
+            found=f"{len(view)} bytes",
+            expected=f"{HEADER_BYTES} bytes",
+            remedy="get the file again",
+        )
+    box = parse_box(HEADER, view, 0, field="header", file=file)
+    for name, value, known in (
+        ("version", box.version, range(VERSION + 1)),
+        ("flags", box.flags, range(FLAG_SYNTHESISED + 1)),
+        ("mode", box.mode, range(len(MODES))),
+        ("payload", box.payload.kind, range(len(PAYLOADS))),
+    ):
+        if value not in known:
+            raise SdzVersionError(NEWER, file=file, field=name, found=value, expected=f"0 to {known[-1]}")
+    header = Header(
+        mode=MODES[box.mode],
+        payload=PAYLOADS[box.payload.kind],
+        layer_count=box.payload.layers,
+        width=box.width,
+        height=box.height,
+        factor=box.factor,
+        channels=box.channels,
+        latent_width=box.latent_width,
+        latent_height=box.latent_height,
+        fingerprint=box.fingerprint,
+        noise=box.noise,
+        steps=box.steps,
+        quantiser=box.quantiser,
+        synthesised=bool(box.flags & FLAG_SYNTHESISED),
+        version=box.version,
+    )
+    check_header(header, file=file)
+    return header
+
+
+def header_bytes(header: Header) -> bytes:
+    """Write a checked header."""
+    return build_box(
+        HEADER,
+        magic=MAGIC,
+        version=header.version,
+        flags=FLAG_SYNTHESISED if header.synthesised else 0,
+        mode=MODES.index(header.mode),
+        payload={"kind": PAYLOADS.index(header.payload), "layers": header.layer_count},
+        width=header.width,
+        height=header.height,
+        factor=header.factor,
+        channels=header.channels,
+        latent_width=header.latent_width,
+        latent_height=header.latent_height,
+        quantiser=header.quantiser,
+        noise=header.noise,
+        steps=header.steps,
+        fingerprint=header.fingerprint,
+    )

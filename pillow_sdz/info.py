@@ -1,0 +1,181 @@
+"""What travels with the picture: between ``image.info`` and the file's metadata sections, in both directions.
+
+Opening a file also fills ``image.info`` with facts about the file itself (`BOOKKEEPING`). They are recognised when the
+image is saved again and are not stored as text. A text whose key would collide with them, or with a key that Pillow
+gives a meaning to, appears with `ESCAPE` in front of its key, and gets its own name back when it is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from PIL import Image
+
+from pillow_sdz import limits
+from pillow_sdz.errors import SdzOptionError
+from pillow_sdz.notices import notice
+
+BOOKKEEPING: Final = ("model", "fingerprint", "payload", "colors", "layers", "bpp", "steps", "noise")
+"""Keys that opening a file sets; see `pillow_sdz.plugin.SdzImageFile`."""
+
+_SIGNS_OF_OURS: Final = ("fingerprint", "payload", "bpp", "noise")
+
+NOT_TEXT: Final = frozenset({"icc_profile", "exif", "xmp", "XML:com.adobe.xmp", "compression"})
+"""Keys of Pillow's info whose value is not text of the picture, even where it is a str."""
+
+RAW_PROFILE: Final = "Raw profile type "
+"""Start of the keys under which ImageMagick stores binary metadata as PNG text."""
+
+_PILLOW_KEYS = """
+    adobe adobe_transform background blend chromaticity default_image disposal dpi duration extension flashpix frames
+    gamma hotspot interlace jfif jfif_density jfif_unit jfif_version loop mp mpoffset photoshop progression progressive
+    sizes srgb timestamp transparency version
+"""
+PILLOW_KEYS: Final = frozenset(_PILLOW_KEYS.split())
+"""Keys that Pillow's own code reads from info; text from a file never gets in there."""
+
+ESCAPE: Final = "text:"
+
+EXIF_PREFIX: Final = b"Exif\0\0"
+"""Stored EXIF starts with the TIFF header. In info it has this prefix, as from Pillow's JPEG and PNG readers: every
+saver takes it with the prefix, while the JPEG saver loses EXIF that comes without."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is stored besides the picture; None or empty where there is nothing.
+
+    Attributes:
+        icc: ICC profile.
+        exif: EXIF, starting with its TIFF header.
+        xmp: XMP packet, UTF-8.
+        text: texts by key.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    text: dict[str, str] = field(default_factory=dict)
+
+
+def collect(given: Mapping[str, Any], info: Mapping[Any, Any]) -> Metadata:
+    """Metadata to save: each from its keyword in ``given`` if it is there (None or empty drops it), else from ``info``.
+
+    Raises:
+        SdzOptionError: a value is of the wrong type.
+    """
+    return Metadata(
+        icc=_blob("icc_profile", given["icc_profile"] if "icc_profile" in given else info.get("icc_profile")),
+        exif=_exif(given["exif"] if "exif" in given else _exif_of(info)),
+        xmp=_xmp(given["xmp"] if "xmp" in given else info.get("xmp") or info.get("XML:com.adobe.xmp")),
+        text=_text(given["text"]) if "text" in given else _text_of(info),
+    )
+
+
+def to_info(metadata: Metadata) -> dict[str, Any]:
+    """The entries of ``image.info`` for what a file holds.
+
+    >>> to_info(Metadata(text={"Title": "cat", "exif": "not really"}))
+    {'Title': 'cat', 'text:exif': 'not really'}
+    """
+    info: dict[str, Any] = {}
+    if metadata.icc:
+        info["icc_profile"] = metadata.icc
+    if metadata.exif:
+        info["exif"] = EXIF_PREFIX + metadata.exif
+    if metadata.xmp:
+        info["xmp"] = metadata.xmp
+    info.update({ESCAPE + key if _collides(key) else key: value for key, value in metadata.text.items()})
+    return info
+
+
+def _collides(key: str) -> bool:
+    """Whether a text's key must be escaped in info: reserved itself, or looking like an escaped reserved key."""
+    while key.startswith(ESCAPE):
+        key = key.removeprefix(ESCAPE)
+    return key in BOOKKEEPING or key in NOT_TEXT or key in PILLOW_KEYS or key.startswith(RAW_PROFILE)
+
+
+def _text_of(info: Mapping[Any, Any]) -> dict[str, str]:
+    """The texts that an image's info holds, whatever format it came from."""
+    ours = all(key in info for key in _SIGNS_OF_OURS)
+    text = {}
+    for key, value in info.items():
+        if key == "comment" and isinstance(value, bytes):  # JPEG, GIF, JPEG 2000
+            value = value.decode("utf-8", "replace")
+        if not isinstance(key, str) or not isinstance(value, str):
+            continue
+        if key in NOT_TEXT or key.startswith(RAW_PROFILE) or (ours and key in BOOKKEEPING):
+            continue
+        plain = key.removeprefix(ESCAPE)
+        name = plain if plain != key and _collides(plain) else key
+        try:
+            _check_text(name, value)
+        except SdzOptionError as error:
+            notice(f"a text of the image cannot be stored: {error}")
+            continue
+        text[name] = str(value)
+    return text
+
+
+def _text(value: object) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        found = type(value).__name__
+        raise SdzOptionError("is not a mapping", field="text", found=found, expected="a dict of str to str")
+    for key, item in value.items():
+        _check_text(key, item)
+    return {str(key): str(item) for key, item in value.items()}
+
+
+def _check_text(key: object, value: object) -> None:
+    """Refuse what a text section cannot hold: other types, empty or long keys, text that UTF-8 cannot express."""
+    if not isinstance(key, str) or not isinstance(value, str):
+        found = f"{type(key).__name__}: {type(value).__name__}"
+        raise SdzOptionError("wrong type", field="text", found=found, expected="str: str")
+    try:
+        length = len(key.encode())
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise SdzOptionError("cannot be written as UTF-8", field=f"text {key!r}", found=error.reason) from error
+    if not 1 <= length <= limits.MAX_TEXT_KEY_BYTES:
+        expected = f"a key of 1 to {limits.MAX_TEXT_KEY_BYTES} bytes"
+        raise SdzOptionError("wrong key length", field=f"text {key[:40]!r}", found=f"{length} bytes", expected=expected)
+
+
+def _exif_of(info: Mapping[Any, Any]) -> Any:
+    raw = info.get(f"{RAW_PROFILE}exif")
+    if "exif" in info or not isinstance(raw, str):
+        return info.get("exif")
+    try:
+        return bytes.fromhex("".join(raw.split("\n")[3:]))  # a name, a length, then the bytes in hexadecimal
+    except ValueError as error:
+        notice(f"the EXIF data stored as PNG text are damaged and cannot be kept: {error}")
+        return None
+
+
+def _exif(value: object) -> bytes | None:
+    if isinstance(value, Image.Exif):
+        value = value.tobytes() if len(value) else None
+    data = _blob("exif", value)
+    while data is not None and data.startswith(EXIF_PREFIX):
+        data = data.removeprefix(EXIF_PREFIX)
+    return data or None
+
+
+def _xmp(value: object) -> bytes | None:
+    if isinstance(value, str):
+        _check_text("xmp", value)
+        value = value.encode()
+    return _blob("xmp", value)
+
+
+def _blob(name: str, value: object) -> bytes | None:
+    if value is None:
+        return None
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise SdzOptionError("wrong type", field=name, found=type(value).__name__, expected="bytes or None")
+    return bytes(value) or None

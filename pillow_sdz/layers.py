@@ -1,0 +1,229 @@
+"""Layer sections <-> palettes and index planes, direct sections <-> codes, and codes from either.
+
+A code is a latent value quantised to 8 bits. The first layer's palette holds codes; the palettes of later layers hold
+residuals from -128 to 127, stored with 128 added. Everything here is integer arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pillow_sdz import index_coding, limits
+from pillow_sdz.errors import SdzFormatError, SdzModelError
+from pillow_sdz.layer_head import LayerHead, read_head
+from pillow_sdz.planes import decode_planes, encode_planes
+from pillow_sdz.structs import LAYER_HEAD, PALETTE_BY_NUMBER, build_box
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from pillow_sdz.container import Container
+    from pillow_sdz.header import Header
+
+__all__ = [
+    "Layer",
+    "LayerHead",
+    "codes_from_layers",
+    "decode_codes",
+    "decode_direct",
+    "decode_layer",
+    "encode_direct",
+    "encode_layer",
+    "read_head",
+]
+
+RESIDUAL_ZERO: Final = 128
+"""Stored value of a residual of zero."""
+
+
+@dataclass
+class Layer:
+    """One palette and one index plane.
+
+    Attributes:
+        palette: shape (N, C), codes in the first layer, residuals + 128 in later ones; None if only the number of one
+            of the model's palettes is known.
+        palette_number: number of the palette among the model's, or None if the palette lies in the file.
+        indices: shape (h, w), each below N.
+    """
+
+    palette: NDArray[np.uint8] | None
+    palette_number: int | None
+    indices: NDArray[np.uint16]
+
+
+def encode_layer(layer: Layer, *, effort: int = 4, model_palette: NDArray[np.uint8] | None = None) -> bytes:
+    """Write the body of a layer section.
+
+    Args:
+        layer: the layer. With a palette number the palette is not written, but the index coder needs it.
+        effort: 0 (fast) to 9 (small).
+        model_palette: the palette with that number, if the layer does not hold it.
+
+    Raises:
+        ValueError: no palette, or indices that do not fit it.
+    """
+    palette = layer.palette if layer.palette is not None else model_palette
+    if palette is None:
+        raise ValueError("the layer has no palette")
+    entries, channels = palette.shape
+    if not (limits.MIN_ENTRIES <= entries <= limits.MAX_ENTRIES and 1 <= channels <= limits.MAX_CHANNELS):
+        raise ValueError(f"the palette has a shape that the format cannot hold: {palette.shape}")
+    indices_id, index_bytes = index_coding.encode(layer.indices, palette, effort)
+    if layer.palette_number is not None:
+        palette_id, palette_bytes = PALETTE_BY_NUMBER, b""
+    else:
+        from pillow_sdz import palette_coding
+
+        palette_id, palette_bytes = palette_coding.encode(palette)
+    head = build_box(
+        LAYER_HEAD,
+        last_entry=entries - 1,
+        coding={"palette": palette_id, "indices": indices_id},
+        palette_number=layer.palette_number,
+        palette_length=len(palette_bytes),
+    )
+    return head + palette_bytes + index_bytes
+
+
+def decode_layer(
+    body: bytes,
+    header: Header,
+    position: int = 0,
+    *,
+    palette_lookup: Callable[[int], NDArray[np.uint8]] | None = None,
+    file: str = "<bytes>",
+) -> Layer:
+    """Decode the body of a layer section.
+
+    Args:
+        body: the body.
+        header: the checked header.
+        position: 0 for the first layer.
+        palette_lookup: gives the palette of the model by its number, shape (N, C); None if there is no model.
+        file: name for error messages.
+
+    Returns:
+        The layer with its palette.
+
+    Raises:
+        SdzFormatError: the body is damaged.
+        SdzVersionError: a coding is unknown.
+        SdzModelError: the palette belongs to the model, and there is none, or it has another shape.
+    """
+    field = f"layer {position + 1}"
+    head = read_head(body, header, position, file=file)
+    view = memoryview(body)
+    if head.palette_number is None:
+        from pillow_sdz import palette_coding
+
+        coded = bytes(view[head.palette_start : head.index_start])
+        palette = palette_coding.decode(head.palette_coding, coded, head.entries, header.channels, file)
+    elif palette_lookup is None:
+        raise SdzModelError(
+            "the palette is one of the model's, and no model is at hand",
+            file=file,
+            field=f"{field}, palette",
+            found=f"number {head.palette_number}",
+        )
+    else:
+        palette = palette_lookup(head.palette_number)
+        if palette.shape != (head.entries, header.channels):
+            raise SdzModelError(
+                f"the model's palette {head.palette_number} has another shape than the file says",
+                file=file,
+                field=f"{field}, palette",
+                found=palette.shape,
+                expected=(head.entries, header.channels),
+            )
+    if position > 0 and (palette[0] != RESIDUAL_ZERO).any():
+        raise SdzFormatError(
+            "the first entry of a residual palette must be zero",
+            file=file,
+            field=f"{field}, palette",
+            found=palette[0].tolist(),
+            expected=f"all {RESIDUAL_ZERO}",
+        )
+    shape = (header.latent_height, header.latent_width)
+    indices = index_coding.decode(
+        head.index_coding, view[head.index_start :], shape, palette, file, field=f"{field}, indices"
+    )
+    return Layer(palette, head.palette_number, indices)
+
+
+def codes_from_layers(layers: Iterable[Layer]) -> NDArray[np.uint8]:
+    """Sum layers to codes: the first palette's codes plus the later palettes' residuals, clipped to 0..255 at the end.
+
+    Args:
+        layers: at least one, each with its palette, most important first.
+
+    Returns:
+        Shape (h, w, C).
+    """
+    remaining = iter(layers)
+    first = next(remaining)
+    assert first.palette is not None
+    codes: NDArray[np.uint8] = first.palette[first.indices]
+    total: NDArray[np.int16] | None = None
+    for layer in remaining:
+        assert layer.palette is not None
+        total = codes.astype(np.int16) if total is None else total
+        total += (layer.palette.astype(np.int16) - RESIDUAL_ZERO)[layer.indices]
+    return codes if total is None else np.clip(total, 0, 255).astype(np.uint8)
+
+
+def encode_direct(codes: NDArray[np.uint8], effort: int = 4) -> bytes:
+    """Write the body of the one layer section of a direct payload.
+
+    Args:
+        codes: shape (h, w, C).
+        effort: 0 (fast) to 9 (small).
+    """
+    return encode_planes(np.ascontiguousarray(codes.transpose(2, 0, 1)), effort)
+
+
+def decode_direct(body: bytes, header: Header, file: str = "<bytes>") -> NDArray[np.uint8]:
+    """Undo `encode_direct`.
+
+    Returns:
+        Shape (h, w, C).
+
+    Raises:
+        SdzFormatError: the body does not give exactly these codes.
+        SdzVersionError: the coding is unknown.
+    """
+    shape = (header.channels, header.latent_height, header.latent_width)
+    planes = decode_planes(body, shape, field="direct codes", file=file)
+    return np.ascontiguousarray(planes.transpose(1, 2, 0))
+
+
+def decode_codes(
+    container: Container,
+    palette_lookup: Callable[[int], NDArray[np.uint8]] | None = None,
+    file: str = "<bytes>",
+) -> NDArray[np.uint8]:
+    """Decode the codes of a file, whatever its payload; of a truncated one, from the layers that arrived.
+
+    Args:
+        container: from `pillow_sdz.container.parse`.
+        palette_lookup: see `decode_layer`.
+        file: name for error messages.
+
+    Returns:
+        Shape (latent_height, latent_width, channels).
+
+    Raises:
+        SdzError: see `decode_layer` and `decode_direct`.
+    """
+    header = container.header
+    if header.payload == "direct":
+        return decode_direct(container.layers[0], header, file=file)
+    return codes_from_layers(
+        decode_layer(body, header, position, palette_lookup=palette_lookup, file=file)
+        for position, body in enumerate(container.layers)
+    )

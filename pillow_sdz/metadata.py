@@ -1,0 +1,166 @@
+"""Bodies of the ICC, EXIF, XMP and text sections: one byte of coding, then the data, stored or deflated.
+
+The data of the first three are what they are elsewhere: an ICC profile, a TIFF stream without the ``Exif`` prefix of
+JPEG, an XMP packet in UTF-8. They are handed on unread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pillow_sdz import limits
+from pillow_sdz.deflate import deflate, inflate_up_to
+from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.structs import CODED_HEAD, TEXT_ENTRY, TEXT_HEAD, build_box, parse_box
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STORED: Final = 0
+DEFLATED: Final = 1
+
+
+def encode_blob(data: bytes, *, field: str = "metadata") -> bytes:
+    """Code metadata, stored or deflated, whichever is smaller.
+
+    Args:
+        data: any bytes, at most `limits.MAX_METADATA_BYTES`.
+        field: name for error messages.
+
+    Raises:
+        SdzLimitError: too many bytes.
+
+    >>> encode_blob(b"short")
+    b'\\x00short'
+    """
+    _check_size(len(data), field)
+    packed = deflate(data, 7)
+    coding, body = (DEFLATED, packed) if len(packed) < len(data) else (STORED, data)
+    return build_box(CODED_HEAD, coding=coding) + body
+
+
+def decode_blob(body: bytes, limit: int | None = None, field: str = "metadata", file: str = "<bytes>") -> bytes:
+    """Undo `encode_blob`.
+
+    Args:
+        body: the body of the section.
+        limit: most bytes allowed in the result; None means `limits.MAX_METADATA_BYTES`.
+        field: name for error messages.
+        file: name for error messages.
+
+    Raises:
+        SdzFormatError: the body is malformed.
+        SdzLimitError: the result would be larger than the limit.
+        SdzVersionError: the coding is unknown.
+    """
+    limit = limits.MAX_METADATA_BYTES if limit is None else limit
+    coding = parse_box(CODED_HEAD, body, 0, field=field, file=file).coding
+    payload = memoryview(body)[CODED_HEAD.sizeof() :]
+    if coding == DEFLATED:
+        return inflate_up_to(payload, limit, field=field, file=file)
+    if coding != STORED:
+        raise SdzVersionError("the file needs a newer pillow_sdz", file=file, field=f"{field} coding", found=coding)
+    if len(payload) > limit:
+        raise SdzLimitError(
+            "is too large", file=file, field=field, found=f"{len(payload)} bytes", expected=f"at most {limit} bytes"
+        )
+    return bytes(payload)
+
+
+def encode_text(text: Mapping[str, str]) -> bytes:
+    """Code text entries in their order.
+
+    Args:
+        text: keys of 1 to 255 bytes of UTF-8, values of any length; at most `limits.MAX_TEXT_ENTRIES` of them.
+
+    Returns:
+        The body of the text section.
+
+    Raises:
+        SdzLimitError: too many entries, too long a key, or too many bytes in all.
+        SdzFormatError: an empty key, or text that UTF-8 cannot hold (lone surrogates).
+    """
+    _check_count(len(text), None)
+    pieces = [build_box(TEXT_HEAD, count=len(text))]
+    for key, value in text.items():
+        try:
+            name, content = key.encode(), value.encode()
+        except UnicodeEncodeError as error:
+            raise SdzFormatError("the text cannot be written as UTF-8", field=f"text entry {key!r}") from error
+        if not name:
+            raise SdzFormatError("the key is empty", field="text")
+        if len(name) > limits.MAX_TEXT_KEY_BYTES:
+            raise SdzLimitError(
+                "the key is too long",
+                field=f"text entry {key[:40]!r}",
+                found=f"{len(name)} bytes",
+                expected=f"at most {limits.MAX_TEXT_KEY_BYTES} bytes",
+            )
+        _check_size(len(content), f"text entry {key!r}")
+        pieces += [build_box(TEXT_ENTRY, key_length=len(name), value_length=len(content)), name, content]
+    return encode_blob(b"".join(pieces), field="text")
+
+
+def decode_text(body: bytes, file: str = "<bytes>") -> dict[str, str]:
+    """Undo `encode_text`.
+
+    Args:
+        body: the body of the text section.
+        file: name for error messages.
+
+    Raises:
+        SdzFormatError: the entries do not fill the body exactly, a key is empty or appears twice, or the bytes are
+            not UTF-8.
+        SdzLimitError: too many entries or bytes.
+        SdzVersionError: the coding is unknown.
+    """
+    data = decode_blob(body, None, "text", file)
+    count = parse_box(TEXT_HEAD, data, 0, field="text", file=file).count
+    _check_count(count, file)
+    text: dict[str, str] = {}
+    offset = TEXT_HEAD.sizeof()
+    for number in range(count):
+        field = f"text entry {number + 1} of {count}"
+        head = parse_box(TEXT_ENTRY, data, offset, field=field, file=file)
+        start = offset + TEXT_ENTRY.sizeof()
+        middle = start + head.key_length
+        offset = middle + head.value_length
+        if offset > len(data):
+            raise SdzTruncatedError(
+                "the text ends too early", file=file, field=field, found=f"{len(data)} bytes", expected=offset
+            )
+        try:
+            key, value = data[start:middle].decode(), data[middle:offset].decode()
+        except UnicodeDecodeError as error:
+            raise SdzFormatError(f"is not UTF-8: {error.reason}", file=file, field=field) from error
+        if not key or key in text:
+            problem = "the key appears twice" if key else "the key is empty"
+            raise SdzFormatError(problem, file=file, field=field, found=repr(key[:40]))
+        text[key] = value
+    if offset != len(data):
+        raise SdzFormatError(
+            "there are bytes after the last entry", file=file, field="text", found=f"{len(data) - offset} bytes"
+        )
+    return text
+
+
+def _check_size(size: int, field: str) -> None:
+    if size > limits.MAX_METADATA_BYTES:
+        raise SdzLimitError(
+            "is too large",
+            field=field,
+            found=f"{size} bytes",
+            expected=f"at most {limits.MAX_METADATA_BYTES} bytes",
+            remedy="drop it or save a smaller one",
+        )
+
+
+def _check_count(count: int, file: str | None) -> None:
+    if count > limits.MAX_TEXT_ENTRIES:
+        raise SdzLimitError(
+            "there are too many entries",
+            file=file,
+            field="text",
+            found=count,
+            expected=f"at most {limits.MAX_TEXT_ENTRIES}",
+        )

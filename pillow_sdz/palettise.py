@@ -1,0 +1,198 @@
+"""Codes or residuals to a palette and a plane of indices; layers; the noise that remains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from pillow_sdz.errors import SdzOptionError
+from pillow_sdz.layers import RESIDUAL_ZERO, Layer
+from pillow_sdz.limits import MAX_ENTRIES, MAX_LAYERS, MIN_ENTRIES
+from pillow_sdz.lloyd import STEPS_PER_ROUND, Rules, lloyd, refine
+from pillow_sdz.nearest import nearest
+from pillow_sdz.palette_start import LIBIMAGEQUANT_CHANNELS, LIBIMAGEQUANT_ENTRIES, by_libimagequant, by_splitting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+CODES: Final = Rules(0, 255)
+RESIDUALS: Final = Rules(-RESIDUAL_ZERO, 255 - RESIDUAL_ZERO, pinned=1)
+"""What the entries of a first and of a later layer may be; a later one's first entry is the zero vector."""
+
+ROUNDS: Final = (0, 1, 2, 4, 6, 10, 16, 24, 40, 64)
+"""Rounds of refinement by effort 0 to 9."""
+
+SAMPLE: Final = 32768
+"""A palette is found on at most this many points, evenly spaced, or on `SAMPLE_PER_ENTRY` for each entry."""
+
+SAMPLE_PER_ENTRY: Final = 16
+
+FULL_PASSES: Final = 2
+"""Lloyd iterations over all points after those over the sample."""
+
+MAX_DISTANCES: Final = 1_200_000_000
+"""Distances computed in the rounds of refinement, and again in the passes over all points, at most: about two seconds
+each. Only palettes of a thousand entries and more reach it; they get fewer rounds than their effort asks for."""
+
+
+def palettise(codes: NDArray[np.uint8], colors: int, effort: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Find a palette of small squared error for the codes, and each position's nearest entry.
+
+    Args:
+        codes: (h, w, C).
+        colors: most entries of the palette, 2 to 4096.
+        effort: 0 (fast) to 9 (thorough).
+
+    Returns:
+        The palette (N, C), entries unique and in lexicographic order, 2 <= N <= ``colors``, and the indices (h, w).
+        With at most ``colors`` different codes the palette is exact. The same input gives the same output.
+
+    Raises:
+        SdzOptionError: colors or effort is out of its range.
+        SdzDependencyError: C is 4 and the imagequant package is missing.
+    """
+    rounds = _rounds(colors, effort)
+    height, width, channels = codes.shape
+    points = codes.reshape(-1, channels)
+    entries = _distinct(points, colors)
+    if entries is None:
+        sample = _sample(points, colors)
+        if channels == LIBIMAGEQUANT_CHANNELS and colors <= LIBIMAGEQUANT_ENTRIES:
+            start = by_libimagequant(sample, colors)
+            start = by_splitting(sample, colors, CODES, start)  # libimagequant may give fewer entries
+        else:
+            start = by_splitting(sample, colors, CODES)
+        entries = _refine(points, sample, start, rounds, CODES)
+    palette, indices = _settle(points, entries, CODES)
+    return palette.astype(np.uint8), indices.reshape(height, width)
+
+
+def palettise_residual(
+    residual: NDArray[np.int16], colors: int, effort: int
+) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+    """Find a palette for what earlier layers left, as `palettise` does for codes.
+
+    Args:
+        residual: (h, w, C), codes minus the sum of the layers so far.
+        colors: most entries of the palette, the zero vector included, 2 to 4096.
+        effort: 0 to 9.
+
+    Returns:
+        The palette (N, C), values -128 to 127, entry 0 the zero vector, the others unique and in lexicographic order,
+        2 <= N <= ``colors``, and the indices (h, w).
+
+    Raises:
+        SdzOptionError: colors or effort is out of its range.
+    """
+    rounds = _rounds(colors, effort)
+    height, width, channels = residual.shape
+    points = residual.reshape(-1, channels)
+    zero = np.zeros((1, channels), np.int16)
+    entries = _distinct(np.concatenate([zero, np.clip(points, RESIDUALS.low, RESIDUALS.high)]), colors)
+    if entries is None:
+        sample = _sample(points, colors)
+        start = by_splitting(sample, colors, RESIDUALS, zero)
+        entries = _refine(points, sample, start, rounds, RESIDUALS)
+    palette, indices = _settle(points, np.concatenate([zero, entries]), RESIDUALS)
+    return palette, indices.reshape(height, width)
+
+
+def make_layers(codes: NDArray[np.uint8], colors: Sequence[int], effort: int) -> list[Layer]:
+    """Palettise codes in layers: the first one the codes, each further one what the layers before it left.
+
+    Args:
+        codes: (h, w, C).
+        colors: most entries of each layer's palette, one to eight numbers from 2 to 4096.
+        effort: 0 to 9.
+
+    Returns:
+        The layers, palettes as they are stored: uint8, residuals with 128 added.
+
+    Raises:
+        SdzOptionError: a number is out of its range.
+        SdzDependencyError: C is 4 and the imagequant package is missing.
+    """
+    if not 1 <= len(colors) <= MAX_LAYERS:
+        raise SdzOptionError(
+            "this many layers are impossible", field="colors", found=len(colors), expected=f"1 to {MAX_LAYERS} numbers"
+        )
+    palette, indices = palettise(codes, colors[0], effort)
+    layers = [Layer(palette, None, indices)]
+    residual = codes.astype(np.int16) - palette[indices]
+    for count in colors[1:]:
+        steps, indices = palettise_residual(residual, count, effort)
+        layers.append(Layer((steps + RESIDUAL_ZERO).astype(np.uint8), None, indices))
+        residual -= steps[indices]
+    return layers
+
+
+def rms_noise(codes: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
+    """Return the root of the mean squared difference of two arrays of codes, same shape, in code steps.
+
+    >>> rms_noise(np.array([[[10, 20]]], np.uint8), np.array([[[12, 18]]], np.uint8))
+    2.0
+    """
+    total = 0
+    for one, other in zip(codes, decoded, strict=True):  # row by row, to hold little
+        difference = one.astype(np.int64) - other
+        total += int(np.sum(difference * difference))
+    return float(np.sqrt(total / codes.size))
+
+
+def _rounds(colors: int, effort: int) -> int:
+    ranges = ("colors", colors, MIN_ENTRIES, MAX_ENTRIES), ("effort", effort, 0, len(ROUNDS) - 1)
+    for field, value, least, most in ranges:
+        if not least <= value <= most:
+            raise SdzOptionError("out of range", field=field, found=value, expected=f"{least} to {most}")
+    return ROUNDS[effort]
+
+
+def _sample(points: NDArray[Any], colors: int) -> NDArray[Any]:
+    """At most `SAMPLE` (or `SAMPLE_PER_ENTRY` per entry) of the points, evenly spaced."""
+    most = max(SAMPLE, SAMPLE_PER_ENTRY * colors)
+    return points if len(points) <= most else points[np.arange(most) * len(points) // most]
+
+
+def _distinct(points: NDArray[Any], most: int) -> NDArray[np.int16] | None:
+    """The different points (N, C), or None if there are more than ``most`` of them."""
+    if len(np.unique(points[: 2 * most], axis=0)) > most:  # cheap, and nearly always enough
+        return None
+    unique = np.unique(points, axis=0)
+    return unique.astype(np.int16) if len(unique) <= most else None
+
+
+def _refine(
+    points: NDArray[Any], sample: NDArray[Any], start: NDArray[np.int16], rounds: int, rules: Rules
+) -> NDArray[np.int16]:
+    affordable = MAX_DISTANCES // ((STEPS_PER_ROUND + 1) * len(sample) * len(start))
+    entries = refine(sample, start, min(rounds, affordable), rules)
+    if len(sample) < len(points):
+        passes = min(FULL_PASSES, max(1, MAX_DISTANCES // (len(points) * len(start))))
+        entries = lloyd(points, entries, passes, rules)
+    return entries
+
+
+def _settle(
+    points: NDArray[Any], entries: NDArray[np.int16], rules: Rules
+) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+    """Sort the entries (pinned ones before all others), drop duplicates and unused ones, and index the points."""
+    first = entries[: rules.pinned]
+
+    def in_order(some: NDArray[np.int16]) -> NDArray[np.int16]:
+        some = np.unique(some, axis=0)
+        pinned = (some[:, None] == first[None]).all(axis=2).any(axis=1)
+        return np.concatenate([first, some[~pinned]])
+
+    entries = in_order(entries)
+    indices = nearest(points, entries)
+    used = np.bincount(indices, minlength=len(entries)) > 0
+    used[: rules.pinned] = True
+    if np.count_nonzero(used) >= MIN_ENTRIES:
+        return entries[used], (np.cumsum(used) - 1).astype(np.uint16)[indices]
+    other = entries[used]  # a single one, and a palette has two: add its neighbour
+    other[0, -1] += 1 if other[0, -1] < rules.high else -1
+    entries = in_order(np.concatenate([entries[used], other]))
+    return entries, nearest(points, entries)

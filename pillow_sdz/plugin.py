@@ -1,0 +1,220 @@
+"""Pillow's side of opening: identify a file, read what its headers say, decode when the pixels are asked for.
+
+Only ``load`` of a picture in full needs a model, and with it torch. Identifying, size, mode, info, ``verify`` and the
+preview of ``draft`` and ``Image.thumbnail`` get by with numpy. Imports are local so that importing the package is fast.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from typing import IO, TYPE_CHECKING, Final
+
+from PIL import Image, ImageFile
+
+from pillow_sdz import settings
+from pillow_sdz.errors import SdzError, SdzLimitError
+from pillow_sdz.notices import notice
+from pillow_sdz.saving import save, save_all
+
+if TYPE_CHECKING:
+    from PIL import _imaging
+
+    from pillow_sdz.container import Container
+
+FORMAT: Final = "SDZ"
+EXTENSION: Final = ".sdz"
+MIME: Final = "image/x-sdz"
+
+MAGIC: Final = b"\x89SDZ\r\n\x1a\n"
+"""The same as `pillow_sdz.structs.MAGIC`, without importing construct for every image that is opened."""
+
+MAX_FILE_BYTES: Final = 1 << 30
+"""Longest file that is read: twice the raw alpha and direct codes of the largest picture."""
+
+_READ: Final = 1 << 20
+
+
+def accept(prefix: bytes) -> bool:
+    """Whether a file that starts like this is ours. From here on every failure is an `SdzError`."""
+    return prefix.startswith(MAGIC)
+
+
+class SdzImageFile(ImageFile.ImageFile):
+    """An .sdz file.
+
+    Before the picture is loaded, ``steps``, ``device``, ``tile_size`` and ``dtype`` may be set; they have the meaning
+    and the ranges of `pillow_sdz.settings.DecodeSettings`, and take precedence over ``pillow_sdz.options.decode``.
+
+    ``info`` holds, besides ICC profile, EXIF, XMP and texts:
+
+    - ``model``: name and version of the model, or its fingerprint in hex where it is not installed (str);
+    - ``fingerprint``: first 8 bytes of the model's SHA-256, in hex (str);
+    - ``payload``: ``palette`` or ``direct`` (str);
+    - ``colors``: palette entries of each layer (tuple of int; empty for direct);
+    - ``layers``: layers in the file, or those that arrived of a truncated one (int);
+    - ``bpp``: bits of the file per pixel (float);
+    - ``steps``: U-Net steps that the file asks for (int);
+    - ``noise``: rms error of the quantisation, in code steps (float).
+    """
+
+    format = FORMAT
+    format_description = "Stable Diffusion latent image"
+    n_frames = 1
+    is_animated = False
+
+    steps = settings.Setting(settings.check_steps)
+    device = settings.Setting(settings.check_device)
+    tile_size = settings.Setting(settings.check_tile_size)
+    dtype = settings.Setting(settings.check_dtype)
+
+    def _open(self) -> None:
+        from pillow_sdz.container import parse
+        from pillow_sdz.reading import describe
+
+        assert self.fp is not None
+        data = read_all(self.fp, self._file_name())
+        if not accept(data):
+            raise SyntaxError("not an SDZ file")
+        container = parse(data, file=self._file_name(), allow_truncated=ImageFile.LOAD_TRUNCATED_IMAGES)
+        self._size = container.header.width, container.header.height
+        self._mode = container.header.mode
+        self.info.update(describe(container, len(data), self._file_name()))
+        self._set_tile(container, preview=False)
+
+    def _file_name(self) -> str:
+        name = self.filename or getattr(self.fp, "name", "")
+        return os.fsdecode(name) if isinstance(name, str | bytes) and name else "<stream>"
+
+    def _set_tile(self, container: Container, *, preview: bool) -> None:
+        arguments = (container, self._file_name(), preview)
+        self.tile = [ImageFile._Tile("sdz", (0, 0, *self._size), 0, arguments)]
+
+    def draft(  # type: ignore[override]  # Pillow's own readers return float boxes, too
+        self,
+        mode: str | None,  # noqa: ARG002
+        size: tuple[int, int] | None,
+    ) -> tuple[str, tuple[float, float, float, float]] | None:
+        """Switch to the preview that is computed from the codes alone, if it is large enough.
+
+        It is one pixel per latent position (1/8 of the size with the shipped models), and is used if it has at least
+        half the size that the picture takes when fitted into ``size``: ``Image.thumbnail`` asks for twice what it
+        needs. ``mode`` is ignored.
+
+        Returns:
+            The mode, and the box of the preview that the picture covers (its last row and column may lie partly
+            outside of the picture), or None if nothing was changed.
+        """
+        if size is None or len(self.tile) != 1 or min(size) < 1:
+            return None
+        container, _, preview = self._tile_arguments()
+        header = container.header
+        if preview or container.preview is None or header.factor == 1:
+            return None
+        width, height = self._size
+        fitted = min(size[0] / width, size[1] / height)
+        if fitted * header.factor > 2:
+            return None
+        self._size = header.latent_width, header.latent_height
+        self._set_tile(container, preview=True)
+        return self.mode, (0, 0, width / header.factor, height / header.factor)
+
+    def _tile_arguments(self) -> tuple[Container, str, bool]:
+        arguments: tuple[Container, str, bool] = self.tile[0][3]  # type: ignore[assignment]
+        return arguments
+
+    def load(self) -> _imaging.PixelAccess | None:
+        """Decode the picture, on the first call. A failure leaves the image as it was: the next call fails again."""
+        if self.tile:
+            check_bomb(self._size)
+            container, file, _ = self._tile_arguments()
+            if container.missing_layers:
+                arrived = f"{len(container.layers)} of {container.header.layer_count} layers"
+                notice(f"{file} is truncated: decoding {arrived}")
+            self.decoderconfig = (settings.decode.merged(self),)
+        return super().load()
+
+    def load_seek(self, pos: int) -> None:
+        """Do nothing: the file was read when it was opened. That this exists makes ``ImageFile.Parser`` wait for all
+        of the data, and keeps Pillow from mapping the file into memory.
+        """
+
+    def verify(self) -> None:
+        """Read the file again and check all of it that can be checked without a model's weights, then close it.
+
+        Raises:
+            SdzError: the file is damaged.
+            RuntimeError: called after ``load``.
+        """
+        from pillow_sdz.reading import check_bodies
+
+        if self.fp is None:
+            raise RuntimeError("verify must be called directly after open")
+        from pillow_sdz.container import parse
+
+        file = self._file_name()
+        self.fp.seek(0)
+        check_bodies(parse(read_all(self.fp, file), file=file), file)
+        super().verify()
+
+
+class SdzDecoder(ImageFile.PyDecoder):
+    """The codec that Pillow calls to fill an `SdzImageFile`'s pixels. Failures are raised, never returned as a code:
+    after a code Pillow would take the image for loaded.
+    """
+
+    _pulls_fd = True
+
+    def decode(self, buffer: object) -> tuple[int, int]:  # noqa: ARG002
+        """Decode the picture or its preview; see `SdzImageFile`."""
+        from pillow_sdz.modes import to_bytes
+        from pillow_sdz.reading import decode_picture, decode_preview
+
+        container, file, preview, arguments = self.args
+        try:
+            rgb, alpha = decode_preview(container, file) if preview else decode_picture(container, file, arguments)
+        except SdzError as error:
+            if error.file is not None:
+                raise
+            raise error.with_file(file) from error
+        self.set_as_raw(to_bytes(rgb, alpha, self.mode))
+        return -1, 0
+
+
+def read_all(stream: IO[bytes], file: str) -> bytes:
+    """Read a stream to its end, in bounded pieces: it may be endless.
+
+    Raises:
+        SdzLimitError: it is longer than `MAX_FILE_BYTES`.
+    """
+    pieces, length = [], 0
+    while piece := stream.read(_READ):
+        pieces.append(piece)
+        length += len(piece)
+        if length > MAX_FILE_BYTES:
+            raise SdzLimitError("too long", file=file, field="file", expected=f"at most {MAX_FILE_BYTES} bytes")
+    return b"".join(pieces)
+
+
+def check_bomb(size: tuple[int, int]) -> None:
+    """Refuse what ``Image.open`` refuses, for images that were not opened by it; without its warning, which was given.
+
+    Raises:
+        PIL.Image.DecompressionBombError: more than twice ``Image.MAX_IMAGE_PIXELS``.
+    """
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and size[0] * size[1] > 2 * limit:
+        Image._decompression_bomb_check(size)
+
+
+def register_sdz_opener() -> None:
+    """Register the format with Pillow and its media type with `mimetypes`. Importing the package does so already;
+    worker processes that are spawned need the import or this call again.
+    """
+    Image.register_open(FORMAT, SdzImageFile, accept)
+    Image.register_decoder("sdz", SdzDecoder)
+    Image.register_save(FORMAT, save)
+    Image.register_save_all(FORMAT, save_all)
+    Image.register_extension(FORMAT, EXTENSION)
+    Image.register_mime(FORMAT, MIME)
+    mimetypes.add_type(MIME, EXTENSION)

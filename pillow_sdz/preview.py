@@ -1,0 +1,109 @@
+"""A small picture from codes alone: one pixel per latent position, by a matrix of small whole numbers.
+
+The matrix travels in the file, so a preview needs neither a model nor torch. Latents of autoencoders are nearly
+linear in colour, which a fit by least squares uses (as the 'latent preview' matrices of Stable Diffusion's tools do).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pillow_sdz.errors import SdzFormatError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SHIFT = 6
+"""The matrix counts in 64ths."""
+
+BINOMIAL_SHIFT = 4
+"""The weights of `binomial` add up to 16."""
+
+MIDDLE = 128
+"""The code and the grey level from which codes and colours are measured."""
+
+
+def matrix_from_bytes(body: bytes, channels: int, file: str | None = None) -> NDArray[np.int8]:
+    """Return the matrix (C + 1, 3) of a preview section: a row for each channel, then the bias; columns R, G, B.
+
+    Args:
+        body: the section's body.
+        channels: latent channels C of the file.
+        file: name for the error message.
+
+    Raises:
+        SdzFormatError: the body has not (C + 1) * 3 bytes.
+    """
+    expected = (channels + 1) * 3
+    if len(body) != expected:
+        raise SdzFormatError(
+            "has the wrong length", file=file, field="preview matrix",
+            found=f"{len(body)} bytes", expected=f"{expected} bytes for {channels} channels",
+        )  # fmt: skip
+    return np.frombuffer(body, np.int8).reshape(channels + 1, 3).copy()
+
+
+def preview(codes: NDArray[np.uint8], matrix: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Return the preview: codes times matrix, smoothed by `binomial`, in 32-bit integers.
+
+    ``clip(128 + bias + ((binomial((codes - 128) @ matrix) + 512) >> 10), 0, 255)``. Latents hold fine detail of the
+    picture as checkerboards between positions, which a matrix alone would show as such.
+
+    Args:
+        codes: (h, w, C).
+        matrix: (C + 1, 3), see `matrix_from_bytes`.
+
+    Returns:
+        RGB, (h, w, 3).
+
+    >>> preview(np.full((2, 2, 1), 192, np.uint8), np.array([[64, 32, 0], [0, 0, -28]], np.int8))[0, 0].tolist()
+    [192, 160, 100]
+    """
+    height, width, channels = codes.shape
+    total = np.zeros((height, width, 3), np.int32)
+    for channel in range(channels):
+        total += (codes[:, :, channel, None].astype(np.int32) - MIDDLE) * matrix[channel].astype(np.int32)
+    total = binomial(total)
+    total += 1 << (SHIFT + BINOMIAL_SHIFT - 1)
+    total >>= SHIFT + BINOMIAL_SHIFT
+    total += matrix[channels].astype(np.int32) + MIDDLE
+    return np.clip(total, 0, 255).astype(np.uint8)
+
+
+def binomial(values: NDArray[Any]) -> NDArray[np.int32]:
+    """Return sums over 3x3 neighbours weighted 1 2 1, 2 4 2, 1 2 1 (16 in all), the edges repeated.
+
+    Args:
+        values: (h, w, C), whole numbers below 2**27.
+
+    >>> binomial(np.array([[[0], [16]]]))[0, :, 0].tolist()
+    [64, 192]
+    """
+    total = values.astype(np.int32)
+    for axis in (0, 1):
+        before = np.concatenate([total.take([0], axis), total.take(range(total.shape[axis] - 1), axis)], axis)
+        after = np.concatenate([total.take(range(1, total.shape[axis]), axis), total.take([-1], axis)], axis)
+        total = before + 2 * total + after
+    return total
+
+
+def fit_matrix(codes: NDArray[Any], rgb: NDArray[Any]) -> NDArray[np.int8]:
+    """Find the matrix whose previews are nearest to given colours, by least squares.
+
+    Args:
+        codes: (n, C), smoothed as previews are: ``binomial(codes) / 16`` of each picture.
+        rgb: (n, 3), the mean colour of the pixels of each position, 0 to 255.
+
+    Returns:
+        (C + 1, 3), for `preview`; entries beyond -128..127 are clipped.
+    """
+    inputs = codes.astype(np.float64) - MIDDLE
+    wanted = rgb.astype(np.float64) - MIDDLE
+    design = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
+    solution = np.linalg.lstsq(design, wanted, rcond=None)[0]
+    weights = np.clip(np.rint(solution[:-1] * (1 << SHIFT)), -128, 127)
+    # The best bias for the weights as rounded and clipped.
+    bias = np.clip(np.rint(np.mean(wanted - inputs @ weights / (1 << SHIFT), axis=0)), -128, 127)
+    return np.concatenate([weights, bias[None]]).astype(np.int8)

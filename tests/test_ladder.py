@@ -1,0 +1,109 @@
+"""From a quality or a target size to layers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pillow_sdz.errors import SdzOptionError
+from pillow_sdz.ladder import DIRECT_BYTES, LAYER_BYTES, Plan, fit_target, plan_for_quality, uncompressed_size
+
+
+def typical_size(plan: Plan, positions: int, channels: int = 4) -> int:
+    """The size of a plan where indices compress to the logarithm of their number."""
+    if not plan.colors:
+        return DIRECT_BYTES + round(0.9 * positions * channels)
+    return sum(LAYER_BYTES + n * channels + round(positions * math.log2(n) / 8) for n in plan.colors)
+
+
+@pytest.mark.parametrize("positions", [1, 2, 5, 16, 63, 64, 256, 1000, 4096, 375000])
+@pytest.mark.parametrize("channels", [1, 4, 16])
+def test_bytes_and_entries_rise_with_quality(positions: int, channels: int) -> None:
+    plans = [plan_for_quality(quality, positions, channels) for quality in range(101)]
+    sizes = [uncompressed_size(plan, positions, channels) for plan in plans]
+    assert sizes == sorted(sizes)
+    steps = [plan.colors for plan in plans if plan.colors]
+    assert steps == sorted(steps)  # element by element: no layer shrinks, none goes
+    assert plans[-1] == Plan(())
+    assert all(plan == Plan(()) for plan in plans[len(steps) :])  # once direct, always direct
+    assert all(2 <= count <= max(2, positions) for colors in steps for count in colors)
+
+
+def test_the_default_and_the_corners() -> None:
+    plan = {quality: plan_for_quality(quality, 6144).colors for quality in (0, 25, 50, 51, 95, 96, 99, 100)}
+    assert plan[0] == (4,)
+    assert plan[25] == (31,)  # half way from 4 to 248 in equal factors
+    assert plan[50] == (248,)
+    assert plan[51] == (248, 2)
+    assert plan[95] == (248, 248)
+    assert plan[96][:2] == (248, 248)
+    assert len(plan[96]) == 3
+    assert plan[99] == (248, 248, 248)
+    assert plan[100] == ()
+
+
+def test_tiny_latents_use_direct_codes() -> None:
+    assert plan_for_quality(0, 1) == Plan(())
+    assert plan_for_quality(50, 1) == Plan(())
+    assert plan_for_quality(50, 64).colors == (21,)
+    assert plan_for_quality(90, 16) == Plan(())
+
+
+@pytest.mark.parametrize("quality", [-1, 101])
+def test_quality_beyond_its_range(quality: int) -> None:
+    with pytest.raises(SdzOptionError, match=f"quality: out of range .found {quality}, expected 0 to 100"):
+        plan_for_quality(quality, 4096)
+
+
+@pytest.mark.parametrize("target", [*range(1800, 5100, 379), 6500, 8000, 9999, 12000])
+def test_target_is_met_closely(target: int) -> None:
+    plan = fit_target(target, lambda plan: typical_size(plan, 4096), 4096)
+    assert 0.97 * target <= typical_size(plan, 4096) <= target
+
+
+def test_target_above_everything_gives_direct_codes() -> None:
+    assert fit_target(10**6, lambda plan: typical_size(plan, 4096), 4096) == Plan(())
+
+
+def test_larger_targets_give_larger_files() -> None:
+    sizes = [
+        typical_size(fit_target(target, lambda plan: typical_size(plan, 1024), 1024), 1024)
+        for target in range(400, 6000, 100)
+    ]
+    assert sizes == sorted(sizes)
+
+
+def test_sizes_are_asked_once_each_and_not_often() -> None:
+    asked: list[Plan] = []
+
+    def size_of(plan: Plan) -> int:
+        asked.append(plan)
+        return typical_size(plan, 4096)
+
+    fit_target(4444, size_of, 4096)
+    assert len(asked) == len(set(asked)) <= 20
+
+
+@given(st.integers(100, 20000), st.integers(0, 10**6), st.sampled_from([1, 16, 64, 4096]))
+@settings(max_examples=150, deadline=None)
+def test_what_is_chosen_fits_even_where_sizes_jump(target: int, seed: int, positions: int) -> None:
+    def size_of(plan: Plan) -> int:  # up to 15 % above or below, without any order
+        jitter = (hash((plan.colors, seed)) % 1001 - 500) / 500 * 0.15
+        return round(typical_size(plan, positions) * (1 + jitter))
+
+    try:
+        plan = fit_target(target, size_of, positions)
+    except SdzOptionError:
+        assert size_of(plan_for_quality(0, positions)) > target
+    else:
+        assert size_of(plan) <= target
+
+
+@pytest.mark.parametrize(("positions", "smallest"), [(4096, 10 + 2 * 4 + 512), (1, DIRECT_BYTES + 4)])
+def test_too_small_a_target_names_the_smallest_size(positions: int, smallest: int) -> None:
+    with pytest.raises(SdzOptionError, match=f"target_size: .*at least {smallest} bytes"):
+        fit_target(smallest - 1, lambda plan: typical_size(plan, positions), positions)
+    assert fit_target(smallest, lambda plan: typical_size(plan, positions), positions).colors in {(2,), ()}

@@ -1,0 +1,251 @@
+"""ICC, EXIF, XMP and texts: from keywords and info into the file, back into info, and on into other formats."""
+
+import io
+
+import numpy as np
+import pytest
+import toy_codec
+from PIL import Image, ImageCms, ImageOps
+from PIL.PngImagePlugin import PngInfo
+
+from pillow_sdz.errors import SdzError, SdzOptionError
+from pillow_sdz.info import BOOKKEEPING, Metadata, collect, to_info
+
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF/></x:xmpmeta>'
+ORIENTATION, DESCRIPTION = 0x0112, 0x010E
+
+
+def exif(orientation=6):
+    data = Image.Exif()
+    data[ORIENTATION] = orientation
+    data[DESCRIPTION] = "a cat"
+    return data
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch):
+    return toy_codec.install(monkeypatch)
+
+
+def through(image, kind="SDZ", **keywords):
+    stream = io.BytesIO()
+    image.save(stream, kind, **keywords)
+    stream.seek(0)
+    again = Image.open(stream)
+    again.load()
+    return again
+
+
+@pytest.fixture
+def image():
+    return Image.fromarray(toy_codec.blocks(40, 20))
+
+
+@pytest.fixture
+def full(image):
+    """With all kinds of metadata in info."""
+    return through(image, icc_profile=ICC, exif=exif(), xmp=XMP, text={"Title": "cat", "Ümläut": "größer\n\u732b"})
+
+
+def test_keywords(full):
+    assert full.info["icc_profile"] == ICC
+    assert full.info["xmp"] == XMP
+    assert full.getexif()[DESCRIPTION] == "a cat"
+    assert full.info["Title"] == "cat"
+    assert full.info["Ümläut"] == "größer\n\u732b"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG", "TIFF"])
+def test_from_other_formats(image, kind):
+    source = through(image, kind, icc_profile=ICC, exif=exif(), xmp=XMP)
+    if kind == "TIFF":
+        source.info["exif"] = exif().tobytes()  # Pillow's TIFF reader turns the picture and puts no EXIF into info
+        source.info.setdefault("xmp", XMP)
+    if kind == "PNG":
+        source.info.setdefault("xmp", XMP)
+    again = through(source)
+    assert again.info["icc_profile"] == ICC
+    assert again.info["xmp"] == XMP
+    assert again.getexif()[ORIENTATION] == 6
+    assert set(again.info) == {"icc_profile", "exif", "xmp", *BOOKKEEPING}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG", "AVIF"])
+def test_exif_goes_on_into_other_formats(full, kind):
+    """The usual ``save(..., exif=image.info["exif"])``; Pillow's JPEG saver would lose it without its prefix."""
+    if kind not in Image.SAVE:
+        Image.init()
+    if kind not in Image.SAVE:
+        pytest.skip("this Pillow has no AVIF")
+    assert through(full, kind, exif=full.info["exif"]).getexif()[ORIENTATION] == 6
+
+
+def test_what_info_holds_survives(full):
+    again = through(full)
+    assert again.info == full.info | {"bpp": again.info["bpp"]}
+    assert through(full.copy()).info == again.info
+    assert through(full.rotate(90)).info["Title"] == "cat"
+
+
+@pytest.mark.parametrize("nothing", [None, b""])
+def test_dropped_on_request(full, nothing):
+    again = through(full, icc_profile=nothing, exif=nothing, xmp=nothing, text={})
+    assert set(again.info) == set(BOOKKEEPING)
+    assert len(again.getexif()) == 0
+    assert "Title" not in through(full, text=None).info
+    assert "exif" not in through(full, exif=Image.Exif()).info
+    assert "exif" not in through(full, exif=b"Exif\0\0").info
+
+
+def test_orientation_is_left_alone(full):
+    assert full.size == (40, 20)
+    assert full.getexif()[ORIENTATION] == 6
+    upright = ImageOps.exif_transpose(full)
+    assert upright.size == (20, 40)
+    assert ORIENTATION not in through(upright).getexif()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation(image, orientation):
+    assert through(image, exif=exif(orientation)).getexif()[ORIENTATION] == orientation
+
+
+def test_exif_with_and_without_its_prefix_and_doubled(image):
+    raw = exif().tobytes().removeprefix(b"Exif\0\0")
+    for given in (raw, b"Exif\0\0" + raw, b"Exif\0\0Exif\0\0" + raw, exif(), bytearray(raw)):
+        again = through(image, exif=given)
+        assert again.info["exif"] == b"Exif\0\0" + raw
+        assert again.getexif()[ORIENTATION] == 6
+
+
+def test_changed_exif(full):
+    data = full.getexif()
+    data[ORIENTATION] = 1
+    assert through(full, exif=data).getexif()[ORIENTATION] == 1
+
+
+def test_xmp_as_text(image):
+    assert through(image, xmp=XMP.decode()).info["xmp"] == XMP
+    assert through(image, xmp="größer").info["xmp"] == "größer".encode()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"exif": "text"},
+        {"exif": 5},
+        {"icc_profile": "sRGB"},
+        {"xmp": 5},
+        {"xmp": "\ud800"},
+        {"text": "text"},
+        {"text": {"key": 5}},
+        {"text": {5: "value"}},
+        {"text": {"": "value"}},
+        {"text": {"k" * 256: "value"}},
+        {"text": {"key": "\ud800"}},
+        {"text": [("key", "value")]},
+    ],
+)
+def test_wrong_types(image, wrong):
+    with pytest.raises(SdzOptionError, match=next(iter(wrong))):
+        through(image, **wrong)
+
+
+def test_png_text(image):
+    texts = PngInfo()
+    texts.add_text("parameters", "a cat\nSteps: 20, Seed: 1")
+    texts.add_itxt("workflow", '{"größe": 1}', lang="de", tkey="Ablauf")
+    texts.add_text("compressed", "x" * 1000, zip=True)
+    texts.add_text("model", "v1-5")  # also a key of ours
+    source = through(image, "PNG", pnginfo=texts, dpi=(72, 72))
+    again = through(source)
+    assert again.info["parameters"] == "a cat\nSteps: 20, Seed: 1"
+    assert again.info["workflow"] == '{"größe": 1}'
+    assert type(again.info["workflow"]) is str
+    assert again.info["compressed"] == "x" * 1000
+    assert again.info["model"] == "746f79636f646563"
+    assert again.info["text:model"] == "v1-5"
+    assert through(again).info["text:model"] == "v1-5"
+
+
+def test_jpeg_comment(image):
+    again = through(through(image, "JPEG", comment="größer"))
+    assert again.info["comment"] == "größer"
+
+
+def test_tiff_and_tga_compression_is_no_text(image):
+    for kind in ("TIFF", "TGA"):
+        source = through(image, kind, compression="tga_rle" if kind == "TGA" else "tiff_lzw")
+        assert "compression" in source.info
+        assert set(through(source).info) == set(BOOKKEEPING)
+
+
+def test_raw_profiles_of_imagemagick(image):
+    raw = exif().tobytes()
+    texts = PngInfo()
+    texts.add_text("Raw profile type exif", f"\nexif\n{len(raw):8}\n" + raw.hex() + "\n")
+    again = through(through(image, "PNG", pnginfo=texts))
+    assert again.getexif()[ORIENTATION] == 6
+    assert set(again.info) == {"exif", *BOOKKEEPING}
+    image.info["Raw profile type exif"] = "\nexif\n 9\nnot hexadecimal"
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        assert "exif" not in through(image).info
+
+
+def test_bookkeeping_is_not_stored(full, toy):
+    through(full)
+    metadata = toy.encoded[-1][4]
+    assert set(metadata.text) == {"Title", "Ümläut"}
+
+
+def test_hostile_texts_do_not_replace_anything(image):
+    pillows = ("exif", "icc_profile", "xmp", "transparency", "dpi", "gamma", "duration", "loop")
+    hostile = dict.fromkeys((*BOOKKEEPING, *pillows), "hostile")
+    hostile |= {"text:model": "once", "text:text:model": "twice", "text:harmless": "x", "Raw profile type exif": "zz"}
+    again = through(image, text=hostile)
+    plain = through(image)
+    assert {key: again.info[key] for key in plain.info if key != "bpp"} == {
+        key: value for key, value in plain.info.items() if key != "bpp"
+    }
+    assert len(again.getexif()) == 0
+    assert not again.has_transparency_data
+    for kind in ("PNG", "JPEG", "WEBP", "GIF", "TIFF"):
+        through(again, kind)
+    stored = collect({}, again.info).text
+    assert stored == hostile
+    assert through(again).info == again.info
+
+
+def test_keys_that_look_like_ours_in_other_formats(image):
+    image.info.update({"model": "v1-5", "payload": "zip"})
+    again = through(image)
+    assert again.info["text:model"] == "v1-5"
+    assert again.info["text:payload"] == "zip"
+    assert again.info["payload"] == "palette"
+
+
+def test_texts_of_info_that_cannot_be_stored(image):
+    image.info.update({"good": "x", "\ud800": "x", "bad": "\udfff", "k" * 300: "x", 5: "x", "number": 7})
+    with pytest.warns(UserWarning, match="cannot be stored") as caught:
+        again = through(image)
+    assert len(caught) == 3
+    assert set(again.info) == {"good", *BOOKKEEPING}
+
+
+def test_too_much_metadata(image):
+    with pytest.raises(SdzError, match=r"too large|too many"):
+        through(image, icc_profile=np.random.default_rng(0).bytes((16 << 20) + 1))
+    with pytest.raises(SdzError, match="entries"):
+        through(image, text={str(i): "" for i in range(1025)})
+
+
+def test_metadata_do_not_change_the_picture(image):
+    plain, rich = through(image), through(image, exif=exif(), icc_profile=ICC)
+    assert np.array_equal(np.asarray(plain), np.asarray(rich))
+
+
+def test_info_and_metadata_are_inverse():
+    metadata = Metadata(icc=b"icc", exif=b"II*\0", xmp=b"<x/>", text={"a": "b", "text:exif": "c", "steps": "d"})
+    marks = {"fingerprint": "00", "payload": "palette", "bpp": 1.0, "noise": 0.0}
+    assert collect({}, to_info(metadata) | marks) == metadata

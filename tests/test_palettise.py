@@ -1,0 +1,297 @@
+"""Palettes, residual layers and the noise that remains; nearest entries and Lloyd's iterations below them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pillow_sdz import nearest as nearest_module
+from pillow_sdz import palettise as palettise_module
+from pillow_sdz.errors import SdzDependencyError, SdzOptionError
+from pillow_sdz.layers import codes_from_layers
+from pillow_sdz.lloyd import Rules, assign, exchange, lloyd, refine
+from pillow_sdz.nearest import nearest
+from pillow_sdz.palette_start import by_libimagequant, by_splitting
+from pillow_sdz.palettise import make_layers, palettise, palettise_residual, rms_noise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def latent_like(height: int, width: int, channels: int = 4, seed: int = 1) -> NDArray[np.uint8]:
+    """Codes with neighbours, channels and amplitudes related roughly as in an autoencoder's latent."""
+    generator = np.random.default_rng(seed)
+    noise = generator.normal(size=(height + 2, width + 2, channels))
+    noise = noise[1:-1, 1:-1] + noise[:-2, 1:-1] + noise[1:-1, :-2] + noise[2:, 1:-1] + noise[1:-1, 2:]
+    amplitude = 0.3 + generator.gamma(2.0, 0.5, (height, width, 1))
+    mixed = noise * amplitude @ (np.eye(channels) + 0.3 * generator.normal(size=(channels, channels)))
+    return np.clip(np.rint(128 + 38 * mixed / mixed.std()), 0, 255).astype(np.uint8)
+
+
+def brute_force(points: NDArray[Any], entries: NDArray[Any]) -> NDArray[np.intp]:
+    difference = points[:, None].astype(np.int64) - entries[None].astype(np.int64)
+    return (difference * difference).sum(axis=2).argmin(axis=1)
+
+
+def squared_error(codes: NDArray[Any], palette: NDArray[Any], indices: NDArray[np.uint16]) -> float:
+    return float(np.mean((codes.astype(float) - palette[indices]) ** 2))
+
+
+def assert_canonical(palette: NDArray[Any]) -> None:
+    rows = [tuple(row) for row in palette.tolist()]
+    assert rows == sorted(set(rows))
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_nearest_is_exact_and_ties_go_to_the_lowest_index(data: st.DataObject) -> None:
+    channels = data.draw(st.sampled_from([1, 4, 16, 64]))
+    span = data.draw(st.sampled_from([2, 256]))  # a span of 2 is full of ties
+    generator = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    points = generator.integers(0, span, (data.draw(st.integers(1, 200)), channels), np.uint8)
+    entries = generator.integers(0, span, (data.draw(st.integers(1, 40)), channels), np.int16)
+    np.testing.assert_array_equal(nearest(points, entries), brute_force(points, entries))
+
+
+def test_nearest_is_exact_beyond_float32() -> None:
+    points = np.array([[20000] * 64], np.int16)
+    entries = np.array([[20000] * 63 + [19999], [20000] * 63 + [20000]], np.int16)
+    assert nearest(points, entries).tolist() == [1]
+
+
+def test_nearest_in_blocks_equals_nearest_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, entries = latent_like(30, 31).reshape(-1, 4), latent_like(5, 5, seed=2).reshape(-1, 4)
+    at_once = nearest(points, entries)
+    monkeypatch.setattr(nearest_module, "BLOCK", 100)
+    np.testing.assert_array_equal(nearest(points, entries), at_once)
+
+
+@pytest.mark.parametrize(("channels", "colors"), [(4, 2), (4, 64), (4, 256), (4, 300), (1, 7), (3, 33), (16, 40)])
+def test_palette_is_canonical_and_indices_are_nearest(channels: int, colors: int) -> None:
+    codes = latent_like(40, 37, channels)
+    palette, indices = palettise(codes, colors, 4)
+    assert palette.dtype == np.uint8
+    assert indices.dtype == np.uint16
+    assert indices.shape == (40, 37)
+    assert 2 <= len(palette) <= colors
+    assert len(palette) > 0.9 * colors
+    assert_canonical(palette)
+    np.testing.assert_array_equal(indices.reshape(-1), brute_force(codes.reshape(-1, channels), palette))
+    assert len(np.unique(indices)) == len(palette)
+
+
+@pytest.mark.parametrize(("channels", "colors", "effort"), [(4, 100, 4), (4, 100, 9), (3, 40, 4)])
+def test_same_input_gives_same_output(channels: int, colors: int, effort: int) -> None:
+    codes = latent_like(32, 32, channels)
+    once, again = palettise(codes, colors, effort), palettise(codes.copy(order="F"), colors, effort)
+    for a, b in zip(once, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("colors", [64, 256])
+def test_refinement_beats_libimagequant_alone(colors: int) -> None:
+    import imagequant
+
+    codes = latent_like(64, 64)
+    data, raw = imagequant.quantize_raw_rgba_bytes(codes.tobytes(), 64, 64, 0.0, colors)
+    theirs = np.array(raw, np.uint8).reshape(-1, 4)[:colors]
+    indices = np.frombuffer(data, np.uint8).reshape(64, 64)
+    assert squared_error(codes, *palettise(codes, colors, 4)) < 0.8 * squared_error(codes, theirs, indices)
+
+
+def test_more_effort_gives_less_error() -> None:
+    codes = latent_like(64, 64)
+    errors = [squared_error(codes, *palettise(codes, 128, effort)) for effort in (0, 4, 9)]
+    assert errors[0] > 1.02 * errors[1]
+    assert errors[1] > errors[2]
+
+
+def test_more_colors_give_less_error() -> None:
+    codes = latent_like(32, 32)
+    errors = [squared_error(codes, *palettise(codes, colors, 4)) for colors in (2, 4, 16, 64, 248, 512)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] < float(codes.astype(float).var(axis=(0, 1)).mean())
+
+
+@pytest.mark.parametrize("channels", [1, 4, 7])
+def test_few_different_codes_are_kept_exactly(channels: int) -> None:
+    generator = np.random.default_rng(3)
+    few = np.unique(generator.integers(0, 256, (20, channels), np.uint8), axis=0)
+    codes = few[generator.integers(0, len(few), (30, 30))]
+    palette, indices = palettise(codes, 20, 0)
+    np.testing.assert_array_equal(palette, few)
+    np.testing.assert_array_equal(palette[indices], codes)
+
+
+@pytest.mark.parametrize("value", [0, 100, 255])
+def test_a_constant_plane_has_two_entries(value: int) -> None:
+    codes = np.full((1, 3, 4), value, np.uint8)
+    palette, indices = palettise(codes, 2, 4)
+    assert len(palette) == 2
+    assert_canonical(palette)
+    np.testing.assert_array_equal(palette[indices], codes)
+
+
+@pytest.mark.parametrize("channels", [4, 5])
+def test_large_planes_go_by_a_sample(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = latent_like(60, 61, channels)
+    whole = squared_error(codes, *palettise(codes, 32, 4))
+    seen = []
+    original = palettise_module.refine
+
+    def spy(points: NDArray[Any], *rest: Any) -> NDArray[np.int16]:
+        seen.append(len(points))
+        return original(points, *rest)
+
+    monkeypatch.setattr(palettise_module, "refine", spy)
+    monkeypatch.setattr(palettise_module, "SAMPLE", 600)
+    palette, indices = palettise(codes, 32, 4)
+    assert seen == [600]
+    np.testing.assert_array_equal(indices.reshape(-1), brute_force(codes.reshape(-1, channels), palette))
+    assert squared_error(codes, palette, indices) < 1.1 * whole
+
+
+def test_rounds_are_limited_for_very_large_palettes(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = latent_like(40, 40)
+    asked = []
+    original = palettise_module.refine
+
+    def spy(points: NDArray[Any], entries: NDArray[np.int16], rounds: int, rules: Rules) -> NDArray[np.int16]:
+        asked.append(rounds)
+        return original(points, entries, rounds, rules)
+
+    monkeypatch.setattr(palettise_module, "refine", spy)
+    monkeypatch.setattr(palettise_module, "MAX_DISTANCES", 3 * 1600 * 64 * 2)
+    palettise(codes, 64, 9)
+    assert asked == [2]
+
+
+def test_missing_imagequant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "imagequant", None)
+    with pytest.raises(SdzDependencyError, match=r"imagequant.*pip install"):
+        palettise(latent_like(16, 16), 16, 4)
+    palettise(latent_like(16, 16, channels=3), 16, 4)  # has no use for it
+
+
+@pytest.mark.parametrize(
+    ("colors", "effort", "field"), [(1, 4, "colors"), (4097, 4, "colors"), (16, -1, "effort"), (16, 10, "effort")]
+)
+def test_options_beyond_their_range(colors: int, effort: int, field: str) -> None:
+    with pytest.raises(SdzOptionError, match=f"^{field}: out of range"):
+        palettise(latent_like(8, 8), colors, effort)
+    with pytest.raises(SdzOptionError, match=f"^{field}: out of range"):
+        palettise_residual(latent_like(8, 8).astype(np.int16), colors, effort)
+
+
+def test_libimagequant_start_does_not_neglect_low_alpha() -> None:
+    # Two clusters that differ in the first channel only, and the fourth is low: 'nearly transparent' to the library.
+    codes = np.full((200, 4), 4, np.uint8)
+    codes[:100, 0], codes[100:, 0] = 60, 200
+    assert sorted(by_libimagequant(codes, 2)[:, 0].tolist()) == [60, 200]
+
+
+@pytest.mark.parametrize("colors", [2, 3, 16, 200])
+def test_residual_palette_begins_with_zero(colors: int) -> None:
+    residual = latent_like(30, 30).astype(np.int16) - 128
+    palette, indices = palettise_residual(residual, colors, 4)
+    assert palette.dtype == np.int16
+    assert 2 <= len(palette) <= colors
+    assert (palette[0] == 0).all()
+    assert palette.min() >= -128
+    assert palette.max() <= 127
+    assert_canonical(palette[1:])
+    assert (palette[1:] != 0).any(axis=1).all()
+    np.testing.assert_array_equal(indices.reshape(-1), brute_force(residual.reshape(-1, 4), palette))
+    assert squared_error(residual, palette, indices) < float(np.mean(residual.astype(float) ** 2))
+
+
+def test_residual_of_nothing_and_of_few_vectors() -> None:
+    nothing = np.zeros((3, 3, 4), np.int16)
+    palette, indices = palettise_residual(nothing, 2, 4)
+    assert len(palette) == 2
+    assert (palette[0] == 0).all()
+    assert (indices == 0).all()
+    few = nothing.copy()
+    few[1, 1], few[2, 2] = (1, -2, 3, -4), (-128, 127, 0, 0)
+    palette, indices = palettise_residual(few, 3, 4)
+    np.testing.assert_array_equal(palette[indices], few)
+
+
+def test_residuals_beyond_eight_bits_get_the_nearest_that_fits() -> None:
+    residual = np.array([[[-255, 255, 3, 0]], [[0, 0, 0, 0]]], np.int16)
+    palette, indices = palettise_residual(residual, 4, 4)
+    assert palette[indices].tolist() == [[[-128, 127, 3, 0]], [[0, 0, 0, 0]]]
+
+
+def test_layers_reconstruct_ever_better() -> None:
+    codes = latent_like(32, 32)
+    layers = make_layers(codes, [32, 16, 200], 4)
+    noise = [rms_noise(codes, codes_from_layers(layers[: count + 1])) for count in range(3)]
+    assert noise[0] > 1.2 * noise[1] > 1.2 * 1.2 * noise[2]
+    for layer in layers[1:]:
+        assert layer.palette is not None
+        assert (layer.palette[0] == 128).all()
+    first, _ = palettise(codes, 32, 4)
+    np.testing.assert_array_equal(layers[0].palette, first)
+
+
+@pytest.mark.parametrize("colors", [(), (4,) * 9])
+def test_layer_counts_beyond_their_range(colors: tuple[int, ...]) -> None:
+    with pytest.raises(SdzOptionError, match=r"colors: .*1 to 8"):
+        make_layers(latent_like(4, 4), colors, 4)
+
+
+def test_rms_noise() -> None:
+    one = np.zeros((2, 3, 4), np.uint8)
+    other = one.copy()
+    other[0, 0, 0], other[1, 2, 3] = 255, 3
+    assert rms_noise(one, one) == 0
+    assert rms_noise(one, other) == pytest.approx(((255**2 + 3**2) / 24) ** 0.5)
+
+
+def test_lloyd_revives_entries_without_points() -> None:
+    points = np.array([[0], [1], [100], [101], [200]], np.uint8)
+    entries = lloyd(points, np.array([[1], [250], [251]], np.int16), 5, Rules(0, 255))
+    counts = assign(points, entries).counts
+    assert (counts > 0).all()
+
+
+def test_lloyd_leaves_pinned_entries_alone() -> None:
+    points = np.array([[3], [4], [90], [92]], np.int16)
+    assert lloyd(points, np.array([[0], [50]], np.int16), 3, Rules(-128, 127, pinned=1)).tolist() == [[0], [91]]
+
+
+def test_exchange_moves_an_entry_where_it_is_worth_more() -> None:
+    # Three entries share one tight group, one entry has two distant groups: Lloyd alone stays there for ever.
+    points = np.array([[10], [11], [12], [100], [101], [200], [201]], np.int16)
+    start = np.array([[10], [11], [12], [150]], np.int16)
+    rules = Rules(0, 255)
+    np.testing.assert_array_equal(lloyd(points, start, 9, rules), start)
+    moved = exchange(points, assign(points, start), start, 1.0, 0)
+    assert not np.array_equal(moved, start)
+    improved = refine(points, start, 2, rules)
+    assert squared_error(points, improved, nearest(points, improved)) < 1
+
+
+def test_refine_never_gets_worse_than_its_start() -> None:
+    points = latent_like(40, 40).reshape(-1, 4)
+    start = by_splitting(points, 50, Rules(0, 255))
+    before = squared_error(points, start, nearest(points, start))
+    for rounds in (0, 1, 5):
+        after = refine(points, start, rounds, Rules(0, 255))
+        assert squared_error(points, after, nearest(points, after)) <= before
+
+
+def test_splitting_gives_the_entries_asked_for() -> None:
+    points = latent_like(20, 20, 6).reshape(-1, 6)
+    for colors in (1, 2, 3, 17, 64):
+        assert by_splitting(points, colors, Rules(0, 255)).shape == (colors, 6)
+    zero = np.zeros((1, 6), np.int16)
+    grown = by_splitting(points.astype(np.int16) - 128, 9, Rules(-128, 127, pinned=1), zero)
+    assert grown.shape == (9, 6)
+    assert (grown[0] == 0).all()

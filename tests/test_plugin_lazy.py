@@ -1,0 +1,122 @@
+"""What is imported when: each test runs in a fresh interpreter and looks at sys.modules."""
+
+import numpy as np
+import pytest
+import toy_codec
+
+import pillow_sdz
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "cat.sdz"
+    alpha = np.full((64, 64), 200, np.uint8)
+    path.write_bytes(toy_codec.encode(toy_codec.blocks(64, 64), alpha, "RGBA"))
+    return str(path)
+
+
+def test_import_is_light(fresh_python):
+    fresh_python("""
+        import sys
+        import PIL.Image, PIL.ImageFile
+        before = set(sys.modules)
+        import pillow_sdz
+        new = {name.partition(".")[0] for name in set(sys.modules) - before}
+        heavy = {"torch", "diffusers", "construct", "imagequant", "numpy", "click", "tqdm", "platformdirs", "skimage"}
+        assert not new & heavy, new & heavy
+        assert not any(name.startswith("pillow_sdz.models") for name in sys.modules)
+    """)
+
+
+def test_headers_need_no_torch(fresh_python, file):
+    fresh_python(
+        """
+        import sys
+        import pillow_sdz
+        from PIL import Image
+        with Image.open(sys.argv[1]) as image:
+            assert image.size == (64, 64) and image.mode == "RGBA"
+            assert image.info["payload"] == "palette"
+            image.verify()
+        with Image.open(sys.argv[1]) as image:
+            image.thumbnail((8, 8))
+            assert image.size == (8, 8)
+            assert len(image.tobytes()) == 256
+        with Image.open(sys.argv[1]) as image:
+            image.draft("RGB", (10, 10))
+            image.load()
+            assert image.size == (8, 8)
+        heavy = {"torch", "diffusers", "safetensors", "imagequant"}
+        assert not heavy & set(sys.modules), heavy & set(sys.modules)
+        """,
+        file,
+    )
+
+
+def test_without_torch_installed(fresh_python, file):
+    """All header work is possible; loading and saving say what to install."""
+    fresh_python(
+        toy_codec.NO_TORCH
+        + """
+import io, pickle
+import pillow_sdz
+from pillow_sdz.errors import SdzError, SdzDependencyError
+from PIL import Image, ImageFile
+
+image = Image.open(sys.argv[1])
+assert image.size == (64, 64) and image.info["colors"]
+image.draft(None, (8, 8))
+assert len(image.tobytes()) == 256
+image.thumbnail((4, 4))
+assert pickle.loads(pickle.dumps(image)).size == (4, 4)
+with Image.open(sys.argv[1]) as image:
+    image.verify()
+
+image = Image.open(sys.argv[1])
+for _ in range(2):
+    try:
+        image.load()
+    except SdzError as error:
+        assert "cat.sdz" in str(error), error
+    else:
+        raise AssertionError("loaded")
+image.close()
+
+stream = io.BytesIO()
+try:
+    Image.new("RGB", (16, 16)).save(stream, "SDZ")
+except SdzDependencyError as error:
+    assert "pip install" in str(error), error
+else:
+    raise AssertionError("saved")
+assert stream.getvalue() == b""
+assert "torch" not in sys.modules
+""",
+        file,
+    )
+
+
+def test_version_is_the_packages(fresh_python):
+    import tomllib
+    from pathlib import Path
+
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    assert tomllib.loads(project.read_text("utf-8"))["project"]["version"] == pillow_sdz.__version__
+
+
+def test_the_registration_order_of_imports_does_not_matter(fresh_python, file):
+    fresh_python(
+        """
+        import sys
+        from PIL import Image
+        Image.init()
+        import pillow_sdz
+        with Image.open(sys.argv[1]) as image:
+            assert image.format == "SDZ"
+        with Image.open(sys.argv[1], formats=["sdz"]) as image:
+            assert image.format == "SDZ"
+        import mimetypes
+        assert mimetypes.guess_extension("image/x-sdz") == ".sdz"
+        """,
+        file,
+    )

@@ -1,0 +1,37 @@
+"""Files written once must give the same codes for ever, on every machine; and their pictures must still decode."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pillow_sdz.container import parse
+from pillow_sdz.reading import read_codes
+
+VECTORS = sorted(path for path in (Path(__file__).parent / "vectors").glob("v*/*") if path.is_dir())
+
+
+def test_there_are_vectors() -> None:
+    assert len(VECTORS) >= 11
+
+
+@pytest.mark.parametrize("folder", VECTORS, ids=lambda folder: f"{folder.parent.name}-{folder.name}")
+def test_old_files_decode_to_the_same_codes(folder: Path) -> None:
+    container = parse((folder / "file.sdz").read_bytes(), file=folder.name)
+    np.testing.assert_array_equal(read_codes(container, folder.name), np.load(folder / "codes.npy"))
+
+
+@pytest.mark.parametrize("folder", VECTORS, ids=lambda folder: f"{folder.parent.name}-{folder.name}")
+def test_old_files_open_and_load(folder: Path) -> None:
+    expected = json.loads((folder / "expected.json").read_text())
+    with Image.open(folder / "file.sdz") as image:
+        assert (list(image.size), image.mode) == (expected.pop("size"), expected.pop("mode"))
+        for key, value in expected.items():
+            found = image.info[key]
+            assert (list(found) if isinstance(found, tuple) else found) == value, key
+        image.load()
+        assert np.asarray(image).std() > 0 or image.size == (1, 1)

@@ -54,9 +54,7 @@ def powers() -> NDArray[np.int32]:
     fractions = [root]
     for _ in range(255):
         fractions.append(fractions[-1] * step >> 200)
-    return _constant(
-        np.array([fractions[d % 256] >> (200 - POWER_BITS + d // 256) for d in range(POWERS)], np.int64)
-    )
+    return _constant(np.array([fractions[d % 256] >> (200 - POWER_BITS + d // 256) for d in range(POWERS)], np.int64))
 
 
 def logarithm(numbers: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -11,6 +11,7 @@ from pillow_sdz.layers import RESIDUAL_ZERO, Layer
 from pillow_sdz.limits import MAX_ENTRIES, MAX_LAYERS, MIN_ENTRIES
 from pillow_sdz.lloyd import STEPS_PER_ROUND, Rules, lloyd, refine
 from pillow_sdz.nearest import nearest
+from pillow_sdz.palette_coding import canonical_order
 from pillow_sdz.palette_start import LIBIMAGEQUANT_CHANNELS, LIBIMAGEQUANT_ENTRIES, by_libimagequant, by_splitting
 
 if TYPE_CHECKING:
@@ -119,12 +120,14 @@ def make_layers(codes: NDArray[np.uint8], colors: Sequence[int], effort: int) ->
         raise SdzOptionError(
             "this many layers are impossible", field="colors", found=len(colors), expected=f"1 to {MAX_LAYERS} numbers"
         )
-    palette, indices = palettise(codes, colors[0], effort)
+    palette, indices = canonical_order(*palettise(codes, colors[0], effort))
     layers = [Layer(palette, None, indices)]
     residual = codes.astype(np.int16) - palette[indices]
     for count in colors[1:]:
         steps, indices = palettise_residual(residual, count, effort)
-        layers.append(Layer((steps + RESIDUAL_ZERO).astype(np.uint8), None, indices))
+        stored = (steps + RESIDUAL_ZERO).astype(np.uint8)
+        stored, places = canonical_order(stored, indices, keep_first=True)
+        layers.append(Layer(stored, None, places))
         residual -= steps[indices]
     return layers
 

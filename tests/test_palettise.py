@@ -237,7 +237,8 @@ def test_layers_reconstruct_ever_better() -> None:
         assert layer.palette is not None
         assert (layer.palette[0] == 128).all()
     first, _ = palettise(codes, 32, 4)
-    np.testing.assert_array_equal(layers[0].palette, first)
+    assert layers[0].palette is not None
+    assert sorted(layers[0].palette.tolist()) == sorted(first.tolist())
 
 
 @pytest.mark.parametrize("colors", [(), (4,) * 9])

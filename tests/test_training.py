@@ -43,7 +43,7 @@ time_channels = 8
 held_out = 1
 exclude = ["retina"]
 [stages.autoencoder]
-train = ["encoder", "decoder"]
+train = { encoder = 1.0, decoder = 1.0 }
 seed = 1
 steps = 20
 crop = 128
@@ -64,7 +64,7 @@ evaluate_every = 5
 losses = { l1 = 1.0, ssim = 0.25 }
 [stages.denoiser]
 after = "autoencoder"
-train = ["unet", "decoder"]
+train = { unet = 1.0, decoder = 0.5 }
 seed = 2
 steps = 4
 crop = 128
@@ -175,8 +175,9 @@ def test_second_stage_and_export_give_a_model_that_saves_and_opens(
     [(["--stage", "nonsense"], "found 'nonsense'"), (["--stage", "autoencoder", "--photos", "EMPTY"], "has 0 photos")],
 )
 def test_mistakes_are_named(workshop: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
-    command = [sys.executable, str(TOOLS / "train.py"), str(workshop / "small.toml"), "--photos", str(workshop / "photos"),
-               "--run", str(tmp_path / "run"), *(str(tmp_path) if a == "EMPTY" else a for a in arguments)]  # fmt: skip
+    given = [str(tmp_path) if argument == "EMPTY" else argument for argument in arguments]
+    command = [sys.executable, str(TOOLS / "train.py"), str(workshop / "small.toml")]
+    command += ["--photos", str(workshop / "photos"), "--run", str(tmp_path / "run"), *given]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert process.returncode != 0
     assert message in process.stderr

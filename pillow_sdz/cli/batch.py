@@ -87,7 +87,7 @@ def _in_threads(jobs: Sequence[Job], settings: Settings, report: Report, outputs
 
 
 def _still_working() -> bool:
-    """Whether some thread of ours does not end in a moment. Futures do not tell: Ctrl-C may come while they are made."""
+    """Whether a thread of ours does not end in a moment. Futures do not tell: Ctrl-C may come while they are made."""
     ours = [thread for thread in threading.enumerate() if thread.name.startswith(_THREADS)]
     for thread in ours:
         thread.join(0.1)

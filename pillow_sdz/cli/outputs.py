@@ -71,10 +71,11 @@ class Outputs:
         temporary = target.parent / f".sdz-{secrets.token_hex(8)}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
-            with self._lock:
+            with self._lock:  # over the creation, too: `stop` could not remove what does not exist yet
                 self._check()
                 self._temporary.add(temporary)
-            with open(os.open(temporary, flags, 0o666), "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+                descriptor = os.open(temporary, flags, 0o666)
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

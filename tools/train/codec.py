@@ -75,11 +75,18 @@ class Codec(nn.Module):
                 nn.init.zeros_(self.vae.get_parameter(name))
         return new
 
-    def trainable(self, parts: list[str]) -> None:
-        """Let gradients reach only the named parts: ``encoder``, ``decoder``, ``unet``."""
-        groups = {"encoder": self.vae.encoder, "decoder": self.vae.decoder, "unet": self.unet}
-        for name, module in groups.items():
-            module.requires_grad_(name in parts)
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks that a stage can train, by name."""
+        return {"encoder": self.vae.encoder, "decoder": self.vae.decoder, "unet": self.unet}
+
+    def trainable(self, rates: dict[str, float]) -> list[dict[str, Any]]:
+        """Let gradients reach only the named parts; returns an optimiser's groups, each with its share of the rate."""
+        groups = []
+        for name, module in self.parts().items():
+            module.requires_grad_(name in rates)
+            if name in rates:
+                groups.append({"params": list(module.parameters()), "share": rates[name]})
+        return groups
 
 
 class Average:

@@ -141,12 +141,11 @@ def main(
     if not checkpoint.exists() and (before := plan.get("after")):
         load_checkpoint(run / f"{before}.safetensors", codec, average, None)
         codec.load_state_dict(average.codec.state_dict())
-    codec.trainable(plan["train"])
     codec.to(device)
     average.codec.to(device)
-    optimiser = torch.optim.AdamW(
-        (p for p in codec.parameters() if p.requires_grad), betas=(0.9, 0.999), weight_decay=plan["weight_decay"]
-    )
+    groups = codec.trainable(plan["train"])
+    trained = [parameter for group in groups for parameter in group["params"]]
+    optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.999), weight_decay=plan["weight_decay"])
     step = load_checkpoint(checkpoint, codec, average, optimiser)["step"] if checkpoint.exists() else 0
     loss = PictureLoss(plan["losses"], perceptual, plan["vgg_crop"]).to(device)
     split = split_photos(photos, data["held_out"], tuple(data["exclude"]))
@@ -167,15 +166,13 @@ def main(
                 device, memory_format=torch.channels_last
             )
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, plan)
+                group["lr"] = group["share"] * learning_rate(step, plan)
             with torch.autocast(device, torch.bfloat16):
                 decoded, latent_loss = forward(codec, pictures, plan, generator)
                 total, terms = loss(pictures, decoded, step, generator)
             optimiser.zero_grad(set_to_none=True)
             (total + latent_loss).backward()
-            terms["gradient"] = float(
-                torch.nn.utils.clip_grad_norm_([p for p in codec.parameters() if p.requires_grad], plan["clip"])
-            )
+            terms["gradient"] = float(torch.nn.utils.clip_grad_norm_(trained, plan["clip"]))
             terms["latent"] = float(latent_loss.detach())
             if math.isfinite(terms["gradient"]):
                 optimiser.step()

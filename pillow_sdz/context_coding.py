@@ -125,14 +125,19 @@ def _places(symbols: NDArray[np.intp], entries: int, bits: int) -> NDArray[np.in
     return (numbers < entries).astype(np.int32)
 
 
+def _ends(frequencies: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(N, M) ends of the intervals: sums run faster down columns than along rows."""
+    return np.cumsum(np.ascontiguousarray(frequencies.T), axis=0, dtype=np.int32)
+
+
 def _put(coder: RangeEncoder, frequencies: NDArray[np.int32], symbols: NDArray[np.intp]) -> None:
-    ends = frequencies.cumsum(axis=1, dtype=np.int32)
+    ends = _ends(frequencies)
     lines = np.arange(len(symbols))
-    highs = ends[lines, symbols]
+    highs = ends[symbols, lines]
     lows = highs - frequencies[lines, symbols]
-    coder.put(lows.tolist(), highs.tolist(), ends[:, -1].tolist())
+    coder.put(lows.tolist(), highs.tolist(), ends[-1].tolist())
 
 
 def _get(coder: RangeDecoder, frequencies: NDArray[np.int32]) -> NDArray[np.intp]:
-    ends = frequencies.cumsum(axis=1, dtype=np.int32)
+    ends = np.ascontiguousarray(_ends(frequencies).T)
     return np.array(coder.get(ends.reshape(-1).data, *ends.shape), np.intp)

@@ -146,39 +146,40 @@ class ContextModel:
         """Adapt to the (M,) indices that the positions of the last call of `frequencies` turned out to hold."""
         entries = self._entries
         chosen, kind, features, frequencies = self._pending
-        cells = chosen * entries
+        cells = (chosen[8:] - entries) * entries
         cells += symbols
-        every = slice(None, None, -(-len(symbols) // _LEARNERS))
-        found = np.concatenate(
-            [self._flat_rows.take(cells[:, every]), features[-1, np.arange(len(symbols)), symbols][None, every]]
-        )
-        self._learn_weights(kind[every], features[:, every], frequencies[every], found)
-        self._count(cells[8:].reshape(-1) - entries * entries, UNIT)
+        parts = [cells.reshape(-1)]
         if entries >= _FEWEST_FOR_KIN:
             kin = self._geometry.kin.take(chosen[_FOLLOWED], axis=0)
             kin += self._lists[:, :, None]
             kin *= entries
             kin += symbols[:, None]
-            self._count(kin.reshape(-1), _KIN_UNIT)
-
-    def _count(self, cells: NDArray[np.intp], amount: int) -> None:
-        """Add the amount to each of the cells, as often as it is listed."""
-        np.add.at(self._flat_counts, cells, np.int32(amount))
+            parts.append(kin.reshape(-1))
+        every = slice(None, None, -(-len(symbols) // _LEARNERS))
+        self._learn_weights(symbols[every], chosen[:, every], kind[every], features[:, every], frequencies[every])
+        cells = np.concatenate(parts)
+        amounts = np.full(len(cells), _KIN_UNIT, np.int32)
+        amounts[: parts[0].size] = UNIT
+        np.add.at(self._flat_counts, cells, amounts)
         counts = np.minimum(self._flat_counts.take(cells), _MOST_COUNT)
         self._flat_counts[cells] = counts
         self._flat_logarithms[cells] = logarithm(counts)
 
     def _learn_weights(
         self,
+        symbols: NDArray[np.intp],
+        chosen: NDArray[np.intp],
         kind: NDArray[np.intp],
         features: NDArray[np.int32],
         frequencies: NDArray[np.int32],
-        found: NDArray[np.int32],
     ) -> None:
         """One step against the gradient: features of the indices found, less their mean under the model."""
         shares = frequencies * (((1 << 31) - 1) // frequencies.sum(axis=1, dtype=np.int32))[:, None]
         shares >>= 16
-        gradient = found * shares.sum(axis=1, dtype=np.int64)
+        gradient = np.empty((_FEATURES, len(symbols)), np.int64)
+        gradient[:-1] = self._flat_rows.take(chosen * self._entries + symbols)
+        gradient[-1] = features[-1, np.arange(len(symbols)), symbols]
+        gradient *= shares.sum(axis=1, dtype=np.int32)
         gradient -= np.einsum("fmn,mn->fm", features, shares)
         gradient >>= 15
         members = np.zeros((len(kind), CLASSES + 1), np.int64)

@@ -49,7 +49,8 @@ def encode(indices: NDArray[np.uint16], palette: NDArray[np.uint8], effort: int 
     if effort >= _CONTEXT_EFFORT:
         from pillow_sdz import context_coding
 
-        candidates.append((CONTEXT, context_coding.encode(indices, palette)))
+        if indices.size <= context_coding.MOST_POSITIONS:
+            candidates.append((CONTEXT, context_coding.encode(indices, palette)))
     return min(candidates, key=lambda candidate: (len(candidate[1]), candidate[0]))
 
 

@@ -1,6 +1,6 @@
-"""Palette coding 1 and index coding 2 read straight from `spec/sdz.md`, one number at a time, nothing shared with the package.
+"""Palette coding 1 and index coding 2 read as `spec/sdz.md` describes them, one number at a time.
 
-Slow and without checks; only for comparison.
+Nothing is shared with the package. Slow and without checks; only for comparison.
 """
 
 from __future__ import annotations
@@ -50,13 +50,10 @@ class Stream:
     def symbol(self, frequencies: list[int]) -> int:
         unit = self.range // sum(frequencies)
         value = self.code // unit
-        below = 0
-        for k, frequency in enumerate(frequencies):
-            if value < below + frequency:
-                break
-            below += frequency
-        else:
-            raise ValueError("not below the total")
+        below = k = 0
+        while value >= below + frequencies[k]:
+            below += frequencies[k]
+            k += 1
         self.code -= unit * below
         self.range = unit * frequencies[k]
         while self.range < 1 << 32:
@@ -100,9 +97,7 @@ def read_palette(data: bytes, entries: int, channels: int) -> list[list[int]]:
             point = []
             for curve, (low, high) in zip(curves, bounds, strict=True):
                 one = high - low == 1
-                point.append(
-                    low if one else low + stream.symbol([curve[x + 1] - curve[x] for x in range(low, high)])
-                )
+                point.append(low if one else low + stream.symbol([curve[x + 1] - curve[x] for x in range(low, high)]))
             points.append(point)
         elif depth == (8 - s) * channels:
             points.extend([[low for low, _ in bounds]] * count)
@@ -122,9 +117,7 @@ def read_palette(data: bytes, entries: int, channels: int) -> list[list[int]]:
     return [[128] * channels] * first + [[(p << s) + (1 << s) // 2 for p in point] for point in points]
 
 
-def read_indices(
-    data: bytes, h: int, w: int, palette: list[list[int]], start: list[list[int]]
-) -> list[list[int]]:
+def read_indices(data: bytes, h: int, w: int, palette: list[list[int]], start: list[list[int]]) -> list[list[int]]:
     if h > w:
         turned = read_indices(data, w, h, palette, start)
         return [[turned[x][y] for x in range(w)] for y in range(h)]
@@ -203,8 +196,7 @@ def read_indices(
                     lists[f][v[i]][s] += 1024
                     for other in kin[v[i]] if n >= 32 else []:
                         lists[f][other][s] += 256
-            for at, s in zip(part, found, strict=True):
-                plane[at] = s
+            plane.update(zip(part, found, strict=True))
         for y, x in (wave[0], wave[-1]):
             if y == 0:
                 for at in ((-2, x + 1), (-2, x + 2), (-1, x + 1), (-1, x + 2)):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_codings import read_indices
 
 from pillow_sdz import context_coding, context_start
 from pillow_sdz.errors import SdzFormatError, SdzLimitError
 from pillow_sdz.range_coder import RangeDecoder, RangeEncoder
-from tests.reference_codings import read_indices
 
 
 def palette_of(entries: int, channels: int = 4, seed: int = 0) -> np.ndarray:
@@ -139,7 +140,14 @@ def test_golden_checksum_of_a_long_plane() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "entries", "channels", "residual"),
-    [((9, 13), 40, 3, False), ((13, 9), 40, 3, True), ((1, 30), 5, 1, False), ((6, 7), 2, 4, True), ((40, 9), 33, 2, False)],
+    [
+        ((9, 13), 40, 3, False),
+        ((13, 9), 40, 3, True),
+        ((1, 30), 5, 1, False),
+        ((6, 7), 2, 4, True),
+        ((40, 9), 33, 2, False),
+        ((37, 36), 6, 2, False),
+    ],
 )
 def test_reads_as_the_specification_says(
     shape: tuple[int, int], entries: int, channels: int, *, residual: bool
@@ -151,6 +159,17 @@ def test_reads_as_the_specification_says(
     start = context_start.FOR_RESIDUALS if residual else context_start.FOR_CODES
     data = context_coding.encode(indices, palette)
     assert read_indices(data, *shape, palette.tolist(), start.tolist()) == indices.tolist()
+
+
+@pytest.mark.parametrize(
+    ("mark", "start"), [("CODES", context_start.FOR_CODES), ("RESIDUALS", context_start.FOR_RESIDUALS)]
+)
+def test_start_weights_are_those_of_the_specification(mark: str, start: np.ndarray) -> None:
+    text = (Path(__file__).parents[1] / "spec" / "sdz.md").read_text(encoding="utf-8")
+    lines = text.split(f"<!-- values: START_{mark} -->\n", 1)[1].splitlines()[2:13]
+    rows = [[int(cell) for cell in line.strip("| ").split("|")] for line in lines]
+    assert [row[0] for row in rows] == list(range(11))
+    assert [row[1:] for row in rows] == start.tolist()
 
 
 def test_reads_large_palettes_as_the_specification_says() -> None:

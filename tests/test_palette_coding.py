@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_codings import read_palette
 
 from pillow_sdz import palette_coding
 from pillow_sdz.errors import SdzFormatError, SdzTruncatedError, SdzVersionError
-from tests.reference_codings import read_palette
 
 
 def photo_like(entries: int, channels: int = 4, seed: int = 0) -> np.ndarray:

@@ -25,6 +25,8 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
     import torch
 
     from pillow_sdz.models.fingerprint import fingerprint
+    from pillow_sdz.models.inplace import reuse_memory
+    from pillow_sdz.models.winograd import use_winograd
 
     with isolated(), torch.inference_mode(False), torch.no_grad():
         vae = load_part(manifest.folder / "vae", {"AutoencoderDC": _autoencoder_dc})
@@ -50,6 +52,9 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
                 move: Any = torch.nn.Module.to
                 move(network, device, getattr(torch, dtype), memory_format=torch.channels_last)
                 network.requires_grad_(False).eval()
+                if (device, dtype) == ("cpu", "float32"):
+                    use_winograd(network)
+        reuse_memory(vae)
     return Model(manifest, vae, unet, scheduler, device, getattr(torch, dtype))
 
 

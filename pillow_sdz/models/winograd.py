@@ -1,0 +1,95 @@
+"""3x3 convolutions by Winograd's method, F(4x4, 3x3) of Lavin and Gray 2016: a quarter of the multiplications.
+
+torch has it for GPUs; on a CPU it multiplies directly. Wide convolutions become 36 plain matrix products, which any
+BLAS does at full speed. Results differ from direct ones by rounding only, some 1e-5 of their size.
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FEWEST_CHANNELS = 96
+"""Below this many channels, in or out, the transforms cost more than they save."""
+
+STRIP_VALUES = 1 << 19
+"""Values of one intermediate result, at most: strips of this size stay in the cache, and memory is reused."""
+
+TILE, OUT = 6, 4
+_INPUT = (
+    (4, 0, -5, 0, 1, 0),
+    (0, -4, -4, 1, 1, 0),
+    (0, 4, -4, -1, 1, 0),
+    (0, -2, -1, 2, 1, 0),
+    (0, 2, -1, -2, 1, 0),
+    (0, 4, 0, -5, 0, 1),
+)
+_KERNEL = [
+    [1 / 4, 0, 0],
+    [-1 / 6, -1 / 6, -1 / 6],
+    [-1 / 6, 1 / 6, -1 / 6],
+    [1 / 24, 1 / 12, 1 / 6],
+    [1 / 24, -1 / 12, 1 / 6],
+    [0, 0, 1],
+]
+_OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+
+
+def use_winograd(network: nn.Module) -> int:
+    """Let each wide 3x3 convolution of ``network`` work this way; for inference in float32 on a CPU.
+
+    Returns:
+        How many convolutions were changed.
+    """
+    changed = 0
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d) and _fits(module):
+            module.forward = partial(_convolve, _transformed(module.weight), module.bias)  # type: ignore[method-assign]
+            changed += 1
+    return changed
+
+
+def _fits(convolution: nn.Conv2d) -> bool:
+    plain = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
+    wide = min(convolution.in_channels, convolution.out_channels) >= FEWEST_CHANNELS
+    return wide and plain == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and convolution.padding_mode == "zeros"
+
+
+def _transformed(weight: Tensor) -> Tensor:
+    """(out, in, 3, 3) -> (36, in, out), computed in float64."""
+    kernel = torch.tensor(_KERNEL, dtype=torch.float64)
+    spread = torch.einsum("ai,ocij,bj->abco", kernel, weight.detach().double(), kernel)
+    return spread.reshape(TILE * TILE, weight.shape[1], weight.shape[0]).float().contiguous()
+
+
+@cache
+def _twice(matrix: tuple[tuple[int, ...], ...]) -> Tensor:
+    """The transform of both axes at once, as one matrix."""
+    single = torch.tensor(matrix, dtype=torch.float32)
+    return torch.kron(single, single)
+
+
+def _convolve(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
+    """Convolve (B, C, h, w) with zeros around it; channels last in memory, before and after."""
+    count, channels, height, width = x.shape
+    rows, columns, outputs = -(-height // OUT), -(-width // OUT), weight.shape[2]
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, columns * OUT - width + 1, 1, rows * OUT - height + 1))
+    windows = padded.unfold(1, TILE, OUT).unfold(2, TILE, OUT).permute(4, 5, 0, 1, 2, 3)
+    result = x.new_empty(count, rows, OUT, columns, OUT, outputs)
+    strip = max(1, STRIP_VALUES // (TILE * TILE * count * columns * max(channels, outputs)))
+    for top in range(0, rows, strip):
+        tiles = windows[:, :, :, top : top + strip].reshape(TILE * TILE, -1)
+        spread = (_twice(_INPUT) @ tiles).view(TILE * TILE, -1, channels)
+        products = torch.bmm(spread, weight).view(TILE * TILE, -1)
+        values = (_twice(_OUTPUT) @ products).view(OUT, OUT, count, -1, columns, outputs).permute(2, 3, 0, 4, 1, 5)
+        if bias is None:
+            result[:, top : top + strip] = values
+        else:
+            torch.add(values, bias, out=result[:, top : top + strip])
+    return result.view(count, rows * OUT, columns * OUT, outputs)[:, :height, :width].permute(0, 3, 1, 2)

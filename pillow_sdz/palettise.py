@@ -27,7 +27,7 @@ ROUNDS: Final = (0, 1, 2, 4, 6, 10, 16, 24, 40, 64)
 """Rounds of refinement by effort 0 to 9."""
 
 ROUNDING_SHARE: Final = 0.025
-"""Rounding a palette may add this share to the error. At some 450 entries of `tiny` that is rounding to multiples of 4."""
+"""Rounding a palette may add this share to the error. With some 450 entries of `tiny`: multiples of 4."""
 
 SAMPLE: Final = 32768
 """A palette is found on at most this many points, evenly spaced, or on `SAMPLE_PER_ENTRY` for each entry."""

@@ -41,7 +41,7 @@ def coffee() -> Image.Image:
 
 @pytest.fixture
 def fresh_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a snippet in a fresh interpreter, in a folder of its own, warnings as errors; returns the finished process."""
+    """Run a snippet in a fresh interpreter, in a folder of its own, warnings as errors."""
 
     def run(code: str, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         script = tmp_path / "snippet.py"

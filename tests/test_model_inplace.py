@@ -36,7 +36,9 @@ def test_same_results(layout: torch.memory_format) -> None:
     before = picture.clone()
     with torch.inference_mode():
         latent = original.encode(picture).latent
-        torch.testing.assert_close(changed.encode(picture.to(memory_format=layout)).latent, latent, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            changed.encode(picture.to(memory_format=layout)).latent, latent, rtol=1e-4, atol=1e-4
+        )
         decoded = original.decode(latent).sample
         again = changed.decode(latent.to(memory_format=layout)).sample
         torch.testing.assert_close(again, decoded, rtol=1e-4, atol=1e-4)

@@ -22,9 +22,9 @@ def reuse_memory(network: nn.Module) -> None:
     """Give each block of ``network`` that has a faster form that form. For inference only: gradients would be wrong."""
     for module in network.modules():
         if isinstance(module, ResBlock) and _plain(module.norm) and isinstance(module.nonlinearity, torch.nn.SiLU):
-            module.forward = partial(_residual, module)
+            module.forward = partial(_residual, module)  # type: ignore[method-assign]
         elif isinstance(module, DCUpBlock2d) and module.shortcut and not module.interpolate:
-            module.forward = partial(_upsample, module)
+            module.forward = partial(_upsample, module)  # type: ignore[method-assign]
 
 
 def _plain(norm: Any) -> bool:
@@ -32,7 +32,7 @@ def _plain(norm: Any) -> bool:
 
 
 def _residual(block: Any, x: Tensor) -> Tensor:
-    """x + RMSNorm(conv2(SiLU(conv1(x)))), the norm over channels."""
+    """The input + RMSNorm(conv2(SiLU(conv1(x)))), the norm over channels."""
     h = block.conv2(F.silu(block.conv1(x), inplace=True))
     norm = torch.linalg.vector_norm(h, dim=1, keepdim=True, dtype=torch.float32)
     h *= torch.rsqrt(norm * norm / h.shape[1] + block.norm.eps).to(h.dtype)

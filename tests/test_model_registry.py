@@ -103,7 +103,8 @@ def test_unknown_networks_are_refused(copy: Path) -> None:
     ("field", "value"),
     [
         ("format", "zip"), ("name", "../up"), ("version", 0), ("version", True), ("fingerprint", "12"),
-        ("latent_scaling", 0), ("steps", 256), ("preview_matrix", [[1, 2, 3]]), ("preview_matrix", None), ("codes", []), ("context", None),
+        ("latent_scaling", 0), ("steps", 256), ("preview_matrix", [[1, 2, 3]]),
+        ("preview_matrix", None), ("codes", []), ("context", None),
     ],
 )  # fmt: skip
 def test_wrong_manifest_fields_are_named(copy: Path, field: str, value: object) -> None:

@@ -76,7 +76,7 @@ def test_the_two_commands_exist() -> None:
 
 
 def test_the_option_table_is_complete_and_true() -> None:
-    rows = re.findall(r"^\| (`[^|]*) \| ([^|]*) \| ([^|]*) \|", README, re.MULTILINE)
+    rows = re.findall(r"^\|([^|]*`[^|]*)\|([^|]*)\|([^|]*)\|", README, re.MULTILINE)
     listed = {name: default.strip() for names, _, default in rows for name in re.findall(r"`(\w+)`", names)}
     assert listed.keys() == {*ENCODING, *METADATA}
     for name, parameter in inspect.signature(SaveOptions).parameters.items():

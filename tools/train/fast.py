@@ -43,6 +43,10 @@ def use_fast_norm(model: torch.nn.Module) -> None:
             module.forward = lambda x, m=module: _RmsNorm.apply(x, m.weight, m.bias, m.eps)  # type: ignore[method-assign]
 
 
+EPSILON = 1e-2
+"""Added to the length of a feature vector: positions without features would otherwise have gradients without bound."""
+
+
 class _UnitDistance(torch.autograd.Function):
     """LPIPS's stage distance: sum over channels of weight * (x/|x| - y/|y|)^2, averaged over positions."""
 
@@ -52,14 +56,15 @@ class _UnitDistance(torch.autograd.Function):
         positions = features.shape[2] * features.shape[3]
         weight = weight.reshape(1, -1, 1, 1)
         for x, y in zip(reference.split(1), features.split(1), strict=True):  # one picture at a time stays in the cache
-            inverse = 1 / (torch.linalg.vector_norm(y, dim=1, keepdim=True, dtype=torch.float32) + 1e-2)
+            norm = torch.linalg.vector_norm(y, dim=1, keepdim=True, dtype=torch.float32)
+            inverse = 1 / (norm + EPSILON)
             unit = y * inverse.to(y.dtype)
-            difference = unit - x * (
-                1 / (torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32) + 1e-2)
-            ).to(x.dtype)
+            theirs = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32) + EPSILON
+            difference = unit - x * (1 / theirs).to(x.dtype)
             weighted = difference * weight.to(y.dtype)
             values.append((difference * weighted).sum(dtype=torch.float32) / positions)
-            along = (weighted * unit).sum(1, keepdim=True, dtype=torch.float32).to(y.dtype)
+            along = (weighted * unit).sum(1, keepdim=True, dtype=torch.float32)
+            along = (along * (norm + EPSILON) / norm.clamp_min(EPSILON)).to(y.dtype)
             gradients.append(
                 torch.addcmul(weighted, unit, along, value=-1).mul_((inverse * (2 / positions)).to(y.dtype))
             )

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ZERO = 127.5
 """The code, between two whole ones, of latent value 0."""
 
+NOISE_UNIT = 0.25
+"""The header counts the codes' noise in quarters of a code step."""
+
 
 def to_codes(latents: NDArray[np.float32], step: float) -> NDArray[np.uint8]:
     """Quantise latents: ``clip(rint(latent / step + 127.5), 0, 255)``, halves to the even code.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pillow_sdz.codes import to_latents
+from pillow_sdz.codes import NOISE_UNIT, to_latents
 from pillow_sdz.errors import SdzError, SdzModelError
 from pillow_sdz.layers import decode_codes
 from pillow_sdz.models import registry
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.container import Container
-
-NOISE_UNIT = 0.25  # the header counts the codes' noise in quarters of a code step
 
 
 def decode(

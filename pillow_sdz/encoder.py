@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pillow_sdz.alpha import encode_alpha
-from pillow_sdz.codes import to_codes
+from pillow_sdz.codes import NOISE_UNIT, to_codes
 from pillow_sdz.container import Container, Header, build
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.ladder import Plan, fit_target, plan_for_quality
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from pillow_sdz.models.manifest import Manifest
     from pillow_sdz.options import Metadata, SaveOptions
-
-NOISE_UNIT = 0.25  # the header counts the codes' noise in quarters of a code step, and saturates
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from pillow_sdz import limits
 from pillow_sdz.alpha import decode_alpha
+from pillow_sdz.codes import NOISE_UNIT
 from pillow_sdz.dependencies import needs_model_packages
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.info import Metadata, to_info
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.container import Container
-
-NOISE_UNIT = 0.25  # the header counts the codes' noise in quarters of a code step
 
 
 def describe(container: Container, file_bytes: int, file: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pillow_sdz import reading
 from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.printable import printable
+from pillow_sdz.codes import NOISE_UNIT
 from pillow_sdz.container import Container, parse
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.layers import read_head
@@ -43,7 +44,7 @@ def info(job: Job) -> Result:
         "fingerprint": header.fingerprint.hex(),
         "latent": {"width": header.latent_width, "height": header.latent_height, "channels": header.channels},
         "factor": header.factor,
-        "noise": header.noise * reading.NOISE_UNIT,
+        "noise": header.noise * NOISE_UNIT,
         "steps": header.steps,
         "synthesised": header.synthesised,
         "layers": _layers(container, job.source.name),

@@ -7,11 +7,11 @@ import os
 from typing import TYPE_CHECKING
 
 from pillow_sdz.errors import SdzDependencyError, SdzOptionError
+from pillow_sdz.settings import check_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DTYPES = ("float32", "bfloat16", "float16")
 _forked = False
 
 
@@ -45,7 +45,7 @@ def choose(device: str | None, dtype: str | None) -> tuple[str, str]:
 
     Raises:
         SdzDependencyError: torch or diffusers is missing.
-        SdzOptionError: the device is not there, or the number type is not one of `DTYPES`.
+        SdzOptionError: the device is not there, or the number type is not one of `settings.DTYPES`.
     """
     require_torch()
     import torch
@@ -59,10 +59,7 @@ def choose(device: str | None, dtype: str | None) -> tuple[str, str]:
         raise SdzOptionError(
             f"torch cannot use this device: {reason}", field="device", found=device, expected="cpu, cuda or mps"
         ) from error
-    dtype = dtype or "float32"
-    if dtype not in DTYPES:
-        raise SdzOptionError("no such number type", field="dtype", found=dtype, expected=", ".join(DTYPES))
-    return device, dtype
+    return device, check_dtype(dtype or "float32")
 
 
 @contextlib.contextmanager

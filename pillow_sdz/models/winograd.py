@@ -22,7 +22,7 @@ STRIP_VALUES = 1 << 19
 """Values of one intermediate result, at most: strips of this size stay in the cache, and memory is reused."""
 
 TILE, OUT = 6, 4
-_INPUT = (
+INPUT = (
     (4, 0, -5, 0, 1, 0),
     (0, -4, -4, 1, 1, 0),
     (0, 4, -4, -1, 1, 0),
@@ -30,15 +30,15 @@ _INPUT = (
     (0, 2, -1, -2, 1, 0),
     (0, 4, 0, -5, 0, 1),
 )
-_KERNEL = [
-    [1 / 4, 0, 0],
-    [-1 / 6, -1 / 6, -1 / 6],
-    [-1 / 6, 1 / 6, -1 / 6],
-    [1 / 24, 1 / 12, 1 / 6],
-    [1 / 24, -1 / 12, 1 / 6],
-    [0, 0, 1],
-]
-_OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+KERNEL = (
+    (1 / 4, 0, 0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
+)
+OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 
 
 def use_winograd(network: nn.Module) -> int:
@@ -63,13 +63,13 @@ def _fits(convolution: nn.Conv2d) -> bool:
 
 def _transformed(weight: Tensor) -> Tensor:
     """(out, in, 3, 3) -> (36, in, out), computed in float64."""
-    kernel = torch.tensor(_KERNEL, dtype=torch.float64)
+    kernel = torch.tensor(KERNEL, dtype=torch.float64)
     spread = torch.einsum("ai,ocij,bj->abco", kernel, weight.detach().double(), kernel)
     return spread.reshape(TILE * TILE, weight.shape[1], weight.shape[0]).float().contiguous()
 
 
 @cache
-def _twice(matrix: tuple[tuple[int, ...], ...]) -> Tensor:
+def twice(matrix: tuple[tuple[float, ...], ...]) -> Tensor:
     """The transform of both axes at once, as one matrix."""
     single = torch.tensor(matrix, dtype=torch.float32)
     return torch.kron(single, single)
@@ -85,9 +85,9 @@ def _convolve(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
     strip = max(1, STRIP_VALUES // (TILE * TILE * count * columns * max(channels, outputs)))
     for top in range(0, rows, strip):
         tiles = windows[:, :, :, top : top + strip].reshape(TILE * TILE, -1)
-        spread = (_twice(_INPUT) @ tiles).view(TILE * TILE, -1, channels)
+        spread = (twice(INPUT) @ tiles).view(TILE * TILE, -1, channels)
         products = torch.bmm(spread, weight).view(TILE * TILE, -1)
-        values = (_twice(_OUTPUT) @ products).view(OUT, OUT, count, -1, columns, outputs).permute(2, 3, 0, 4, 1, 5)
+        values = (twice(OUTPUT) @ products).view(OUT, OUT, count, -1, columns, outputs).permute(2, 3, 0, 4, 1, 5)
         if bias is None:
             result[:, top : top + strip] = values
         else:

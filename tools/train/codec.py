@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fast import use_fast_norm
 from pillow_sdz.models.networks import LatentUNet
+from prior import LatentPrior
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,7 @@ class Codec(nn.Module):
         self.settings = model
         self.vae = AutoencoderDC(**model["vae"])
         self.unet = LatentUNet(**model["unet"])
+        self.prior = LatentPrior(model["vae"]["latent_channels"], **model["prior"])
         self.bound = float(model["latent_bound"])
         scheduler = DDIMScheduler(**SCHEDULER)
         alphas = scheduler.alphas_cumprod
@@ -63,11 +65,33 @@ class Codec(nn.Module):
         predicted = self.unet(latents * alpha, timestep).sample.float()
         return latents - sigma / alpha * predicted
 
+    def quantise(self, latents: Tensor, step: Tensor) -> Tensor:
+        """Round to the codes that a scalar payload gives back, as latents.
+
+        Args:
+            latents: (B, C, h, w).
+            step: (B,), the quantiser's step in codes.
+        """
+        step = step[:, None, None, None]
+        return self.to_latents((self.to_codes(latents) / step).round() * step)
+
+    def to_codes(self, latents: Tensor) -> Tensor:
+        """Latents as codes less 128, not rounded."""
+        return latents / self.step - 0.5
+
+    def to_latents(self, codes: Tensor) -> Tensor:
+        """Undo `to_codes`, rounding to whole codes in range."""
+        return (codes.round().clamp(-128, 127) + 0.5) * self.step
+
     def warm_start(self, folder: Path) -> list[str]:
-        """Load the autoencoder of a model folder; blocks that it lacks start as the identity. Returns their names."""
-        state = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
+        """Load the autoencoder of a model folder, which may have fewer latent channels; the new ones start near zero.
+
+        Blocks that it lacks start as the identity. Returns the names of parameters that start anew.
+        """
+        state = {k: v.float() for k, v in load_file(folder / "vae" / "diffusion_pytorch_model.safetensors").items()}
         ours = self.vae.state_dict()
-        fitting = {k: v.float() for k, v in state.items() if k in ours and ours[k].shape == v.shape}
+        self._widen(state, ours)
+        fitting = {k: v for k, v in state.items() if k in ours and ours[k].shape == v.shape}
         self.vae.load_state_dict(fitting, strict=False)
         new = sorted(set(ours) - set(fitting))
         for name in new:  # a residual block whose last normalisation has no gain passes its input through
@@ -75,9 +99,31 @@ class Codec(nn.Module):
                 nn.init.zeros_(self.vae.get_parameter(name))
         return new
 
+    def _widen(self, state: dict[str, Tensor], ours: dict[str, Tensor]) -> None:
+        """Fit the convolutions next to the latent to more channels, old channels first, so that all else stays.
+
+        The shortcuts around them average and repeat channels, which depends on the number of channels: what they
+        gave before and give now goes into the middle of the kernels.
+        """
+        old, new = state["encoder.conv_out.weight"].shape[0], ours["encoder.conv_out.weight"].shape[0]
+        if old == new:
+            return
+        inner = ours["encoder.conv_out.weight"].shape[1]
+        weight, bias = 0.1 * ours["encoder.conv_out.weight"], torch.zeros(new)
+        weight[:old], bias[:old] = state["encoder.conv_out.weight"], state["encoder.conv_out.bias"]
+        weight[:old, :, 1, 1] += torch.eye(old).repeat_interleave(inner // old, 1) / (inner // old)
+        weight[:, :, 1, 1] -= torch.eye(new).repeat_interleave(inner // new, 1) / (inner // new)
+        state |= {"encoder.conv_out.weight": weight, "encoder.conv_out.bias": bias}
+        weight = ours["decoder.conv_in.weight"].clone()
+        outer = weight.shape[0]
+        weight[:, :old] = state["decoder.conv_in.weight"]
+        weight[:, :old, 1, 1] += torch.eye(old).repeat_interleave(outer // old, 0)
+        weight[:, :, 1, 1] -= torch.eye(new).repeat_interleave(outer // new, 0)
+        state["decoder.conv_in.weight"] = weight
+
     def parts(self) -> dict[str, nn.Module]:
         """The networks that a stage can train, by name."""
-        return {"encoder": self.vae.encoder, "decoder": self.vae.decoder, "unet": self.unet}
+        return {"encoder": self.vae.encoder, "decoder": self.vae.decoder, "unet": self.unet, "prior": self.prior}
 
     def trainable(self, rates: dict[str, float]) -> list[dict[str, Any]]:
         """Let gradients reach only the named parts; returns an optimiser's groups, each with its share of the rate."""

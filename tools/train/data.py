@@ -15,6 +15,8 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from text import write_on
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -51,10 +53,17 @@ def split_photos(folder: Path, held_out: int = 60, exclude: tuple[str, ...] = ()
 
 
 class Photos:
-    """Photos in memory as uint8 arrays, sampled by area: a large photo has more to teach than a thumbnail."""
+    """Photos in memory, sampled by area: a large photo has more to teach than a thumbnail.
 
-    def __init__(self, paths: list[Path], crop: int, progress: bool = True) -> None:
-        self.crop = crop
+    Args:
+        paths: picture files.
+        crop: side of the crops; smaller photos are left out.
+        progress: show a bar.
+        text: the share of photos that get text written on them.
+    """
+
+    def __init__(self, paths: list[Path], crop: int, progress: bool = True, text: float = 0.0) -> None:
+        self.crop, self.text = crop, text
         self.images: list[Image.Image] = []
         for path in tqdm(paths, "reading photos", disable=None if progress else True):
             with Image.open(path) as image:
@@ -81,6 +90,8 @@ class Photos:
                 image = image.resize(
                     (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
                 )
+            if self.text and rng.random() < self.text:
+                image = write_on(image, rng)
             pixels = np.asarray(image)
             for j in range(crops):
                 y = rng.integers(pixels.shape[0] - self.crop + 1)

@@ -39,12 +39,15 @@ class PictureLoss(nn.Module):
             switches a term off, and then its network is not loaded.
         perceptual: folder with the perceptual weights; needed only for the last three.
         vgg_crop: the VGG networks cost several times the autoencoder, so they look at a square of this many pixels
-            a side out of each crop, LPIPS at even steps and DISTS at odd ones.
+            a side out of each crop, in turns where there are both LPIPS and DISTS.
+        vgg_pictures: how many pictures of a batch they look at, the first ones.
     """
 
-    def __init__(self, weights: dict[str, float], perceptual: Path | None, vgg_crop: int = 128) -> None:
+    def __init__(
+        self, weights: dict[str, float], perceptual: Path | None, vgg_crop: int = 128, vgg_pictures: int = 1000
+    ) -> None:
         super().__init__()
-        self.weights, self.vgg_crop = weights, vgg_crop
+        self.weights, self.vgg_crop, self.vgg_pictures = weights, vgg_crop, vgg_pictures
         self.networks = nn.ModuleDict()
         for name, build in (
             ("lpips_alex", lambda f: LPIPS("alex", f)),
@@ -59,6 +62,11 @@ class PictureLoss(nn.Module):
                 self.networks[name] = build(perceptual)
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
+
+    def use_winograd(self) -> None:
+        """See `perceptual.Features.use_winograd`."""
+        for network in self.networks.values():
+            network.use_winograd()
 
     def forward(
         self, original: Tensor, decoded: Tensor, step: int, generator: torch.Generator
@@ -78,7 +86,7 @@ class PictureLoss(nn.Module):
             y, x = (
                 int(torch.randint(side - size + 1, (), generator=generator)) // 8 * 8 for side in original.shape[2:]
             )
-            window = (..., slice(y, y + size), slice(x, x + size))
+            window = (slice(self.vgg_pictures), slice(None), slice(y, y + size), slice(x, x + size))
             terms[name] = self.networks[name](original[window], decoded[window]).mean()
         total = sum((self.weights.get(name, 0.0) * value for name, value in terms.items()), torch.zeros(()))
         return total, {name: float(value.detach()) for name, value in terms.items()}

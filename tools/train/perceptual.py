@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fast import unit_distance
+from winograd import FEWEST_FROZEN, FrozenConvolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +41,18 @@ class Features(nn.Module):
         with np.load(folder / f"lpips_{net}.npz") as arrays:
             for name in arrays.files:
                 self.register_buffer(name.replace(".", "_"), torch.from_numpy(arrays[name].astype(np.float32)))
+        self.wide: dict[int, FrozenConvolution] = {}
+
+    def use_winograd(self) -> None:
+        """Compute wide convolutions by Winograd's method: for float32 on a CPU, once the weights are in place."""
+        if self.net == "vgg":
+            kernels = {i: self.get_buffer(f"conv{i}_weight") for i in range(sum(VGG_DEPTHS))}
+            self.wide = {i: FrozenConvolution(k) for i, k in kernels.items() if min(k.shape[:2]) >= FEWEST_FROZEN}
 
     def _convolve(self, x: Tensor, index: int, stride: int = 1, padding: int = 1) -> Tensor:
         weight, bias = self.get_buffer(f"conv{index}_weight"), self.get_buffer(f"conv{index}_bias")
+        if index in self.wide:
+            return F.relu(self.wide[index](x) + bias[:, None, None])
         return F.relu(F.conv2d(x, weight, bias, stride=stride, padding=padding))
 
     def forward(self, x: Tensor, pool: Callable[[Tensor], Tensor] = lambda t: F.max_pool2d(t, 2)) -> list[Tensor]:

@@ -25,6 +25,14 @@ from bottleneck import add_noise, palettise, straight_through, to_code_grid
 from codec import Average, Codec, load_checkpoint, save_checkpoint
 from data import Photos, evaluation_crops, split_photos
 from losses import PictureLoss
+from muon import Muon
+from winograd import use_winograd
+
+
+def autocast(device: str) -> torch.autocast:
+    """bfloat16 where the hardware multiplies it fast; elsewhere float32."""
+    fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device, torch.bfloat16, enabled=fast)
 
 
 def learning_rate(step: int, stage: dict[str, Any]) -> float:
@@ -36,27 +44,40 @@ def learning_rate(step: int, stage: dict[str, Any]) -> float:
     return float(peak * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2))
 
 
-def quantise(codec: Codec, latents: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
+def palettise_codes(codec: Codec, latents: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
     """Palettise as a file would, with a palette size drawn log-uniformly from the stage's range."""
     low, high = (math.log2(entries) for entries in stage["entries"])
     entries = round(2 ** (low + float(torch.rand((), generator=generator)) * (high - low)))
     return to_code_grid(palettise(latents, stage["crops"], entries, generator), codec.step)
 
 
-def forward(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Picture -> decoded picture and the loss terms of the latent. Which bottleneck a step sees is drawn per step."""
-    if "encoder" in stage["train"]:
-        latents = codec.encode(pictures)
-    else:
-        with torch.no_grad():
-            latents = codec.encode(pictures)
+def forward(
+    codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
+) -> tuple[Tensor, Tensor, dict[str, float]]:
+    """Picture -> decoded picture, the loss of the latent, and what to log, through the stage's bottleneck."""
+    if stage["bottleneck"] == "palette":
+        decoded, loss = _through_palette(codec, pictures, stage, generator)
+        return decoded, loss, {}
+    return _through_steps(codec, pictures, stage, generator)
+
+
+def _encode(codec: Codec, pictures: Tensor, stage: dict[str, Any]) -> Tensor:
+    with torch.set_grad_enabled("encoder" in stage["train"]):
+        return codec.encode(pictures)
+
+
+def _through_palette(
+    codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Clean, noisy or really palettised latents: which of them a step sees is drawn per step."""
+    latents = _encode(codec, pictures, stage)
     penalty = 0.01 * (latents.square().mean() - 1).clamp(min=0)
     draw = float(torch.rand((), generator=generator))
     if draw < stage["clean"]:
         return codec.decode(latents), penalty
     if draw < stage["clean"] + stage["noise"]:
         return codec.decode(add_noise(latents, stage["noise_most"], generator)), penalty
-    quantised = quantise(codec, latents, stage, generator)
+    quantised = palettise_codes(codec, latents, stage, generator)
     if "unet" not in stage["train"]:
         return codec.decode(straight_through(latents, quantised)), penalty
     error = (quantised - latents).square().mean((1, 2, 3)).sqrt()
@@ -65,27 +86,69 @@ def forward(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: to
     return codec.decode(denoised), penalty + stage["latent_weight"] * relative.mean()
 
 
+def _through_steps(
+    codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
+) -> tuple[Tensor, Tensor, dict[str, float]]:
+    """Latents rounded to multiples of a step drawn per picture; their bits are part of the loss.
+
+    The bits are those of latents with uniform noise in place of rounding (Balle et al. 2017), the picture that of
+    really rounded ones. A finer step asks for fidelity: its bits weigh less.
+    """
+    latents = _encode(codec, pictures, stage)
+    step = draw_steps(len(pictures), stage, generator).to(latents)
+    width = step[:, None, None, None]
+    noise = torch.rand(latents.shape, generator=generator).to(latents) - 0.5
+    bits = codec.prior(codec.to_codes(latents) + noise * width, step)
+    per_pixel = bits / (pictures.shape[2] * pictures.shape[3])
+    rate = (stage["rate_weight"] * (step / stage["rate_step"]) ** stage["rate_power"] * per_pixel).mean()
+    quantised = straight_through(latents, codec.quantise(latents.detach(), step))
+    terms = {"bpp": float(per_pixel.detach().mean())}
+    if "unet" not in stage["train"]:
+        return codec.decode(quantised), rate, terms
+    error = step * codec.step / 12**0.5
+    denoised = codec.denoise(quantised, error)
+    relative = (denoised - latents).square().mean((1, 2, 3)) / error.square()
+    terms["unet"] = float(relative.detach().mean())
+    return codec.decode(denoised), rate + stage["latent_weight"] * relative.mean(), terms
+
+
+def draw_steps(count: int, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
+    """Steps in codes, log-uniform in one of the stage's ranges, each as likely."""
+    ranges = torch.tensor(stage["code_steps"]).log()
+    low, high = ranges[torch.randint(len(ranges), (count,), generator=generator)].T
+    return (low + (high - low) * torch.rand(count, generator=generator)).exp()
+
+
 @torch.no_grad()
 def evaluate(
-    codec: Codec, held_out: list[Path], loss: PictureLoss, entries: int, use_unet: bool, device: str
+    codec: Codec, held_out: list[Path], loss: PictureLoss, stage: dict[str, Any], device: str
 ) -> dict[str, float]:
-    """Mean PSNR, LPIPS-Alex (if loaded) and latent error on the centres of held-out photos, palettised per photo."""
+    """Mean PSNR, LPIPS-Alex and DISTS (if loaded) and what the latent costs, on the centres of held-out photos."""
     rows = []
+    use_unet = "unet" in stage["train"]
     for picture in evaluation_crops(held_out, 256):
         picture = picture.to(device)
         generator = torch.Generator().manual_seed(0)
-        with torch.autocast(device, torch.bfloat16):
+        with autocast(device):
             latents = codec.encode(picture)
-            quantised = to_code_grid(palettise(latents, 1, entries, generator), codec.step)
-            error = (quantised - latents).square().mean().sqrt()
-            final = codec.denoise(quantised, error[None]) if use_unet else quantised
+            row = {}
+            if stage["bottleneck"] == "palette":
+                quantised = to_code_grid(palettise(latents, 1, stage["evaluate_at"], generator), codec.step)
+                error = (quantised - latents).square().mean().sqrt()[None]
+            else:
+                step = torch.tensor([float(stage["evaluate_at"])], device=device)
+                quantised, error = codec.quantise(latents, step), step * codec.step / 12**0.5
+                bits = codec.prior(codec.to_codes(quantised).round(), step)
+                row["bpp"] = float(bits) / (picture.shape[2] * picture.shape[3])
+            final = codec.denoise(quantised, error) if use_unet else quantised
             decoded = codec.decode(final).clamp(0, 1)
-            row = {
+            row |= {
                 "psnr": -10 * math.log10(float((decoded - picture).square().mean())),
                 "latent_error": float((final - latents).square().mean() / latents.var()),
             }
-            if "lpips_alex" in loss.networks:
-                row["lpips_alex"] = float(loss.networks["lpips_alex"](picture, decoded))
+            for name in ("lpips_alex", "dists"):
+                if name in loss.networks:
+                    row[name] = float(loss.networks[name](picture, decoded))
         rows.append(row)
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
@@ -145,14 +208,21 @@ def main(
     average.codec.to(device)
     groups = codec.trainable(plan["train"])
     trained = [parameter for group in groups for parameter in group["params"]]
-    optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.999), weight_decay=plan["weight_decay"])
+    optimiser: torch.optim.Optimizer
+    if plan["optimiser"] == "muon":
+        optimiser = Muon(groups)
+    else:
+        optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=plan["weight_decay"])
     step = load_checkpoint(checkpoint, codec, average, optimiser)["step"] if checkpoint.exists() else 0
-    loss = PictureLoss(plan["losses"], perceptual, plan["vgg_crop"]).to(device)
+    loss = PictureLoss(plan["losses"], perceptual, plan["vgg_crop"], plan["vgg_pictures"]).to(device)
+    if device == "cpu" and not autocast(device)._enabled:
+        use_winograd(codec)
+        loss.use_winograd()
     split = split_photos(photos, data["held_out"], tuple(data["exclude"]))
     if step >= plan["steps"]:
         click.echo(f"stage {stage} is complete at {step} steps")
         return
-    dataset = Photos(split.train, plan["crop"])
+    dataset = Photos(split.train, plan["crop"], text=plan["text"])
 
     def save() -> None:
         save_checkpoint(checkpoint, codec, average, optimiser, {"step": step, "stage": stage, "config": settings})
@@ -167,13 +237,13 @@ def main(
             )
             for group in optimiser.param_groups:
                 group["lr"] = group["share"] * learning_rate(step, plan)
-            with torch.autocast(device, torch.bfloat16):
-                decoded, latent_loss = forward(codec, pictures, plan, generator)
+            with autocast(device):
+                decoded, latent_loss, latent_terms = forward(codec, pictures, plan, generator)
                 total, terms = loss(pictures, decoded, step, generator)
             optimiser.zero_grad(set_to_none=True)
             (total + latent_loss).backward()
             terms["gradient"] = float(torch.nn.utils.clip_grad_norm_(trained, plan["clip"]))
-            terms["latent"] = float(latent_loss.detach())
+            terms |= {"latent": float(latent_loss.detach()), **latent_terms}
             if math.isfinite(terms["gradient"]):
                 optimiser.step()
             step += 1
@@ -190,7 +260,7 @@ def main(
                 sums.clear(), count.clear()
             if step % plan["evaluate_every"] == 0 or step == plan["steps"]:
                 save()
-                scores = evaluate(average.codec, split.held_out, loss, 128, "unet" in plan["train"], device)
+                scores = evaluate(average.codec, split.held_out, loss, plan, device)
                 log.write(json.dumps({"step": step, "held_out": {n: round(v, 4) for n, v in scores.items()}}) + "\n")
     save()
 

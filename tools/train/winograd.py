@@ -1,0 +1,121 @@
+"""3x3 convolutions for training on a CPU by Winograd's method, F(4x4, 3x3) of Lavin and Gray 2016, with gradients.
+
+A quarter of the multiplications of a direct convolution, as plain matrix products, in float32. The transforms are those
+of `pillow_sdz.models.winograd`; here both gradients work that way too. The tests compare with plain convolutions.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pillow_sdz.models.winograd import INPUT, KERNEL, OUT, OUTPUT, TILE, twice
+
+FEWEST_CHANNELS = 90
+"""Below this many channels, in or out, the transforms cost more than they save."""
+
+FEWEST_FROZEN = 120
+"""The same where the weight has no gradient."""
+
+
+def spread_kernel(weight: Tensor) -> Tensor:
+    """(out, in, 3, 3) -> (36, in, out)."""
+    flat = weight.permute(2, 3, 1, 0).reshape(9, -1)
+    return (twice(KERNEL) @ flat).view(TILE * TILE, weight.shape[1], weight.shape[0])
+
+
+def _windows(x: Tensor) -> Tensor:
+    """(B, C, h, w), channels last -> (36, tiles * C): every tile of 6x6 pixels, transformed."""
+    height, width = x.shape[2:]
+    rows, columns = -(-height // OUT), -(-width // OUT)
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, columns * OUT - width + 1, 1, rows * OUT - height + 1))
+    tiles = padded.unfold(1, TILE, OUT).unfold(2, TILE, OUT).permute(4, 5, 0, 1, 2, 3)
+    return twice(INPUT) @ tiles.reshape(TILE * TILE, -1)
+
+
+def _assemble(products: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
+    """(36, tiles, C) -> (B, C, h, w), channels last."""
+    count, channels, height, width = shape
+    rows, columns = -(-height // OUT), -(-width // OUT)
+    values = (twice(OUTPUT) @ products.reshape(TILE * TILE, -1)).view(OUT, OUT, count, rows, columns, channels)
+    image = values.permute(2, 3, 0, 4, 1, 5).reshape(count, rows * OUT, columns * OUT, channels)
+    return image[:, :height, :width].permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+
+
+def convolve(x: Tensor, spread: Tensor) -> Tensor:
+    """Convolve with a kernel from `spread_kernel`, zeros around the picture."""
+    products = torch.bmm(_windows(x).view(TILE * TILE, -1, x.shape[1]), spread)
+    return _assemble(products, (x.shape[0], spread.shape[2], *x.shape[2:]))
+
+
+def _turned(weight: Tensor) -> Tensor:
+    """The kernel that carries gradients back: rotated by half a turn, in and out exchanged."""
+    return weight.flip(2, 3).transpose(0, 1)
+
+
+class _Trained(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        windows = _windows(x).view(TILE * TILE, -1, x.shape[1])
+        ctx.save_for_backward(windows, weight)
+        ctx.needs_x = x.requires_grad
+        return _assemble(torch.bmm(windows, spread_kernel(weight)), (x.shape[0], weight.shape[0], *x.shape[2:]))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor]:  # type: ignore[override]
+        windows, weight = ctx.saved_tensors
+        count, channels, height, width = gradient.shape
+        rows, columns = -(-height // OUT), -(-width // OUT)
+        padded = F.pad(gradient.permute(0, 2, 3, 1), (0, 0, 0, columns * OUT - width, 0, rows * OUT - height))
+        tiles = padded.view(count, rows, OUT, columns, OUT, channels).permute(2, 4, 0, 1, 3, 5)
+        products = (twice(OUTPUT).T @ tiles.reshape(OUT * OUT, -1)).view(TILE * TILE, -1, channels)
+        spread = torch.bmm(windows.transpose(1, 2), products)
+        flat = twice(KERNEL).T @ spread.reshape(TILE * TILE, -1)
+        to_weight = flat.view(3, 3, weight.shape[1], weight.shape[0]).permute(3, 2, 0, 1)
+        return convolve(gradient, spread_kernel(_turned(weight))) if ctx.needs_x else None, to_weight
+
+
+class _Frozen(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, spread: Tensor, back: Tensor) -> Tensor:
+        ctx.save_for_backward(back)
+        return convolve(x, spread)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        return convolve(gradient, ctx.saved_tensors[0]), None, None
+
+
+class FrozenConvolution:
+    """A convolution whose weight never changes: the kernels of both directions are transformed once."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self.spread, self.back = spread_kernel(weight), spread_kernel(_turned(weight))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        result: Tensor = _Frozen.apply(x, self.spread, self.back)
+        return result
+
+
+def fits(module: nn.Module) -> bool:
+    """Whether a module is a 3x3 convolution that is wide enough to gain."""
+    if not isinstance(module, nn.Conv2d) or min(module.in_channels, module.out_channels) < FEWEST_CHANNELS:
+        return False
+    plain = (module.kernel_size, module.stride, module.padding, module.dilation, module.groups)
+    return plain == ((3, 3), (1, 1), (1, 1), (1, 1), 1)
+
+
+def use_winograd(network: nn.Module) -> None:
+    """Let each wide 3x3 convolution of ``network`` work this way while it trains in float32 on a CPU."""
+    for module in network.modules():
+        if fits(module):
+            module.forward = partial(_forward, module)  # type: ignore[method-assign]
+
+
+def _forward(module: nn.Conv2d, x: Tensor) -> Tensor:
+    y: Tensor = _Trained.apply(x, module.weight)
+    return y if module.bias is None else y + module.bias[:, None, None]

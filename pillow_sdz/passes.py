@@ -79,6 +79,7 @@ def _make(
     step = stride * np.array(offsets, np.intp).reshape(-1, 2)
     near, far = ((row + sign * step[:, 0], column + sign * step[:, 1]) for sign in (1, -1))
     at_near, at_far = (
-        np.where((y >= 0) & (y < height) & (x >= 0) & (x < width), y * width + x, height * width) for y, x in (near, far)
+        np.where((y >= 0) & (y < height) & (x >= 0) & (x < width), y * width + x, height * width)
+        for y, x in (near, far)
     )
     return Pass(network, positions, np.where(at_near == height * width, at_far, at_near))

@@ -45,7 +45,11 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, groups: Iterable[dict[str, Any]], betas: tuple[float, float] = (0.9, 0.99), momentum: float = 0.95, scale: float = 0.2
+        self,
+        groups: Iterable[dict[str, Any]],
+        betas: tuple[float, float] = (0.9, 0.99),
+        momentum: float = 0.95,
+        scale: float = 0.2,
     ) -> None:
         super().__init__(groups, {"lr": 0.0, "betas": betas, "momentum": momentum, "scale": scale})
 

@@ -92,7 +92,9 @@ class LatentPrior(nn.Module):
 
 def bits(value: Tensor, mean: Tensor, log_scale: Tensor, step: Tensor) -> Tensor:
     """Minus log2 of the probability of the interval of one step around ``value`` under a logistic distribution."""
-    relative = torch.maximum(torch.minimum(log_scale - step.log2(), torch.full_like(step, LARGEST)), torch.full_like(step, SMALLEST))
+    relative = torch.maximum(
+        torch.minimum(log_scale - step.log2(), torch.full_like(step, LARGEST)), torch.full_like(step, SMALLEST)
+    )
     scale = step * torch.exp2(relative)
     distance = (value - mean).abs()
     low, high = (-distance - step / 2) / scale, (-distance + step / 2) / scale

@@ -26,7 +26,9 @@ def fonts() -> tuple[str, ...]:
         folders.append(Path(get_data_path()) / "fonts" / "ttf")
     except ImportError:
         pass
-    return tuple(sorted(str(p) for folder in folders if folder.is_dir() for p in folder.rglob("*.ttf") if "STIX" not in p.name))
+    return tuple(
+        sorted(str(p) for folder in folders if folder.is_dir() for p in folder.rglob("*.ttf") if "STIX" not in p.name)
+    )
 
 
 def write_on(image: Image.Image, rng: np.random.Generator) -> Image.Image:

@@ -1,0 +1,140 @@
+"""Scalar payload: latent values rounded to multiples of one step, and their bits under the model's prior.
+
+``spec/sdz.md``, sections 3.10 and 3.11, gives the same steps in words. Integer arithmetic throughout.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pillow_sdz.ans import AnsDecoder, AnsEncoder, lanes_for
+from pillow_sdz.errors import SdzFormatError
+from pillow_sdz.fixed_point import logarithm
+from pillow_sdz.passes import passes
+from pillow_sdz.prior_tables import ESCAPE, EVEN, FRACTIONS, SCALES, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from pillow_sdz.passes import Pass
+    from pillow_sdz.prior import Prior
+
+MIN_STEP: Final = 64
+"""Smallest step in sixteenths of a code."""
+
+MAX_STEP: Final = 2048
+"""Largest step in sixteenths of a code."""
+
+LARGEST_VALUE: Final = 1 << 15
+"""Quantised values are smaller than this in size; three digits of six bits hold any of them."""
+
+_DIGITS: Final = (12, 6, 0)
+
+
+def quantise(targets: NDArray[np.float32], step: int) -> NDArray[np.int16]:
+    """Round codes less 128, (h, w, C), to multiples of ``step`` sixteenths of a code; returns the multiples."""
+    return np.rint(targets * np.float32(16 / step)).astype(np.int16)
+
+
+def to_codes(values: NDArray[np.int16], step: int) -> NDArray[np.uint8]:
+    """The codes that multiples stand for: ((value * step + 8) >> 4) + 128, clipped to 0 .. 255."""
+    return (_centred(values.astype(np.int64), step) + 128).astype(np.uint8)
+
+
+def _centred(values: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+    return np.clip((values * step + 8) >> 4, -128, 127)
+
+
+class _Walk:
+    """What encoder and decoder do alike: predict group after group of pass after pass."""
+
+    def __init__(self, shape: tuple[int, int, int], step: int, prior: Prior) -> None:
+        height, width, channels = shape
+        self.step, self.prior, self.size = step, prior, prior.shape.size
+        self.log = int(logarithm(np.array([step], np.int32))[0])
+        self.passes = passes(height, width)
+        # one row more, of zeros, stands for neighbours outside of the picture
+        self.known = np.zeros((height * width + 1, channels))
+
+    def batches(self) -> Iterator[tuple[Pass, slice, NDArray[np.int64], NDArray[np.int64]]]:
+        """Pass, channels, the whole numbers below the means and the table numbers, (n, size) each.
+
+        Whoever iterates sets ``known`` at these positions and channels before it goes on.
+        """
+        for each in self.passes:
+            count = len(each.positions)
+            if each.network is not None:
+                context = self.known[each.neighbours]
+                shared = self.prior.share(each.network, context, self.log - 9 * 256)
+            for group in range(self.prior.shape.groups):
+                channels = slice(group * self.size, (group + 1) * self.size)
+                if each.network is None:
+                    mean, scale = (np.broadcast_to(row[channels], (count, self.size)) for row in self.prior.first())
+                else:
+                    own = self.known[each.positions]
+                    mean, scale = self.prior.predict(each.network, group, shared, context, own)
+                eighths = np.clip((mean + self.step) // (2 * self.step), -(1 << 17), 1 << 17)
+                width = np.clip((scale - self.log + 8 * 256 + 32) >> 6, 0, SCALES - 1)
+                yield each, channels, eighths >> 3, FRACTIONS * width + (eighths & 7)
+
+
+def encode(values: NDArray[np.int16], step: int, prior: Prior) -> bytes:
+    """Code multiples of a step.
+
+    Args:
+        values: (h, w, C).
+        step: 64 to 2048 sixteenths of a code.
+        prior: the model's.
+    """
+    walk = _Walk(values.shape, step, prior)  # type: ignore[arg-type]
+    flat = values.reshape(-1, values.shape[2]).astype(np.int64)
+    walk.known[:-1] = _centred(flat, step)
+    encoder = AnsEncoder(lanes_for(values.size))
+    reach = tables().reach
+    for each, channels, base, table in walk.batches():
+        value = flat[each.positions, channels]
+        bound = reach[table // FRACTIONS]
+        distance = value - base
+        escaped = np.abs(distance) > bound
+        encoder.put(table.ravel(), np.where(escaped, ESCAPE, distance + bound + 1).ravel())
+        digits = value[escaped] + LARGEST_VALUE
+        for shift in _DIGITS:
+            encoder.put(np.full(len(digits), EVEN), (digits >> shift) & 63)
+    return encoder.finish()
+
+
+def decode(
+    data: bytes, shape: tuple[int, int, int], step: int, prior: Prior, *, file: str, field: str
+) -> NDArray[np.int16]:
+    """Undo `encode`.
+
+    Returns:
+        The multiples, (h, w, C).
+
+    Raises:
+        SdzFormatError: the bytes are damaged.
+    """
+    height, width, channels_in_all = shape
+    walk = _Walk(shape, step, prior)
+    flat = np.zeros((height * width, channels_in_all), np.int16)
+    decoder = AnsDecoder(data, lanes_for(height * width * channels_in_all), file=file, field=field)
+    reach = tables().reach
+    for each, channels, base, table in walk.batches():
+        symbol = decoder.get(table.ravel()).reshape(table.shape)
+        value = base + symbol - 1 - reach[table // FRACTIONS]
+        escaped = symbol == ESCAPE
+        if count := int(escaped.sum()):
+            digits = sum(decoder.get(np.full(count, EVEN)) << shift for shift in _DIGITS)
+            value[escaped] = digits - LARGEST_VALUE
+        if np.abs(value).max(initial=0) >= LARGEST_VALUE:
+            raise SdzFormatError(
+                "holds a value out of range", file=file, field=field, expected=f"less than {LARGEST_VALUE}"
+            )
+        flat[each.positions, channels] = value
+        walk.known[each.positions, channels] = _centred(value, step)
+    decoder.finish()
+    return flat.reshape(shape)

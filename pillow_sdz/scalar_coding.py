@@ -42,22 +42,27 @@ def quantise(targets: NDArray[np.float32], step: int) -> NDArray[np.int16]:
 
 def to_codes(values: NDArray[np.int16], step: int) -> NDArray[np.uint8]:
     """The codes that multiples stand for: ((value * step + 8) >> 4) + 128, clipped to 0 .. 255."""
-    return (_centred(values.astype(np.int64), step) + 128).astype(np.uint8)
+    return (centred(values.astype(np.int64), step) + 128).astype(np.uint8)
 
 
-def _centred(values: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+def centred(values: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+    """The codes less 128 that multiples stand for."""
     return np.clip((values * step + 8) >> 4, -128, 127)
 
 
-class _Walk:
-    """What encoder and decoder do alike: predict group after group of pass after pass."""
+class Walk:
+    """What encoder and decoder do alike: predict group after group of pass after pass.
+
+    Attributes:
+        known: (h * w + 1, C), codes less 128 of the positions so far; the last row, zeros, stands for neighbours
+            outside of the picture.
+    """
 
     def __init__(self, shape: tuple[int, int, int], step: int, prior: Prior) -> None:
         height, width, channels = shape
         self.step, self.prior, self.size = step, prior, prior.shape.size
         self.log = int(logarithm(np.array([step], np.int32))[0])
         self.passes = passes(height, width)
-        # one row more, of zeros, stands for neighbours outside of the picture
         self.known = np.zeros((height * width + 1, channels))
 
     def batches(self) -> Iterator[tuple[Pass, slice, NDArray[np.int64], NDArray[np.int64]]]:
@@ -90,9 +95,9 @@ def encode(values: NDArray[np.int16], step: int, prior: Prior) -> bytes:
         step: 64 to 2048 sixteenths of a code.
         prior: the model's.
     """
-    walk = _Walk(values.shape, step, prior)  # type: ignore[arg-type]
+    walk = Walk(values.shape, step, prior)  # type: ignore[arg-type]
     flat = values.reshape(-1, values.shape[2]).astype(np.int64)
-    walk.known[:-1] = _centred(flat, step)
+    walk.known[:-1] = centred(flat, step)
     encoder = AnsEncoder(lanes_for(values.size))
     reach = tables().reach
     for each, channels, base, table in walk.batches():
@@ -119,7 +124,7 @@ def decode(
         SdzFormatError: the bytes are damaged.
     """
     height, width, channels_in_all = shape
-    walk = _Walk(shape, step, prior)
+    walk = Walk(shape, step, prior)
     flat = np.zeros((height * width, channels_in_all), np.int16)
     decoder = AnsDecoder(data, lanes_for(height * width * channels_in_all), file=file, field=field)
     reach = tables().reach
@@ -135,6 +140,6 @@ def decode(
                 "holds a value out of range", file=file, field=field, expected=f"less than {LARGEST_VALUE}"
             )
         flat[each.positions, channels] = value
-        walk.known[each.positions, channels] = _centred(value, step)
+        walk.known[each.positions, channels] = centred(value, step)
     decoder.finish()
     return flat.reshape(shape)

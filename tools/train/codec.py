@@ -34,7 +34,7 @@ class Codec(nn.Module):
         self.settings = model
         self.vae = AutoencoderDC(**model["vae"])
         self.unet = LatentUNet(**model["unet"])
-        self.prior = LatentPrior(model["vae"]["latent_channels"], **model["prior"])
+        self.prior = LatentPrior(model["vae"]["latent_channels"], **model["prior"]) if "prior" in model else None
         self.bound = float(model["latent_bound"])
         scheduler = DDIMScheduler(**SCHEDULER)
         alphas = scheduler.alphas_cumprod
@@ -123,7 +123,8 @@ class Codec(nn.Module):
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks that a stage can train, by name."""
-        return {"encoder": self.vae.encoder, "decoder": self.vae.decoder, "unet": self.unet, "prior": self.prior}
+        parts = {"encoder": self.vae.encoder, "decoder": self.vae.decoder, "unet": self.unet}
+        return parts if self.prior is None else parts | {"prior": self.prior}
 
     def trainable(self, rates: dict[str, float]) -> list[dict[str, Any]]:
         """Let gradients reach only the named parts; returns an optimiser's groups, each with its share of the rate."""

@@ -48,7 +48,7 @@ class PassNetwork(nn.Module):
             own: (B, n, C), the values to predict; a group sees those of earlier groups only.
             log_step: (B,), log2 of the quantiser's step.
         """
-        b, n, _, c = context.shape
+        b, n = context.shape[:2]
         step = ((log_step - 5) / 2)[:, None, None].expand(b, n, 1)
         shared = F.relu(self.context(torch.cat([context.reshape(b, n, -1) / UNIT, step], 2)))
         outputs = []

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
+import torch
 from tqdm import tqdm
 
 import curves
@@ -170,7 +171,7 @@ def main(
         "folder": folder.resolve().name,
         "model": {"name": manifest.full_name, "fingerprint": manifest.fingerprint},
         "versions": report.versions(),
-        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "options": {form.name: {"quality": settings[form.name], **form.options} for form in forms},
         "longest": longest,

@@ -18,6 +18,7 @@ import click
 import numpy as np
 from PIL import Image
 
+from photos import files
 from pillow_sdz import context_coding, palette_coding
 from pillow_sdz.bitpack import bits_for, pack, unpack
 from pillow_sdz.codes import to_codes
@@ -25,19 +26,11 @@ from pillow_sdz.deflate import deflate, inflate
 from pillow_sdz.palettise import palettise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
 EFFORT = 9
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
-
-
-def files(paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        yield from (
-            sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-        )
 
 
 def codes_of(path: Path, model_name: str) -> Iterator[NDArray[np.uint8]]:

@@ -1,0 +1,150 @@
+"""Distances between an original and what a file gives back, as numbers per picture."""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from PIL import Image
+    from torch import Tensor
+
+TRAIN = Path(__file__).resolve().parent.parent / "train"
+
+MS_SSIM_SIDE = 161
+"""Shortest side for MS-SSIM: windows of 11 after four halvings."""
+
+HIGHEST_PSNR = 100.0
+"""For identical pictures, in dB: infinity has no place in JSON, or in a mean."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        name: key in tables.
+        larger_is_better: as it says.
+        measure: (original, decoded), both RGB -> number, or None where the picture is too small.
+        perceptual: whether it claims to see what people see, and not the error of each pixel.
+    """
+
+    name: str
+    larger_is_better: bool
+    measure: Callable[[Image.Image, Image.Image], float | None]
+    perceptual: bool = False
+
+
+WEIGHTS = {
+    "LPIPS-Alex": ("lpips_alex.npz",),
+    "LPIPS-VGG": ("lpips_vgg.npz",),
+    "DISTS": ("lpips_vgg.npz", "dists_alpha_beta.pt"),
+}
+"""Metrics that are networks, and the files of their weights (see ``tools/train/perceptual.py`` for where to get them)."""
+
+NAMES = (*WEIGHTS, "SSIMULACRA2", "MS-SSIM", "PSNR")
+
+
+def available(names: Iterable[str], folder: Path | None = None) -> tuple[list[Metric], list[str]]:
+    """The metrics that can be measured here.
+
+    Args:
+        names: which are wanted, of `NAMES`.
+        folder: weights of the perceptual networks; None leaves them out.
+
+    Returns:
+        The metrics, in the order of `NAMES`, and for each missing one a sentence with what it needs.
+    """
+    wanted = set(names)
+    if wanted - set(NAMES):
+        raise ValueError(f"no such metric: {', '.join(sorted(wanted - set(NAMES)))}")
+    found, skipped = [], []
+    for name in NAMES:
+        if name not in wanted:
+            continue
+        try:
+            found.append(_make(name, folder))
+        except (ImportError, FileNotFoundError) as error:
+            skipped.append(f"{name} is not measured: {error}")
+    return found, skipped
+
+
+def _make(name: str, folder: Path | None) -> Metric:
+    if name in WEIGHTS:
+        return Metric(name, False, _network(name, folder), perceptual=True)
+    if name == "SSIMULACRA2":
+        return Metric(name, True, _ssimulacra2(), perceptual=True)
+    return Metric(name, True, _ms_ssim() if name == "MS-SSIM" else psnr)
+
+
+def psnr(original: Image.Image, other: Image.Image) -> float:
+    """Peak signal-to-noise ratio over all RGB values, in dB."""
+    error = np.asarray(original, np.float64) - np.asarray(other, np.float64)
+    square = float((error**2).mean())
+    return min(HIGHEST_PSNR, 10 * math.log10(255**2 / square)) if square else HIGHEST_PSNR
+
+
+def tensor(image: Image.Image) -> Tensor:
+    """(1, 3, h, w) in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def _ms_ssim() -> Callable[[Image.Image, Image.Image], float | None]:
+    try:
+        from pytorch_msssim import ms_ssim
+    except ImportError as error:
+        raise ImportError("pip install pytorch-msssim") from error
+
+    def measure(original: Image.Image, other: Image.Image) -> float | None:
+        if min(original.size) < MS_SSIM_SIDE:
+            return None
+        return float(ms_ssim(tensor(original), tensor(other), data_range=1))
+
+    return measure
+
+
+def _ssimulacra2() -> Callable[[Image.Image, Image.Image], float]:
+    try:
+        from ssimulacra2 import compute_ssimulacra2
+    except ImportError as error:
+        raise ImportError("pip install ssimulacra2") from error
+
+    def stream(image: Image.Image) -> io.BytesIO:
+        buffer = io.BytesIO()
+        image.save(buffer, "PPM")
+        buffer.seek(0)
+        return buffer
+
+    return lambda original, other: float(compute_ssimulacra2(stream(original), stream(other)))
+
+
+def _network(name: str, folder: Path | None) -> Callable[[Image.Image, Image.Image], float]:
+    import torch
+
+    if folder is None:
+        raise FileNotFoundError("it needs --perceptual, a folder with the weights (tools/train/perceptual.py)")
+    for file in WEIGHTS[name]:
+        if not (folder / file).is_file():
+            raise FileNotFoundError(f"{folder} has no {file} (tools/train/perceptual.py says where to get it)")
+    if str(TRAIN) not in sys.path:
+        sys.path.append(str(TRAIN))
+    from perceptual import DISTS, LPIPS
+
+    network = DISTS(folder) if name == "DISTS" else LPIPS("alex" if name == "LPIPS-Alex" else "vgg", folder)
+    network.eval()
+
+    def measure(original: Image.Image, other: Image.Image) -> float:
+        with torch.inference_mode():
+            return float(network(tensor(original), tensor(other)))
+
+    return measure

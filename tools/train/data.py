@@ -78,7 +78,7 @@ class Photos:
     def batch(self, seed: int, step: int, photos: int, crops: int) -> Tensor:
         """``photos`` x ``crops`` crops as float (B, 3, crop, crop) in [0, 1]; crops of one photo are neighbours in B.
 
-        Each photo is first scaled by 1, 3/4 or 1/2 where it stays larger than the crop: scaling down hides old
+        Each photo is scaled by 1, 3/4 or 1/2 where it stays larger than the crop: scaling down hides old
         compression and gives sharper detail per pixel.
         """
         rng = np.random.default_rng((seed, step))
@@ -86,18 +86,18 @@ class Photos:
         for i, chosen in enumerate(rng.choice(len(self.images), photos, p=self.weights)):
             image = self.images[chosen]
             scale = rng.choice([1.0, 1.0, 0.75, 0.5])
-            if min(image.size) * scale >= self.crop and scale != 1:
-                image = image.resize(
-                    (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
-                )
+            if min(image.size) * scale < self.crop:
+                scale = 1.0
             if self.text and rng.random() < self.text:
                 image = write_on(image, rng)
-            pixels = np.asarray(image)
+            side = int(self.crop / scale)
             for j in range(crops):
-                y = rng.integers(pixels.shape[0] - self.crop + 1)
-                x = rng.integers(pixels.shape[1] - self.crop + 1)
-                crop = pixels[y : y + self.crop, x : x + self.crop]
-                out[i * crops + j] = crop[:, ::-1] if rng.random() < 0.5 else crop
+                x, y = (int(rng.integers(length - side + 1)) for length in image.size)
+                crop = image.crop((x, y, x + side, y + side))
+                if side != self.crop:
+                    crop = crop.resize((self.crop, self.crop), Image.Resampling.LANCZOS)
+                pixels = np.asarray(crop)
+                out[i * crops + j] = pixels[:, ::-1] if rng.random() < 0.5 else pixels
         return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 255
 
 

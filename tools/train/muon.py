@@ -18,14 +18,23 @@ A, B, C = 3.4445, -4.7750, 2.0315
 
 
 def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """The nearest matrix with orthonormal rows or columns, about."""
+    """The nearest matrix with orthonormal rows or columns, about.
+
+    Each iteration is a polynomial of the rows' products with each other times the matrix. The polynomials are multiplied
+    first, as the smaller square matrices that they are, and the result with the matrix once.
+    """
     x = matrix / (matrix.norm() + 1e-7)
     turned = x.shape[0] > x.shape[1]
     if turned:
         x = x.T
+    products = x @ x.T
+    identity = torch.eye(len(x), device=x.device)
+    factor = identity
     for _ in range(iterations):
-        square = x @ x.T
-        x = torch.addmm(x, torch.addmm(square, square, square, beta=B, alpha=C), x, beta=A)
+        polynomial = torch.addmm(B * products, products, products, alpha=C) + A * identity
+        factor = polynomial @ factor
+        products = polynomial @ products @ polynomial
+    x = factor @ x
     return x.T if turned else x
 
 

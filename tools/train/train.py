@@ -258,6 +258,8 @@ def main(
                 }
                 log.write(json.dumps(row) + "\n")
                 sums.clear(), count.clear()
+            if step % plan["save_every"] == 0:
+                save()
             if step % plan["evaluate_every"] == 0 or step == plan["steps"]:
                 save()
                 scores = evaluate(average.codec, split.held_out, loss, plan, device)

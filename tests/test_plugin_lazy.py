@@ -53,6 +53,26 @@ def test_headers_need_no_torch(fresh_python, file):
     )
 
 
+def test_the_default_model_needs_no_diffusers(fresh_python, astronaut, tmp_path):
+    """Its import would take longer than the decoding."""
+    photo = tmp_path / "photo.png"
+    astronaut.crop((0, 0, 64, 48)).save(photo)
+    fresh_python(
+        """
+        import io, sys
+        import pillow_sdz
+        from PIL import Image
+        file = io.BytesIO()
+        Image.open(sys.argv[1]).save(file, "SDZ", steps=2)
+        with Image.open(file) as image:
+            image.load()
+        slow = {"diffusers", "transformers", "huggingface_hub", "torch._dynamo", "scipy", "sympy"}
+        assert not slow & set(sys.modules), slow & set(sys.modules)
+        """,
+        str(photo),
+    )
+
+
 def test_without_torch_installed(fresh_python, file):
     """All header work is possible; loading and saving say what to install."""
     fresh_python(

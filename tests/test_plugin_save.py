@@ -102,7 +102,7 @@ def test_option_errors_name_the_file(image, tmp_path):
         image.save(tmp_path / "a.sdz", quality=101)
 
 
-@pytest.mark.parametrize("package", ["torch", "diffusers", "imagequant"])
+@pytest.mark.parametrize("package", ["torch", "safetensors", "imagequant"])
 def test_missing_packages(image, toy, package):
     toy.failure = ModuleNotFoundError(f"No module named '{package}.nn'", name=f"{package}.nn")
     with pytest.raises(SdzDependencyError, match=f"pip install {package}"):

@@ -12,7 +12,7 @@ def timesteps(scheduler: Any, noise: float, steps: int) -> list[int]:
     """Descending timesteps from the one whose noise level is ``noise``.
 
     Args:
-        scheduler: a diffusers scheduler with ``alphas_cumprod``.
+        scheduler: `ddim.Ddim`, or a diffusers scheduler with ``alphas_cumprod``.
         noise: root mean square error of the latent, in the units that the U-Net was trained on (scaled latents). The
             noise level of timestep t is sqrt((1 - a) / a) with a = alphas_cumprod[t].
         steps: at most this many; fewer where the first timestep is small.
@@ -28,8 +28,8 @@ def denoise(unet: Any, scheduler: Any, latents: Tensor, noise: float, steps: int
 
     Args:
         unet: called as unet(sample, timestep).sample, predicts noise.
-        scheduler: a diffusers scheduler with ``step(...).pred_original_sample`` and ``add_noise``, its timesteps
-            set (once, when it was loaded: other threads may be using it).
+        scheduler: `ddim.Ddim`, or a diffusers scheduler with ``step(...).pred_original_sample`` and ``add_noise``,
+            its timesteps set (once, when it was loaded: other threads may be using it).
         latents: (1, C, h, w), scaled latents with quantisation noise.
         noise: see `timesteps`.
         steps: 1 or more.

@@ -26,9 +26,9 @@ class Model:
 
     Attributes:
         manifest: what the model's folder says.
-        vae: a diffusers autoencoder.
+        vae: `autoencoder.Autoencoder`, or a diffusers autoencoder.
         unet: predicts noise, or None for a model without one.
-        scheduler: a diffusers scheduler whose timesteps are set.
+        scheduler: see `denoise.denoise`.
         device, dtype: as torch names them.
     """
 

@@ -1,23 +1,26 @@
 """The project's own network: a small latent U-Net that removes quantisation noise.
 
-The autoencoders of this project are diffusers classes (``AutoencoderDC`` for ``tiny``). No U-Net in diffusers fits:
-``UNet2DModel`` normalises with GroupNorm, whose statistics depend on the size of the picture, so that tiles of a
-large picture would differ from the whole. `LatentUNet` normalises over channels only.
+No U-Net in diffusers fits: ``UNet2DModel`` normalises with GroupNorm, whose statistics depend on the size of the
+picture, so that tiles of a large picture would differ from the whole. `LatentUNet` normalises over channels only.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
-from diffusers.utils.outputs import BaseOutput
 from torch import Tensor, nn
 
+from pillow_sdz.limits import MAX_CHANNELS
+from pillow_sdz.models.configuration import whole, wholes, wrong
+from pillow_sdz.models.network import Network
 
-class LatentUNetOutput(BaseOutput):
+MAX_WIDTH, MAX_LAYERS = 4096, 64
+
+
+class LatentUNetOutput(NamedTuple):
     """What `LatentUNet` returns: ``sample``, the predicted noise, shaped like its input."""
 
     sample: Tensor
@@ -58,7 +61,7 @@ class ResidualBlock(nn.Module):
         return x + change
 
 
-class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class LatentUNet(Network):
     """Predicts the noise in a latent, given the timestep that stands for its noise level.
 
     Two resolutions, convolutions only, normalisation over channels only: an output position depends on latents at
@@ -69,10 +72,15 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         in_channels: channels of the latent.
         block_out_channels: channels at full and at half latent resolution.
         layers_per_block: residual blocks before (and again after) the half resolution, and blocks at it.
-        time_channels: width of the timestep embedding.
+        time_channels: width of the timestep embedding, even.
+
+    Raises:
+        SdzModelError: a number is out of range; the error names the argument.
     """
 
-    @register_to_config  # type: ignore[untyped-decorator]
+    class_name = "LatentUNet"
+    fields = ("in_channels", "block_out_channels", "layers_per_block", "time_channels")
+
     def __init__(
         self,
         in_channels: int = 4,
@@ -80,8 +88,15 @@ class LatentUNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         layers_per_block: tuple[int, int] = (1, 4),
         time_channels: int = 64,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        wide, deep = block_out_channels
+        super().__init__()
+        values = (in_channels, block_out_channels, layers_per_block, time_channels)
+        self.config = dict(zip(self.fields, values, strict=True))
+        whole(self.config, "in_channels", 1, MAX_CHANNELS)
+        whole(self.config, "time_channels", 4, MAX_WIDTH)
+        if time_channels % 2:
+            raise wrong("time_channels", time_channels, "an even number")
+        wide, deep = wholes(self.config, "block_out_channels", 1, MAX_WIDTH, range(2, 3))
+        wholes(self.config, "layers_per_block", 0, MAX_LAYERS, range(2, 3))
         self.time = nn.Sequential(
             nn.Linear(time_channels, time_channels), nn.SiLU(), nn.Linear(time_channels, time_channels), nn.SiLU()
         )

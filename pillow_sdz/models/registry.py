@@ -128,7 +128,7 @@ def load(manifest: Manifest, device: str | None = None, dtype: str | None = None
         dtype: ``float32``, ``bfloat16`` or ``float16``; None is float32 on the CPU, so that results agree everywhere.
 
     Raises:
-        SdzDependencyError: torch or diffusers is not installed.
+        SdzDependencyError: torch or safetensors is not installed.
         SdzModelError: files are missing or damaged, or the weights do not have the manifest's fingerprint.
         SdzOptionError: no such device or number type.
     """

@@ -25,12 +25,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def require_torch() -> None:
-    """Import torch and diffusers, or say what to install.
+    """Import torch and safetensors, or say what to install. Models of diffusers' classes import that on their own.
 
     Raises:
         SdzDependencyError: one of them is missing or broken.
     """
-    for package in ("torch", "diffusers"):
+    for package in ("torch", "safetensors"):
         try:
             __import__(package)
         except ImportError as error:
@@ -44,7 +44,7 @@ def choose(device: str | None, dtype: str | None) -> tuple[str, str]:
     """Fill in what was left open and check the rest; returns (device, dtype).
 
     Raises:
-        SdzDependencyError: torch or diffusers is missing.
+        SdzDependencyError: torch or safetensors is missing.
         SdzOptionError: the device is not there, or the number type is not one of `settings.DTYPES`.
     """
     require_torch()

@@ -6,7 +6,7 @@ BLAS does at full speed. Results differ from direct ones by rounding only, some 
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -50,7 +50,7 @@ def use_winograd(network: nn.Module) -> int:
     changed = 0
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d) and _fits(module):
-            module.forward = partial(_convolve, _transformed(module.weight), module.bias)  # type: ignore[method-assign]
+            module.forward = Winograd(module.weight, module.bias).convolve  # type: ignore[assignment,method-assign]
             changed += 1
     return changed
 
@@ -61,11 +61,28 @@ def _fits(convolution: nn.Conv2d) -> bool:
     return wide and plain == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and convolution.padding_mode == "zeros"
 
 
+class Winograd:
+    """The forward pass of one convolution.
+
+    Its kernel is transformed when it is first called, so that who only decodes does not wait for the encoder's.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight, self.bias = weight.detach(), bias
+        self.transformed: Tensor | None = None
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """(B, in, h, w) -> (B, out, h, w)."""
+        if self.transformed is None:  # two threads may both compute it, and get the same
+            self.transformed = _transformed(self.weight)
+        return _convolve(self.transformed, self.bias, x)
+
+
 def _transformed(weight: Tensor) -> Tensor:
-    """(out, in, 3, 3) -> (36, in, out), computed in float64."""
-    kernel = torch.tensor(KERNEL, dtype=torch.float64)
-    spread = torch.einsum("ai,ocij,bj->abco", kernel, weight.detach().double(), kernel)
-    return spread.reshape(TILE * TILE, weight.shape[1], weight.shape[0]).float().contiguous()
+    """(out, in, 3, 3) -> (36, in, out)."""
+    outputs, inputs = weight.shape[:2]
+    taps = weight.permute(2, 3, 1, 0).reshape(-1, inputs * outputs)
+    return (twice(KERNEL) @ taps).view(TILE * TILE, inputs, outputs)
 
 
 @cache

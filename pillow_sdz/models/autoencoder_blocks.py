@@ -1,0 +1,93 @@
+"""Blocks of the deep compression autoencoder (Chen et al. 2024), with the weights' names of diffusers' AutoencoderDC.
+
+For inference: the forward passes work in place, because the convolutions of a small autoencoder take little longer
+than the passes over memory between them. Autograd refuses them. All take and give (B, C, h, w), best channels last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FACTOR = 2
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square normalisation over channels (Zhang and Sennrich 2019), with gain and offset."""
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Normalise ``h``, whose memory is reused."""
+        return self._unit(h).mul_(self.weight[:, None, None]).add_(self.bias[:, None, None])
+
+    def added_to(self, x: Tensor, h: Tensor) -> Tensor:
+        """``x`` plus the normalised ``h``; the memory of ``h`` is reused."""
+        return torch.addcmul(x, self._unit(h), self.weight[:, None, None]).add_(self.bias[:, None, None])
+
+    def _unit(self, h: Tensor) -> Tensor:
+        norm = torch.linalg.vector_norm(h, dim=1, keepdim=True, dtype=torch.float32)
+        return h.mul_(torch.rsqrt(norm * norm / h.shape[1] + self.eps).to(h.dtype))
+
+
+class ResBlock(nn.Module):
+    """The input plus RMSNorm(conv2(SiLU(conv1(input))))."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = RMSNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape."""
+        return self.norm.added_to(x, self.conv2(F.silu(self.conv1(x), inplace=True)))
+
+
+class DownBlock(nn.Module):
+    """Halve the sides: pixels to channels, after a convolution; the shortcut averages groups of those channels."""
+
+    def __init__(self, channels: int, outputs: int, *, shortcut: bool) -> None:
+        super().__init__()
+        self.group = channels * FACTOR**2 // outputs if shortcut else None
+        self.conv = nn.Conv2d(channels, outputs // FACTOR**2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, h, w) -> (B, outputs, h/2, w/2)."""
+        y = F.pixel_unshuffle(self.conv(x), FACTOR)
+        return y if self.group is None else y.add_(averaged(F.pixel_unshuffle(x, FACTOR), self.group))
+
+
+class UpBlock(nn.Module):
+    """Double the sides: channels to pixels, after a convolution; the shortcut repeats channels."""
+
+    def __init__(self, channels: int, outputs: int, *, shortcut: bool) -> None:
+        super().__init__()
+        self.shortcut = shortcut
+        self.conv = nn.Conv2d(channels, outputs * FACTOR**2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, h, w) -> (B, outputs, 2h, 2w)."""
+        y = self.conv(x)
+        return F.pixel_shuffle(add_repeated(y, x) if self.shortcut else y, FACTOR)  # one shuffle for the sum
+
+
+def averaged(x: Tensor, group: int) -> Tensor:
+    """The means of each ``group`` neighbouring channels."""
+    return torch.unflatten(x, 1, (-1, group)).mean(2)
+
+
+def add_repeated(y: Tensor, x: Tensor) -> Tensor:
+    """Add each channel of ``x`` to as many neighbouring channels of ``y`` as there are for it, in place."""
+    torch.unflatten(y, 1, (x.shape[1], -1)).add_(x[:, :, None])
+    return y

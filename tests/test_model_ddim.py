@@ -1,0 +1,91 @@
+"""Our DDIM steps are diffusers', to the last bit."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+
+from pillow_sdz.errors import SdzModelError
+from pillow_sdz.models import registry
+from pillow_sdz.models.ddim import Ddim, covers
+from pillow_sdz.models.denoise import denoise
+from pillow_sdz.models.loading import load_scheduler
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+
+class Noise(NamedTuple):
+    sample: Tensor
+
+
+def shipped() -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(
+        (registry.find("tiny").folder / "scheduler" / "scheduler_config.json").read_text()
+    )
+    return config
+
+
+def written(folder: Path, **changes: object) -> Path:
+    (folder / "scheduler_config.json").write_text(json.dumps(shipped() | changes))
+    return folder
+
+
+def diffusers_scheduler() -> DDIMScheduler:
+    scheduler = DDIMScheduler.from_config(shipped())
+    scheduler.set_timesteps(1000)
+    return scheduler
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("noise", "steps"), [(0.0, 1), (0.05, 1), (0.4, 2), (3.0, 7), (100.0, 4)])
+def test_equals_diffusers(noise: float, steps: int, dtype: torch.dtype) -> None:
+    def unet(sample: Tensor, timestep: int) -> Noise:
+        return Noise(sample.flip(-1) * 0.3 + timestep / 1000)
+
+    torch.manual_seed(1)
+    latents = torch.randn(1, 4, 5, 6).to(dtype)
+    ours, theirs = load_scheduler(registry.find("tiny").folder / "scheduler"), diffusers_scheduler()
+    assert isinstance(ours, Ddim)
+    assert torch.equal(ours.alphas_cumprod, theirs.alphas_cumprod)
+    with torch.inference_mode():
+        expected = denoise(unet, theirs, latents, noise, steps)
+        found = denoise(unet, ours, latents, noise, steps)
+    assert found.dtype == expected.dtype
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "change", [{"prediction_type": "v_prediction"}, {"beta_schedule": "linear"}, {"clip_sample": True}]
+)
+def test_other_schedules_are_left_to_diffusers(tmp_path: Path, change: dict[str, object]) -> None:
+    assert not covers(shipped() | change)
+    assert isinstance(load_scheduler(written(tmp_path, **change)), DDIMScheduler)
+
+
+def test_fields_that_diffusers_defaults_otherwise_must_be_there() -> None:
+    assert covers(shipped())
+    for field in ("beta_schedule", "clip_sample"):
+        assert not covers({name: value for name, value in shipped().items() if name != field})
+    assert covers({name: value for name, value in shipped().items() if name != "thresholding"})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("beta_start", -1.0), ("beta_end", "0.1"), ("beta_end", None), ("beta_start", True),
+        ("num_train_timesteps", 0), ("num_train_timesteps", 10**9), ("num_train_timesteps", 10.5),
+        ("_class_name", "os.system"),
+    ],
+)  # fmt: skip
+def test_hostile_numbers_are_refused_by_name(tmp_path: Path, field: str, value: object) -> None:
+    with pytest.raises(SdzModelError) as caught:
+        load_scheduler(written(tmp_path, **{field: value}))
+    assert caught.value.field == field
+    assert caught.value.file == str(tmp_path / "scheduler_config.json")

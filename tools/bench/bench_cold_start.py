@@ -1,0 +1,144 @@
+"""How long the first decode in a fresh process takes, as a multiple of a bare ``import torch``, and where it goes.
+
+    python tools/bench/bench_cold_start.py [--runs 7] [PHOTO]
+
+Both are run in turn, each in fresh processes; the ratio is that of the medians, start and end of the interpreter
+included. Beside it stands the ratio of processor time, which other programs on the machine disturb less (with
+OMP_NUM_THREADS=1 the two mean the same). A last process takes the time of each phase of a first decode.
+The picture is the given photo, or scikit-image's astronaut, at 512x512.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TORCH = "import torch"
+FIRST = "import sys, pillow_sdz; from PIL import Image; Image.open(sys.argv[1]).load()"
+SIDE = 512
+
+
+def processor_time() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def fresh(*arguments: str) -> tuple[float, float]:
+    """Seconds that a fresh interpreter takes, (by the clock, of processors)."""
+    start, used = time.perf_counter(), processor_time()
+    subprocess.run([sys.executable, *arguments], check=True)
+    return time.perf_counter() - start, processor_time() - used
+
+
+def write_picture(photo: Path | None, path: Path) -> None:
+    from PIL import Image, ImageOps
+
+    import pillow_sdz  # noqa: F401
+
+    if photo is None:
+        import skimage.data
+
+        image = Image.fromarray(skimage.data.astronaut())
+    else:
+        image = Image.open(photo)
+    ImageOps.fit(image.convert("RGB"), (SIDE, SIDE)).save(path)
+
+
+class Phases:
+    """Times of nested calls, in the order in which they start."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.lines: list[str] = []
+
+    def timed(self, label: str, action: Callable[..., Any]) -> Callable[..., Any]:
+        """``action``, noting its time under ``label``."""
+
+        @wraps(action)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            place, indent = len(self.lines), 2 + 2 * self.depth
+            self.lines.append("")
+            self.depth += 1
+            start = time.perf_counter()
+            result = action(*args, **kwargs)
+            seconds = time.perf_counter() - start
+            self.depth -= 1
+            self.lines[place] = f"{' ' * indent}{label:{40 - indent}}{seconds:7.3f} s"
+            return result
+
+        return run
+
+    def watch(self, owner: Any, name: str, label: str) -> None:
+        setattr(owner, name, self.timed(label, getattr(owner, name)))
+
+
+def first_decode(path: Path) -> None:
+    """A first decode with its phases; called in a fresh process."""
+    phases = Phases()
+    phases.timed("import torch", __import__)("torch")
+
+    def ours() -> None:
+        import pillow_sdz.decoder
+        import pillow_sdz.models.loading
+        import pillow_sdz.models.winograd  # noqa: F401
+
+    phases.timed("import pillow_sdz's modules", ours)()
+    from PIL import Image
+
+    from pillow_sdz import decoder
+    from pillow_sdz.models import loading, model, registry
+
+    phases.watch(decoder, "decode_codes", "palette and indices to codes")
+    phases.watch(loading, "load_part", "one network from its folder")
+    phases.watch(loading, "_check_fingerprint", "fingerprint")
+    phases.watch(loading, "_settle", "layout for inference")
+    phases.watch(registry, "load", "the model into memory")
+    phases.watch(model.Model, "denoise", "U-Net")
+    phases.watch(model.Model, "decode", "autoencoder's decoder")
+    image = phases.timed("Image.open", Image.open)(path)
+    phases.timed("Image.load", image.load)()
+    phases.timed("Image.load once more, warm", lambda: Image.open(path).load())()
+    click.echo("\n".join(phases.lines))
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__)
+@click.argument("photo", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--runs", type=click.IntRange(1), default=7, show_default=True, help="fresh processes of each kind")
+@click.option("--phases-of", hidden=True, type=click.Path(exists=True, path_type=Path))
+def main(photo: Path | None, runs: int, phases_of: Path | None) -> None:
+    if phases_of is not None:
+        first_decode(phases_of)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.sdz"
+        write_picture(photo, path)
+        fresh("-c", FIRST, str(path))  # the files of both are in the system's cache from here on
+        torch, first = [], []
+        for _ in range(runs):
+            torch.append(fresh("-c", TORCH))
+            first.append(fresh("-c", FIRST, str(path)))
+        medians = []
+        for label, times in (("import torch", torch), ("first decode", first)):
+            clock, used = (statistics.median(column) for column in zip(*times, strict=True))
+            medians.append((clock, used))
+            click.echo(f"{label:14} {clock:6.2f} s, {used:6.2f} s of processors")
+        clock, used = (cold / bare for bare, cold in zip(*medians, strict=True))
+        click.echo(f"{'ratio':14} {clock:6.2f}    {used:6.2f}")
+        click.echo("where it goes, in one more process:")
+        subprocess.run([sys.executable, __file__, "--phases-of", str(path)], check=True)
+
+
+if __name__ == "__main__":
+    main()

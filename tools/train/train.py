@@ -100,7 +100,7 @@ def _through_steps(
     noise = torch.rand(latents.shape, generator=generator).to(latents) - 0.5
     bits = codec.prior(codec.to_codes(latents) + noise * width, step)
     per_pixel = bits / (pictures.shape[2] * pictures.shape[3])
-    rate = (stage["rate_weight"] * (step / stage["rate_step"]) ** stage["rate_power"] * per_pixel).mean()
+    rate = (stage["rate"] * (step / stage["rate_step"]) ** stage["rate_power"] * per_pixel).mean()
     quantised = straight_through(latents, codec.quantise(latents.detach(), step))
     terms = {"bpp": float(per_pixel.detach().mean())}
     if "unet" not in stage["train"]:
@@ -110,6 +110,13 @@ def _through_steps(
     relative = (denoised - latents).square().mean((1, 2, 3)) / error.square()
     terms["unet"] = float(relative.detach().mean())
     return codec.decode(denoised), rate + stage["latent_weight"] * relative.mean(), terms
+
+
+def rate_weight(step: int, stage: dict[str, Any]) -> float:
+    """The stage's weight of the rate; with a ramp (first step, last step, share at its start) it grows to that."""
+    first, last, share = stage.get("rate_ramp", (0, 1, 1.0))
+    progress = min(1.0, max(0.0, (step - first) / (last - first)))
+    return float(stage["rate_weight"] * (share + (1 - share) * progress))
 
 
 def draw_steps(count: int, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
@@ -238,7 +245,7 @@ def main(
             for group in optimiser.param_groups:
                 group["lr"] = group["share"] * learning_rate(step, plan)
             with autocast(device):
-                decoded, latent_loss, latent_terms = forward(codec, pictures, plan, generator)
+                decoded, latent_loss, latent_terms = forward(codec, pictures, plan | {"rate": rate_weight(step, plan)}, generator)
                 total, terms = loss(pictures, decoded, step, generator)
             optimiser.zero_grad(set_to_none=True)
             (total + latent_loss).backward()

@@ -60,7 +60,7 @@ def test_models_without_a_prior(folder: Path, absent: bool) -> None:
     manifest = read_manifest(folder)
     assert manifest.codes.prior is None
     for read in (manifest.prior, lambda: registry.model_prior(manifest)):
-        with pytest.raises(SdzModelError, match="codes.prior: model toy-1 has no prior"):
+        with pytest.raises(SdzModelError, match=r"codes\.prior: model toy-1 has no prior"):
             read()
 
 

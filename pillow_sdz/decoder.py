@@ -1,4 +1,4 @@
-"""From a parsed file to a picture: palette and indices to codes (integers), codes to latents, U-Net, autoencoder."""
+"""From a parsed file to a picture: its payload to codes (integers), codes to latents, U-Net, autoencoder."""
 
 from __future__ import annotations
 

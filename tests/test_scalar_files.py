@@ -126,8 +126,9 @@ from PIL import Image
 toy_scalar.install(pytest.MonkeyPatch())
 image = Image.open("a.sdz")
 assert image.info["model"] == "toy-1" and image.info["step"] == 21.0
-image.thumbnail((50, 38))
-Image.open("a.sdz").verify()
+image.thumbnail((40, 30))
+with Image.open("a.sdz") as again:
+    again.verify()
 assert "torch" not in sys.modules
 """
     fresh_python(toy_codec.NO_TORCH + program)
@@ -137,17 +138,17 @@ def test_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
     file = tmp_path / "a.sdz"
     photo.save(file, model="toy")
     shutil.rmtree(tmp_path / "models" / "toy")
-    image = Image.open(file)
     short = toy_scalar.FINGERPRINT[:16]
-    assert (image.size, image.info["model"], image.info["step"]) == (photo.size, short, 21.0)
-    for _ in range(2):
-        with pytest.raises(
-            SdzModelError, match=rf"a\.sdz: .*not installed .found {short}, .*put the model's folder into"
-        ):
-            image.load()
-    with pytest.raises(SdzModelError, match=rf"a\.sdz: .*not installed .found {short}, .*put the model's folder into"):
-        Image.open(file).thumbnail((50, 38))
-    Image.open(file).verify()
+    message = rf"a\.sdz: .*not installed .found {short}, .*put the model's folder into"
+    with Image.open(file) as image:
+        assert (image.size, image.info["model"], image.info["step"]) == (photo.size, short, 21.0)
+        for _ in range(2):
+            with pytest.raises(SdzModelError, match=message):
+                image.load()
+        with pytest.raises(SdzModelError, match=message):
+            image.thumbnail((40, 30))
+    with Image.open(file) as image:
+        image.verify()
 
 
 def test_verify_checks_what_it_can_without_the_model(photo: Image.Image, tmp_path: Path) -> None:

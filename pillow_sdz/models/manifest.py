@@ -190,7 +190,8 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
             raise fail("codes.palettes", item, "objects with number, entries and sha256")
         entries = number(item, "entries", MIN_ENTRIES, MAX_ENTRIES)
         palettes.append(PaletteFile(number(item, "number", 0, 0xFFFF), entries, item["sha256"]))
-    prior, item = None, mapping.get("prior")
+    prior: PriorFile | None = None
+    item = mapping.get("prior")
     if item is not None:
         if not isinstance(item, dict) or not re.fullmatch("[0-9a-f]{64}", str(item.get("sha256"))):
             raise fail("codes.prior", item, "null or an object with groups, wide, deep and sha256")

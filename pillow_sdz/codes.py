@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ZERO = 127.5
 """The code, between two whole ones, of latent value 0."""
 
+MIDDLE = 128
+"""Scalar payloads count values from this code."""
+
 NOISE_UNIT = 0.25
 """The header counts the codes' noise in quarters of a code step."""
 
@@ -38,17 +41,45 @@ def to_codes(latents: NDArray[np.float32], step: float) -> NDArray[np.uint8]:
     >>> to_codes(np.array([-9.0, -0.5, 0.0, 0.26, 9.0], np.float32), step=0.5).tolist()
     [110, 126, 128, 128, 146]
     """
-    if not np.isfinite(latents).all():
-        raise SdzModelError(
-            "the autoencoder gave values that are not finite", field="latent", expected="finite numbers",
-            remedy="encode in float32 and check the model's files",
-        )  # fmt: skip
+    _check_finite(latents)
     scaled = latents.astype(np.float32, copy=True)
     scaled /= np.float32(step)
     scaled += np.float32(ZERO)
     np.rint(scaled, out=scaled)
     np.clip(scaled, 0, 255, out=scaled)
     return scaled.astype(np.uint8)
+
+
+def to_targets(latents: NDArray[np.float32], step: float) -> NDArray[np.float32]:
+    """Return the codes less 128 that a scalar payload approximates: ``clip(latent / step - 0.5, -128, 127)``.
+
+    Args:
+        latents: any shape, usually (h, w, C).
+        step: latent units per code, above 0.
+
+    Returns:
+        Same shape, not rounded.
+
+    Raises:
+        SdzModelError: a latent is infinite or not a number.
+
+    >>> to_targets(np.array([-99.0, -0.5, 0.0, 0.26, 99.0], np.float32), step=0.5).round(2).tolist()
+    [-128.0, -1.5, -0.5, 0.019999999552965164, 127.0]
+    """
+    _check_finite(latents)
+    targets = latents.astype(np.float32, copy=True)
+    targets /= np.float32(step)
+    targets += np.float32(ZERO - MIDDLE)
+    np.clip(targets, -MIDDLE, 255 - MIDDLE, out=targets)
+    return targets
+
+
+def _check_finite(latents: NDArray[np.float32]) -> None:
+    if not np.isfinite(latents).all():
+        raise SdzModelError(
+            "the autoencoder gave values that are not finite", field="latent", expected="finite numbers",
+            remedy="encode in float32 and check the model's files",
+        )  # fmt: skip
 
 
 def to_latents(codes: NDArray[np.uint8], step: float) -> NDArray[np.float32]:

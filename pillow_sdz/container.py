@@ -1,7 +1,8 @@
 """The container: bytes <-> header and sections, with their limits and checksums.
 
 Section bodies come out as they lie in the file; `pillow_sdz.layers`, `pillow_sdz.alpha` and `pillow_sdz.metadata`
-turn them into arrays, bytes and text. No model is needed for any of it.
+turn them into arrays, bytes and text. No weights are needed for any of it; palettes by number and scalar payloads need
+small files of the model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a parsed file to a picture: palette and indices to codes (integers), codes to latents, U-Net, autoencoder."""
+"""From a parsed file to a picture: its payload to codes (integers), codes to latents, U-Net, autoencoder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pillow_sdz.errors import SdzError, SdzModelError
 from pillow_sdz.layers import decode_codes
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
+from pillow_sdz.scalar_layer import read_step, rms_of_rounding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,13 +44,30 @@ def decode(
                 f"the file does not fit its model {manifest.full_name}",
                 field="channels, factor", found=(header.channels, header.factor), expected=expected,
             )  # fmt: skip
-        codes = decode_codes(container, partial(registry.find_model_palette, header.fingerprint), file)
+        codes = decode_codes(
+            container, partial(registry.find_model_palette, header.fingerprint), file,
+            prior_lookup=partial(registry.model_prior, manifest),
+        )  # fmt: skip
         model = registry.load(manifest, device, dtype)
     except SdzError as error:
         if error.file is not None:
             raise
         raise error.with_file(file) from error
     latents = to_latents(codes, manifest.codes.step)
-    noise = header.noise * NOISE_UNIT * manifest.codes.step
+    noise = noise_of(container, file) * manifest.codes.step
     latents = model.denoise(latents, noise, header.steps if steps is None else steps)
     return model.decode(latents, header.height, header.width, tile or DEFAULT_TILE)
+
+
+def noise_of(container: Container, file: str) -> float:
+    """The rms error of a file's codes, in codes.
+
+    The step of a scalar payload gives it exactly; the header's field, which is rounded, says it for the others.
+
+    Raises:
+        SdzFormatError: the step is damaged.
+    """
+    header = container.header
+    if header.payload == "scalar":
+        return rms_of_rounding(read_step(container.layers[0], header, file=file))
+    return header.noise * NOISE_UNIT

@@ -1,4 +1,4 @@
-"""From a picture to a file: autoencoder, codes, palettes and index planes or direct codes, and the container."""
+"""From a picture to a file: autoencoder, the payload (scalar, palettes and index planes, or codes), the container."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pillow_sdz import scalar_ladder
 from pillow_sdz.alpha import encode_alpha
-from pillow_sdz.codes import NOISE_UNIT, to_codes
+from pillow_sdz.codes import NOISE_UNIT, to_codes, to_targets
 from pillow_sdz.container import Container, Header, build
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.ladder import Plan, fit_target, plan_for_quality
@@ -19,6 +20,7 @@ from pillow_sdz.metadata import encode_blob, encode_text
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.palettise import make_layers, rms_noise
+from pillow_sdz.scalar_layer import encode_scalar, noise_field
 from pillow_sdz.settings import decode as settings
 
 if TYPE_CHECKING:
@@ -32,9 +34,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picture:
-    """What is the same for every size of one picture's file."""
+    """What is the same for every size of one picture's file.
+
+    ``codes`` and ``targets``, (h, w, C) both, are the latents rounded to 8 bits, and not rounded, less 128.
+    """
 
     codes: NDArray[np.uint8]
+    targets: NDArray[np.float32]
     manifest: Manifest
     width: int
     height: int
@@ -67,55 +73,86 @@ def encode(
     height, width = rgb.shape[:2]
     check_picture(width, height)
     manifest = registry.find(options.model)
+    if _is_scalar(options, manifest):
+        registry.model_prior(manifest)  # a prior that is missing is to show before the networks have worked
     model = registry.load(manifest, settings.device, settings.dtype)
-    codes = to_codes(model.encode(rgb, settings.tile_size or DEFAULT_TILE), manifest.codes.step)
+    latents = model.encode(rgb, settings.tile_size or DEFAULT_TILE)
+    codes, targets = to_codes(latents, manifest.codes.step), to_targets(latents, manifest.codes.step)
     packed_alpha = None if alpha is None else encode_alpha(alpha, options.effort)
-    picture = Picture(codes, manifest, width, height, mode, packed_alpha, metadata, options)
+    picture = Picture(codes, targets, manifest, width, height, mode, packed_alpha, metadata, options)
     if options.target_size is None:
         return _build(picture, _plan(picture))
     attempt: Callable[[Plan], bytes] = cache(lambda plan: _build(picture, plan))
-    return attempt(
-        fit_target(
-            options.target_size, lambda plan: len(attempt(plan)), codes.shape[0] * codes.shape[1], codes.shape[2]
-        )
-    )
+    return attempt(_plan_for_target(picture, options.target_size, lambda plan: len(attempt(plan))))
+
+
+def _is_scalar(options: SaveOptions, manifest: Manifest) -> bool:
+    """Whether the payload is scalar unless the best quality calls for direct codes."""
+    if options.payload is not None or options.colors is not None:
+        return options.payload == "scalar"
+    return options.step is not None or manifest.codes.prior is not None
 
 
 def _plan(picture: Picture) -> Plan:
-    """The plan that the options ask for: explicit colours, direct codes, or the quality's place on the ladder."""
+    """The plan that the options ask for: colours, a step, direct codes, or the quality's place on the model's ladder.
+
+    Raises:
+        SdzOptionError: the quality contradicts the payload.
+        SdzModelError: a scalar payload is asked for and the model has no prior.
+    """
     options = picture.options
     if options.payload == "direct":
         return Plan(())
     if options.colors is not None:
         return Plan((options.colors,) if isinstance(options.colors, int) else tuple(options.colors))
-    plan = plan_for_quality(options.quality, picture.codes.shape[0] * picture.codes.shape[1], picture.codes.shape[2])
-    if options.payload == "palette" and not plan.colors:
+    if options.step is not None:
+        return scalar_ladder.plan_for_step(options.step)
+    if _is_scalar(options, picture.manifest):
+        plan = scalar_ladder.plan_for_quality(options.quality)
+    else:
+        height, width, channels = picture.codes.shape
+        plan = plan_for_quality(options.quality, height * width, channels)
+    if options.payload not in (None, plan.payload):
         raise SdzOptionError(
-            "this quality stores direct codes",
-            field="payload",
-            found="palette",
-            expected="direct, or a lower quality, or colors",
-        )
+            "this quality stores direct codes", field="payload", found=options.payload,
+            expected="direct, or a lower quality, or " + ("colors" if options.payload == "palette" else "step"),
+        )  # fmt: skip
     return plan
 
 
+def _plan_for_target(picture: Picture, target: int, size_of: Callable[[Plan], int]) -> Plan:
+    """The best plan on the model's ladder whose file has at most ``target`` bytes."""
+    if picture.manifest.codes.prior is not None:
+        return scalar_ladder.fit_target(target, size_of)
+    height, width, channels = picture.codes.shape
+    return fit_target(target, size_of, height * width, channels)
+
+
+def _payload(picture: Picture, plan: Plan) -> tuple[list[bytes], int]:
+    """The bodies of the layer sections, and the header's noise field."""
+    codes, effort = picture.codes, picture.options.effort
+    if plan.step is not None:
+        prior = registry.model_prior(picture.manifest)
+        return [encode_scalar(picture.targets, plan.step, prior)], noise_field(plan.step)
+    if not plan.colors:
+        return [encode_direct(codes, effort)], 0
+    layers = make_layers(codes, plan.colors, effort)
+    noise = rms_noise(codes, codes_from_layers(layers))
+    return [encode_layer(layer, effort=effort) for layer in layers], min(255, round(noise / NOISE_UNIT))
+
+
 def _build(picture: Picture, plan: Plan) -> bytes:
-    codes, effort, manifest = picture.codes, picture.options.effort, picture.manifest
-    if plan.colors:
-        layers = make_layers(codes, plan.colors, effort)
-        bodies = [encode_layer(layer, effort=effort) for layer in layers]
-        noise = rms_noise(codes, codes_from_layers(layers))
-    else:
-        bodies, noise = [encode_direct(codes, effort)], 0.0
+    manifest = picture.manifest
+    bodies, noise = _payload(picture, plan)
     steps = picture.options.steps
     if steps is None:
-        steps = manifest.steps if plan.colors else 0  # direct codes carry no noise worth removing
+        steps = 0 if plan.payload == "direct" else manifest.steps  # direct codes carry no noise worth removing
     metadata = picture.metadata
     header = Header(
-        mode=picture.mode, payload="palette" if plan.colors else "direct", layer_count=len(bodies),
+        mode=picture.mode, payload=plan.payload, layer_count=len(bodies),
         width=picture.width, height=picture.height, factor=manifest.codes.factor, channels=manifest.codes.channels,
-        latent_width=codes.shape[1], latent_height=codes.shape[0], fingerprint=manifest.short_fingerprint,
-        noise=min(255, round(noise / NOISE_UNIT)), steps=steps,
+        latent_width=picture.codes.shape[1], latent_height=picture.codes.shape[0],
+        fingerprint=manifest.short_fingerprint, noise=noise, steps=steps,
     )  # fmt: skip
     container = Container(
         header=header,

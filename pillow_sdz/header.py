@@ -13,7 +13,7 @@ VERSION: Final = 0
 """Format version written and read. 0 means draft: until release 1.0 the format may change without notice."""
 
 MODES: Final = ("L", "LA", "RGB", "RGBA")
-PAYLOADS: Final = ("palette", "direct")
+PAYLOADS: Final = ("palette", "direct", "scalar")
 FLAG_SYNTHESISED: Final = 1
 
 HEADER_BYTES: Final = 33
@@ -26,8 +26,9 @@ class Header:
 
     Attributes:
         mode: Pillow mode of the decoded picture: "L", "LA", "RGB" or "RGBA".
-        payload: "palette" (layers of palette and indices) or "direct" (8-bit codes).
-        layer_count: layer sections announced, 1 to 8; 1 for a direct payload.
+        payload: "palette" (layers of palette and indices), "direct" (8-bit codes) or "scalar" (uniformly quantised
+            values, coded with the model's prior).
+        layer_count: layer sections announced, 1 to 8 for a palette payload, 1 for others.
         width: picture width in pixels, 1 to 65535.
         height: picture height in pixels, 1 to 65535.
         factor: downsampling factor of the model: 1, 2, 4, 8, 16, 32 or 64.

@@ -1,5 +1,7 @@
 """The ladder from quality 0 to quality 100: how many layers, with how many palette entries, or direct codes.
 
+This is the ladder of models without a prior; `pillow_sdz.scalar_ladder` is that of the others.
+
 Two searches use it: a quality is one rung; a target size in bytes is the highest rung that fits, refined by sizes of
 palettes between two rungs.
 """
@@ -52,10 +54,19 @@ class Plan:
     """How codes are stored.
 
     Attributes:
-        colors: palette entries of each layer, most important first; empty for direct codes.
+        colors: palette entries of each layer, most important first; empty for other payloads.
+        step: step of a scalar payload in sixteenths of a code, 64 to 2048; None for other payloads.
     """
 
     colors: tuple[int, ...]
+    step: int | None = None
+
+    @property
+    def payload(self) -> str:
+        """What the header calls it: palette, direct or scalar."""
+        if self.step is not None:
+            return "scalar"
+        return "palette" if self.colors else "direct"
 
 
 def plan_for_quality(quality: int, positions: int, channels: int = 4) -> Plan:
@@ -78,9 +89,9 @@ def plan_for_quality(quality: int, positions: int, channels: int = 4) -> Plan:
         SdzOptionError: quality is out of its range.
 
     >>> plan_for_quality(50, 4096), plan_for_quality(95, 4096), plan_for_quality(100, 4096)
-    (Plan(colors=(470,)), Plan(colors=(470, 470)), Plan(colors=()))
-    >>> plan_for_quality(50, 1)
-    Plan(colors=())
+    (Plan(colors=(470,), step=None), Plan(colors=(470, 470), step=None), Plan(colors=(), step=None))
+    >>> plan_for_quality(50, 1).payload
+    'direct'
     """
     if not 0 <= quality <= DIRECT:
         raise SdzOptionError("out of range", field="quality", found=quality, expected=f"0 to {DIRECT}")
@@ -145,12 +156,17 @@ def fit_target(target: int, size_of: Callable[[Plan], int], positions: int, chan
         smallest, low = min((measure(rung), place) for place, rung in enumerate(rungs[:3]))
         if smallest <= target:
             return rungs[low]
-        raise SdzOptionError(
-            "the picture does not fit", field="target_size", found=f"{target} bytes",
-            expected=f"at least {smallest} bytes",
-            remedy="raise target_size, drop metadata or make the picture smaller",
-        )  # fmt: skip
+        raise does_not_fit(target, smallest)
     return _between_rungs(rungs[low], rungs[high], target, measure, positions)
+
+
+def does_not_fit(target: int, smallest: int) -> SdzOptionError:
+    """The error that a target size is too small, where the smallest file has ``smallest`` bytes."""
+    return SdzOptionError(
+        "the picture does not fit", field="target_size", found=f"{target} bytes",
+        expected=f"at least {smallest} bytes",
+        remedy="raise target_size, drop metadata or make the picture smaller",
+    )  # fmt: skip
 
 
 def _between_rungs(low: Plan, high: Plan, target: int, measure: Callable[[Plan], int], positions: int) -> Plan:

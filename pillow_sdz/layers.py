@@ -1,4 +1,4 @@
-"""Layer sections <-> palettes and index planes, direct sections <-> codes, and codes from either.
+"""Layer sections <-> palettes and index planes, direct sections <-> codes, and codes from any payload.
 
 A code is a latent value quantised to 8 bits. The first layer's palette holds codes; the palettes of later layers hold
 residuals from -128 to 127, stored with 128 added. Everything here is integer arithmetic.
@@ -15,6 +15,7 @@ from pillow_sdz import index_coding, limits
 from pillow_sdz.errors import SdzFormatError, SdzModelError
 from pillow_sdz.layer_head import LayerHead, read_head
 from pillow_sdz.planes import decode_planes, encode_planes
+from pillow_sdz.scalar_layer import decode_scalar
 from pillow_sdz.structs import LAYER_HEAD, PALETTE_BY_NUMBER, build_box
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.container import Container
     from pillow_sdz.header import Header
+    from pillow_sdz.prior import Prior
 
 __all__ = [
     "Layer",
@@ -206,6 +208,8 @@ def decode_codes(
     container: Container,
     palette_lookup: Callable[[int], NDArray[np.uint8]] | None = None,
     file: str = "<bytes>",
+    *,
+    prior_lookup: Callable[[], Prior] | None = None,
 ) -> NDArray[np.uint8]:
     """Decode the codes of a file, whatever its payload; of a truncated one, from the layers that arrived.
 
@@ -213,16 +217,19 @@ def decode_codes(
         container: from `pillow_sdz.container.parse`.
         palette_lookup: see `decode_layer`.
         file: name for error messages.
+        prior_lookup: see `pillow_sdz.scalar_layer.decode_scalar`.
 
     Returns:
         Shape (latent_height, latent_width, channels).
 
     Raises:
-        SdzError: see `decode_layer` and `decode_direct`.
+        SdzError: see `decode_layer`, `decode_direct` and `pillow_sdz.scalar_layer.decode_scalar`.
     """
     header = container.header
     if header.payload == "direct":
         return decode_direct(container.layers[0], header, file=file)
+    if header.payload == "scalar":
+        return decode_scalar(container.layers[0], header, prior_lookup, file=file)
     return codes_from_layers(
         decode_layer(body, header, position, palette_lookup=palette_lookup, file=file)
         for position, body in enumerate(container.layers)

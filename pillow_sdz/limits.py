@@ -35,6 +35,12 @@ MIN_ENTRIES: Final = 2
 MAX_ENTRIES: Final = 4096
 """Most palette entries, so that an index takes at most 12 bits."""
 
+MIN_STEP: Final = 64
+"""Smallest step of a scalar payload, in sixteenths of a code: 4 codes. Below it direct codes are hardly larger."""
+
+MAX_STEP: Final = 2048
+"""Largest step of a scalar payload, in sixteenths of a code: 128 codes, half of their range."""
+
 MAX_SECTION_BYTES: Final = (1 << 28) - 1
 """Longest section body: its length is a varint of at most four bytes of seven bits."""
 

@@ -11,16 +11,19 @@ from pillow_sdz import limits
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.info import Metadata, collect
 from pillow_sdz.notices import notice
-from pillow_sdz.settings import STEPS, decode, whole
+from pillow_sdz.settings import STEPS, decode, real, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Metadata", "SaveOptions", "decode", "save_options"]
 
-PAYLOADS: Final = ("palette", "direct")
+PAYLOADS: Final = ("scalar", "palette", "direct")
 
-ENCODING: Final = ("quality", "colors", "model", "steps", "payload", "effort", "target_size")
+STEP: Final = (limits.MIN_STEP / 16, limits.MAX_STEP / 16)
+"""Range of the quantiser's step in codes; the file counts it in sixteenths."""
+
+ENCODING: Final = ("quality", "colors", "model", "steps", "payload", "effort", "target_size", "step")
 METADATA: Final = ("exif", "icc_profile", "xmp", "text")
 
 FRAMES: Final = ("append_images", "save_all")
@@ -55,14 +58,16 @@ class SaveOptions:
     """How to encode a picture. Building one checks every field.
 
     Attributes:
-        quality: 0 (smallest) to 100 (best), on the ladder of palettes of `pillow_sdz.ladder`.
+        quality: 0 (smallest) to 100 (best), on the ladder of steps of `pillow_sdz.scalar_ladder`, or of palettes of
+            `pillow_sdz.ladder` if palettes are asked for or the model has no prior.
         colors: palette entries, 2 to 4096, or one to eight such numbers, one per layer; instead of ``quality``.
         model: name of the model, with a version (``tiny-1``) or without (``tiny``, the newest).
         steps: U-Net steps that readers should use by default, 0 to 255; None leaves it to the model.
-        payload: ``palette``, ``direct`` (8-bit codes without a palette: larger, closer to the original), or None to
-            let the quality decide.
+        payload: ``scalar`` (values in uniform steps, coded with the model's prior), ``palette``, ``direct`` (8-bit
+            codes: larger, closer to the original), or None to let the model and the quality decide.
         effort: 0 (fastest) to 9 (smallest).
         target_size: size in bytes that the file must not exceed; the best quality that fits is taken.
+        step: step of a scalar payload in codes, 4.0 (largest file) to 128.0; instead of ``quality``.
 
     Raises:
         SdzOptionError: a value is of the wrong type, out of range, or contradicts another.
@@ -75,6 +80,7 @@ class SaveOptions:
     payload: str | None = None
     effort: int = 4
     target_size: int | None = None
+    step: float | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -88,16 +94,22 @@ class SaveOptions:
             put("steps", whole("steps", self.steps, *STEPS))
         if self.target_size is not None:
             put("target_size", whole("target_size", self.target_size, 1, limits.MAX_SECTION_BYTES, " bytes"))
+        if self.step is not None:
+            put("step", real("step", self.step, *STEP, " codes"))
         if not isinstance(self.model, str) or not self.model:
             expected = "the name of a model, as 'tiny'"
             raise SdzOptionError("is not a name", field="model", found=repr(self.model), expected=expected)
         if self.payload not in (None, *PAYLOADS):
-            expected = " or ".join(PAYLOADS)
+            expected = ", ".join(PAYLOADS[:-1]) + f" or {PAYLOADS[-1]}"
             raise SdzOptionError("no such payload", field="payload", found=repr(self.payload), expected=expected)
         _refuse_both("target_size", self.target_size, "colors", self.colors)
         _refuse_both("target_size", self.target_size, "payload", self.payload)
-        if self.payload == "direct":
-            _refuse_both("payload='direct'", self.payload, "colors", self.colors)
+        _refuse_both("step", self.step, "target_size", self.target_size)
+        _refuse_both("step", self.step, "colors", self.colors)
+        if self.payload in ("direct", "scalar"):
+            _refuse_both(f"payload={self.payload!r}", self.payload, "colors", self.colors)
+        if self.payload in ("direct", "palette"):
+            _refuse_both(f"payload={self.payload!r}", self.payload, "step", self.step)
 
 
 def _refuse_both(first: str, one: object, second: str, other: object) -> None:
@@ -142,6 +154,8 @@ def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tup
     given = {name: encoderinfo[name] for name in ENCODING if encoderinfo.get(name) is not None}
     if "target_size" in given:
         _refuse_both("target_size", given["target_size"], "quality", given.get("quality"))
+    if "step" in given:
+        _refuse_both("step", given["step"], "quality", given.get("quality"))
     options = SaveOptions(**given)
     metadata = collect({name: encoderinfo[name] for name in METADATA if name in encoderinfo}, info)
     for name in foreign:

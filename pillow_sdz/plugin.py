@@ -50,8 +50,9 @@ class SdzImageFile(ImageFile.ImageFile):
 
     - ``model``: name and version of the model, or its fingerprint in hex where it is not installed (str);
     - ``fingerprint``: first 8 bytes of the model's SHA-256, in hex (str);
-    - ``payload``: ``palette`` or ``direct`` (str);
-    - ``colors``: palette entries of each layer (tuple of int; empty for direct);
+    - ``payload``: ``scalar``, ``palette`` or ``direct`` (str);
+    - ``colors``: palette entries of each layer (tuple of int; empty for other payloads);
+    - ``step``: the quantiser's step in codes (float; scalar payloads only);
     - ``layers``: layers in the file, or those that arrived of a truncated one (int);
     - ``bpp``: bits of the file per pixel (float);
     - ``steps``: U-Net steps that the file asks for (int);

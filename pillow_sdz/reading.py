@@ -18,6 +18,7 @@ from pillow_sdz.layers import decode_codes, read_head
 from pillow_sdz.metadata import decode_blob, decode_text
 from pillow_sdz.models import registry
 from pillow_sdz.preview import matrix_from_bytes, preview
+from pillow_sdz.scalar_layer import STEP_UNIT, read_step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +46,19 @@ def describe(container: Container, file_bytes: int, file: str) -> dict[str, Any]
         "bpp": 8 * file_bytes / (header.width * header.height),
         "steps": header.steps,
         "noise": header.noise * NOISE_UNIT,
+        **({} if (step := read_code_step(container, file)) is None else {"step": step}),
     }
+
+
+def read_code_step(container: Container, file: str) -> float | None:
+    """The quantiser's step of a scalar payload in codes, 4.0 to 128.0, or None for other payloads.
+
+    Raises:
+        SdzFormatError: it is damaged.
+    """
+    if container.header.payload != "scalar":
+        return None
+    return read_step(container.layers[0], container.header, file=file) * STEP_UNIT
 
 
 def _model_name(fingerprint: bytes) -> str | None:
@@ -81,8 +94,16 @@ def read_alpha(container: Container, file: str) -> NDArray[np.uint8] | None:
 
 
 def read_codes(container: Container, file: str) -> NDArray[np.uint8]:
-    """Decode the codes, (h, w, C), from the layers that there are. Integers only, no weights."""
-    return decode_codes(container, partial(registry.find_model_palette, container.header.fingerprint), file)
+    """Decode the codes, (h, w, C), from the layers that there are. Integers only, no weights.
+
+    Raises:
+        SdzError: they are damaged, or need a palette or the prior of a model that is missing.
+    """
+    header = container.header
+    return decode_codes(
+        container, partial(registry.find_model_palette, header.fingerprint), file,
+        prior_lookup=partial(registry.find_model_prior, header.fingerprint, header.channels),
+    )  # fmt: skip
 
 
 def decode_picture(
@@ -110,7 +131,7 @@ def decode_preview(container: Container, file: str) -> tuple[NDArray[np.uint8], 
     """Decode the preview: RGB (h, w, 3), one pixel per latent position, and alpha averaged over the pixels of each.
 
     Raises:
-        SdzError: the file is damaged, or it names a palette of a model that is missing.
+        SdzError: the file is damaged, or needs a palette or the prior of a model that is missing.
     """
     assert container.preview is not None
     header = container.header
@@ -122,7 +143,8 @@ def decode_preview(container: Container, file: str) -> tuple[NDArray[np.uint8], 
 
 
 def check_bodies(container: Container, file: str) -> None:
-    """Decode all that can be decoded without a model's weights. A palette that only a missing model has is skipped.
+    """Decode all that can be decoded without a model's weights. Codes that need a palette or the prior of a
+    missing model are skipped; what their layer says about itself is checked all the same.
 
     Raises:
         SdzError: a section is damaged.

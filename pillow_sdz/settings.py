@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 import re
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
@@ -46,6 +47,26 @@ def whole(field: str, value: object, low: int, high: int, unit: str = "") -> int
         raise SdzOptionError("is not a whole number", field=field, found=repr(value), expected=expected) from None
     if isinstance(value, bool):
         raise SdzOptionError("is not a whole number", field=field, found=value, expected=expected)
+    if not low <= number <= high:
+        raise SdzOptionError("is out of range", field=field, found=number, expected=expected)
+    return number
+
+
+def real(field: str, value: object, low: float, high: float, unit: str = "") -> float:
+    """Check a number of any real type (numpy's too, but not a bool, a string or not-a-number).
+
+    >>> real("step", 2, 4.0, 128.0, " codes")
+    Traceback (most recent call last):
+    ...
+    pillow_sdz.errors.SdzOptionError: step: is out of range (found 2.0, expected a number from 4.0 to 128.0 codes)
+
+    Raises:
+        SdzOptionError: another type, or out of range.
+    """
+    expected = f"a number from {low} to {high}{unit}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise SdzOptionError("is not a number", field=field, found=repr(value), expected=expected)
+    number = float(value)
     if not low <= number <= high:
         raise SdzOptionError("is out of range", field=field, found=number, expected=expected)
     return number

@@ -65,6 +65,8 @@ LAYER_HEAD: Final = Struct(
 )
 LAYER_HEAD_BYTES: Final = 7  # two of entries, one of codings, a varint of at most four bytes
 
+SCALAR_HEAD: Final = Struct("step" / Int16ul)
+
 CODED_HEAD: Final = Struct("coding" / Int8ul)
 """First byte of a plane body (alpha, direct) and of a metadata body: the coding of the rest."""
 

@@ -6,6 +6,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
+import toy_scalar
 
 from pillow_sdz import container, planes
 from pillow_sdz.alpha import decode_alpha
@@ -115,7 +116,7 @@ def small() -> Container:
 
 
 def decode_everything(data: bytes, **options: bool) -> tuple[NDArray[np.uint8], object]:
-    """Parse a file and decode all that it holds."""
+    """Parse a file and decode all that it holds; that of scalar payloads needs `toy_scalar.install`."""
     parsed = container.parse(data, file="test.sdz", **options)
     head = parsed.header
     rest = (
@@ -126,4 +127,4 @@ def decode_everything(data: bytes, **options: bool) -> tuple[NDArray[np.uint8], 
             for name, body in (("icc", parsed.icc), ("exif", parsed.exif), ("xmp", parsed.xmp))
         ],
     )
-    return decode_codes(parsed, None, "test.sdz"), rest
+    return decode_codes(parsed, None, "test.sdz", prior_lookup=lambda: toy_scalar.PRIOR), rest

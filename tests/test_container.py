@@ -56,8 +56,9 @@ def test_header_values_survive(mode: str, synthesised: bool) -> None:
     assert parse(build(made)).header == head
 
 
-def test_direct_payload() -> None:
-    made = Container(header(mode="L", payload="direct", layer_count=1), [b"x"])
+@pytest.mark.parametrize("payload", ["direct", "scalar"])
+def test_payloads_of_one_layer(payload: str) -> None:
+    made = Container(header(mode="L", payload=payload, layer_count=1), [b"x"])
     assert parse(build(made)) == made
 
 
@@ -111,10 +112,12 @@ def test_building_checks_the_header(field: str, value: object, error: type[SdzEr
         (9, 2, "flags", SdzVersionError),
         (9, 0x80, "flags", SdzVersionError),
         (10, 4, "mode", SdzVersionError),
-        (11, 0x21, "payload", SdzVersionError),
+        (11, 0x31, "payload", SdzVersionError),
         (11, 0x00, "layers", SdzFormatError),
         (11, 0x09, "layers", SdzFormatError),
         (11, 0x12, "layers", SdzFormatError),
+        (11, 0x20, "layers", SdzFormatError),
+        (11, 0x22, "layers", SdzFormatError),
         (12, 0, "width", SdzLimitError),
         (14, 0, "height", SdzLimitError),
         (16, 7, "factor", SdzFormatError),

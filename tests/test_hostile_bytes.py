@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import toy_scalar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_files import assemble, decode_everything, example, header, layer_body, sections_of, small
@@ -15,8 +16,16 @@ from pillow_sdz.deflate import deflate
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError
 from pillow_sdz.header import HEADER_BYTES
 from pillow_sdz.layers import Layer, encode_direct, encode_layer
+from pillow_sdz.scalar_layer import encode_scalar, noise_field
 
 MEGABYTE = 1 << 20
+
+
+@pytest.fixture(autouse=True, scope="module")
+def scalar_coding() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        toy_scalar.install(patch)
+        yield
 
 
 def coded() -> Container:
@@ -42,7 +51,17 @@ def direct() -> Container:
     return Container(head, [encode_direct(codes)])
 
 
-FILES = [small, coded, direct]
+def scalar() -> Container:
+    y, x = np.mgrid[:6, :5]
+    targets = np.stack([x * 9, y * 8, x + y, x * y * 5], axis=2).astype(np.float32)
+    head = header(
+        mode="L", payload="scalar", layer_count=1, noise=noise_field(100), width=40, height=48, latent_width=5,
+        latent_height=6,
+    )  # fmt: skip
+    return Container(head, [encode_scalar(targets, 100, toy_scalar.PRIOR)])
+
+
+FILES = [small, coded, direct, scalar]
 
 
 def assert_refused(data: bytes) -> None:
@@ -142,6 +161,7 @@ def replaced(make: Callable[[], Container], kind: int, body: bytes) -> bytes:
         ("layer 1", small, container.LAYER, layer_body([[0] * 4, [1] * 4], BOMB, index_coding=1), SdzFormatError),
         ("layer 1", small, container.LAYER, layer_body([[0] * 4] * 300, BOMB, index_coding=1), SdzFormatError),
         ("direct codes", direct, container.LAYER, b"\x05" + BOMB, SdzFormatError),
+        ("layer 1", scalar, container.LAYER, b"\x64\x00" + BOMB, SdzFormatError),
     ],
 )
 def test_deflate_bombs(name: str, make: Callable[[], Container], kind: int, body: bytes, error: type[SdzError]) -> None:

@@ -1,5 +1,7 @@
 """Save options: ranges, contradictions, misspelt and foreign names."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,16 @@ def options(**keywords):
 
 
 def test_defaults():
-    expected = SaveOptions(quality=50, colors=None, model="tiny", steps=None, payload=None, effort=4, target_size=None)
+    expected = SaveOptions(
+        quality=50,
+        colors=None,
+        model="tiny",
+        steps=None,
+        payload=None,
+        effort=4,
+        target_size=None,
+        step=None,
+    )
     assert options() == expected
     assert options(**dict.fromkeys(ENCODING)) == expected  # None counts as not given
 
@@ -24,7 +35,8 @@ def test_defaults():
         ("colors", (2, 256, 4096, np.uint16(64), (2,), (4096,) * 8)),
         ("model", ("tiny", "tiny-1")),
         ("steps", (0, 1, 255)),
-        ("payload", ("palette", "direct")),
+        ("payload", ("scalar", "palette", "direct")),
+        ("step", (4, 4.0, 21.3, 128, np.float32(7.5), np.int64(9), Fraction(9, 2))),
         ("effort", (0, 9)),
         ("target_size", (1, 5000)),
     ],
@@ -33,7 +45,7 @@ def test_values(name, values):
     for value in values:
         kept = getattr(options(**{name: value}), name)
         assert kept == value
-        assert type(kept) in (int, str, tuple)
+        assert type(kept) in (int, str, tuple, float)
 
 
 def test_sequences_of_colors_become_tuples():
@@ -51,6 +63,7 @@ def test_sequences_of_colors_become_tuples():
         ("payload", ("", "raw", 0, "Direct")),
         ("effort", (-1, 10, 4.5, True)),
         ("target_size", (0, -5, 5e3, "5kB", True)),
+        ("step", (3.9, 128.01, 0, -4, float("nan"), float("inf"), "21", True, (21,), 5j)),
     ],
 )
 def test_wrong_values(name, values):
@@ -69,11 +82,23 @@ def test_wrong_values(name, values):
         {"target_size": 5000, "colors": 256},
         {"target_size": 5000, "payload": "direct"},
         {"colors": 256, "payload": "direct"},
+        {"colors": 256, "payload": "scalar"},
+        {"step": 21, "quality": 50},
+        {"step": 21, "target_size": 5000},
+        {"step": 21, "colors": 256},
+        {"step": 21, "payload": "palette"},
+        {"step": 21, "payload": "direct"},
+        {"target_size": 5000, "payload": "scalar"},
     ],
 )
 def test_contradictions(together):
     with pytest.raises(SdzOptionError, match="together with"):
         options(**together)
+
+
+def test_a_step_goes_with_its_payload():
+    assert options(step=21, payload="scalar").step == 21
+    assert options(quality=80, payload="scalar").quality == 80
 
 
 def test_quality_that_would_change_nothing():
@@ -92,7 +117,7 @@ def test_quality_that_would_change_nothing():
         ("colours", "colors"),
         ("color", "colors"),
         ("n_colors", "colors"),
-        ("step", "steps"),
+        ("stepps", "steps"),
         ("targetsize", "target_size"),
         ("target-size", "target_size"),
         ("efort", "effort"),

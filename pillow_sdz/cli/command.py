@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RESERVED = ("models", "compare", "autoload", "desktop", "view")
-_ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort")
+_ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort", "step")
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANING.items())
 
@@ -83,7 +83,17 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     help="Best quality in at most this size: 7842, 5kB, 5KiB.",
 )
 @click.option("--model", metavar="NAME", help="Model to encode with.  [default: tiny]")
-@click.option("--payload", type=click.Choice(["palette", "direct"]), help="Kind of payload.  [default: by quality]")
+@click.option(
+    "--payload",
+    type=click.Choice(["scalar", "palette", "direct"]),
+    help="Kind of payload.  [default: by model and quality]",
+)
+@click.option(
+    "--step",
+    metavar="CODES",
+    type=click.FloatRange(4, 128),
+    help="The quantiser's step in codes, 4 (best) to 128 (smallest), instead of quality.",
+)
 @click.option(
     "--steps",
     metavar="N",
@@ -176,7 +186,7 @@ def settings_from(given: dict[str, Any]) -> Settings:
     from pillow_sdz.settings import check_device
 
     save = {name: given[name] for name in (*_ENCODING, "steps") if given[name] is not None}
-    chosen = [name for name in ("target_size", "quality", "colors") if name in save]
+    chosen = [name for name in ("target_size", "quality", "colors", "step") if name in save]
     if len(chosen) > 1:
         first, second = (f"--{name.replace('_', '-')}" for name in chosen[:2])
         raise click.UsageError(f"{first} and {second} exclude each other.")

@@ -45,6 +45,7 @@ def info(job: Job) -> Result:
         "latent": {"width": header.latent_width, "height": header.latent_height, "channels": header.channels},
         "factor": header.factor,
         "noise": header.noise * NOISE_UNIT,
+        "step": reading.read_code_step(container, job.source.name),
         "steps": header.steps,
         "synthesised": header.synthesised,
         "layers": _layers(container, job.source.name),
@@ -58,10 +59,10 @@ def info(job: Job) -> Result:
 
 
 def test(job: Job) -> Result:
-    """Check one file: structure, limits, checksums; then palettes, index planes, alpha and metadata by decoding them.
+    """Check one file: structure, limits, checksums; then codes, alpha and metadata by decoding them.
 
     Raises:
-        SdzError: something does not decode, or a palette belongs to a model that is not installed.
+        SdzError: something does not decode, or a palette or the prior belongs to a model that is not installed.
     """
     started = time.perf_counter()
     data, container = _read(job.source)
@@ -84,6 +85,8 @@ def lines(details: dict[str, Any]) -> list[str]:
         "latent": f"{latent['width']} x {latent['height']}, {latent['channels']} channels, factor {details['factor']}",
         "payload": details["payload"],
     }
+    if details["step"] is not None:
+        shown["payload"] += f", in steps of {details['step']:g} codes"
     for number, layer in enumerate(details["layers"], 1):
         palette = "" if layer["entries"] is None else f"{layer['entries']} entries, {layer['coding']} indices, "
         shown[f"layer {number}"] = f"{palette}{layer['bytes']:,} bytes"
@@ -115,7 +118,7 @@ def _model(fingerprint: bytes) -> str | None:
 
 
 def _layers(container: Container, file: str) -> list[dict[str, Any]]:
-    if container.header.payload == "direct":
+    if container.header.payload != "palette":
         return [{"bytes": len(body), "entries": None} for body in container.layers]
     found = []
     for position, body in enumerate(container.layers):

@@ -1,7 +1,8 @@
 """A model folder's manifest: ``model.json``, checked field by field. Needs neither torch nor diffusers.
 
 A model is a folder in diffusers' layout (``vae/``, ``unet/``, ``scheduler/``) plus this file, and optionally
-``palettes/NUMBER.u8``: plain uint8 data, entries x channels, for files that name a palette instead of holding one.
+``palettes/NUMBER.u8``: plain uint8 data, entries x channels, for files that name a palette instead of holding one, and
+``prior.i32``: little-endian int32 data, for scalar payloads.
 """
 
 from __future__ import annotations
@@ -16,55 +17,22 @@ import numpy as np
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.limits import MAX_CHANNELS, MAX_ENTRIES, MIN_ENTRIES
+from pillow_sdz.models.code_mapping import CodeMapping, PaletteFile, PriorFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from pillow_sdz.prior import Prior
+
+__all__ = ["FILE_NAME", "CodeMapping", "Context", "Manifest", "PaletteFile", "PriorFile", "read_manifest"]
+
 FILE_NAME = "model.json"
+PRIOR_NAME = "prior.i32"
+MAX_PRIOR_WIDTH = 4096  # hidden values of a layer; real priors have some 64
 MAX_MANIFEST_BYTES = 1 << 20  # a manifest is a few kilobytes; more is not one of ours
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*")
-
-
-@dataclass(frozen=True)
-class PaletteFile:
-    """One palette that belongs to the model: its number, its entries and the SHA-256 of its file."""
-
-    number: int
-    entries: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class CodeMapping:
-    """How uint8 codes stand for latents: latent = (code - 127.5) * step, clipped by ``bound`` * tanh(z / ``bound``).
-
-    Attributes:
-        step: latent value of one code, in the units of the autoencoder's latents.
-        bound: soft limit of the encoder's latents, or None where they are not bounded.
-        channels: channels of the latent, 1 to 64.
-        factor: pixels per latent position along each axis.
-        palettes: the palettes that files may name by number.
-    """
-
-    step: float
-    bound: float | None
-    channels: int
-    factor: int
-    palettes: tuple[PaletteFile, ...] = ()
-
-    def canonical_json(self) -> bytes:
-        """The form that the fingerprint covers: sorted keys, no spaces, UTF-8."""
-        palettes = [{"entries": p.entries, "number": p.number, "sha256": p.sha256} for p in self.palettes]
-        fields = {
-            "bound": None if self.bound is None else float(self.bound),
-            "channels": self.channels,
-            "factor": self.factor,
-            "palettes": palettes,
-            "step": float(self.step),
-        }
-        return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True)
@@ -115,19 +83,51 @@ class Manifest:
                 f"model {self.full_name} has no such palette", field="palette number", found=number, expected=known
             )
         path = self.folder / "palettes" / f"{number}.u8"
-        expected = listed.entries * self.codes.channels
+        data = self._read(path, "palette", listed.entries * self.codes.channels, listed.sha256)
+        return np.frombuffer(data, np.uint8).reshape(listed.entries, self.codes.channels)
+
+    def prior(self) -> Prior:
+        """Read the model's prior. `pillow_sdz.models.registry` keeps it for the process.
+
+        Raises:
+            SdzModelError: the model has none, or its file does not match the manifest.
+        """
+        listed = self.codes.prior
+        if listed is None:
+            raise SdzModelError(
+                f"model {self.full_name} has no prior, which scalar payloads need", file=str(self.folder / FILE_NAME),
+                field="codes.prior", remedy="use a model that has one, or palettes",
+            )  # fmt: skip
+        from pillow_sdz.prior import Prior, PriorShape
+
+        path = self.folder / PRIOR_NAME
+        shape = PriorShape(self.codes.channels, listed.groups, listed.wide, listed.deep)
+        return Prior.from_bytes(self._read(path, "prior", shape.byte_count, listed.sha256), shape, file=str(path))
+
+    def _read(self, path: Path, what: str, size: int, sha256: str) -> bytes:
+        """Read a file of a known size and SHA-256, never more of it than that.
+
+        Raises:
+            SdzModelError: it cannot be read, or differs.
+        """
         try:
             with path.open("rb") as file:
-                data = file.read(expected + 1)
+                data = file.read(size + 1)
         except OSError as error:
             raise SdzModelError(
-                f"cannot read a palette of model {self.full_name}: {error}", file=str(path), remedy=REINSTALL
+                f"cannot read a {what} of model {self.full_name}: {error}", file=str(path), remedy=REINSTALL
             ) from error
-        if len(data) != expected or hashlib.sha256(data).hexdigest() != listed.sha256:
+        if len(data) != size:
             raise SdzModelError(
-                "the palette differs from the model's manifest", file=str(path), field="SHA-256", remedy=REINSTALL
-            )
-        return np.frombuffer(data, np.uint8).reshape(listed.entries, self.codes.channels)
+                f"the {what} differs from the model's manifest", file=str(path), field="size", remedy=REINSTALL,
+                found=f"{len(data)} bytes" if len(data) < size else "more", expected=f"{size} bytes",
+            )  # fmt: skip
+        if (found := hashlib.sha256(data).hexdigest()) != sha256:
+            raise SdzModelError(
+                f"the {what} differs from the model's manifest", file=str(path), field="SHA-256", remedy=REINSTALL,
+                found=found[:16], expected=sha256[:16],
+            )  # fmt: skip
+        return data
 
 
 REINSTALL = "install the model again"
@@ -190,6 +190,16 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
             raise fail("codes.palettes", item, "objects with number, entries and sha256")
         entries = number(item, "entries", MIN_ENTRIES, MAX_ENTRIES)
         palettes.append(PaletteFile(number(item, "number", 0, 0xFFFF), entries, item["sha256"]))
+    prior: PriorFile | None = None
+    item = mapping.get("prior")
+    if item is not None:
+        if not isinstance(item, dict) or not re.fullmatch("[0-9a-f]{64}", str(item.get("sha256"))):
+            raise fail("codes.prior", item, "null or an object with groups, wide, deep and sha256")
+        groups = number(item, "groups", 1, channels)
+        if channels % groups:
+            raise fail("groups", groups, f"a divisor of the {channels} channels")
+        wide, deep = (number(item, name, 1, MAX_PRIOR_WIDTH) for name in ("wide", "deep"))
+        prior = PriorFile(groups, wide, deep, item["sha256"])
     matrix = np.array(fields.get("preview_matrix"), dtype=object)
     if matrix.shape != (channels + 1, 3) or any(not isinstance(v, int) or not -128 <= v <= 127 for v in matrix.flat):
         raise fail(
@@ -206,6 +216,7 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
             channels=channels,
             factor=number(mapping, "factor", 1, 64),
             palettes=tuple(palettes),
+            prior=prior,
         ),
         context=Context(*(number(context, part, 0, 4096) for part in ("encoder", "decoder", "unet"))),
         latent_scaling=number(fields, "latent_scaling", 1e-9, 1e9, float),

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pillow_sdz.models.code_mapping import PriorFile
     from pillow_sdz.models.model import Model
+    from pillow_sdz.prior import Prior
 
 SHIPPED = Path(__file__).parent / "data"
 VARIABLE = "PILLOW_SDZ_MODELS"
@@ -103,6 +105,40 @@ def find_model_palette(fingerprint: bytes, number: int) -> NDArray[np.uint8]:
         SdzModelError: the model or its palette is missing or damaged.
     """
     return find_by_fingerprint(fingerprint).palette(number)
+
+
+_priors: dict[tuple[int, PriorFile], Prior] = {}
+"""Priors that have been read, by channels and what the manifest says: their SHA-256 is part of it, so that no file that
+changes later can be meant."""
+
+
+def model_prior(manifest: Manifest) -> Prior:
+    """The prior of a model, read on first use and kept for the process. Reads no weights.
+
+    Raises:
+        SdzModelError: the model has none, or it is missing or damaged.
+    """
+    if manifest.codes.prior is None:
+        return manifest.prior()  # which says so
+    key = manifest.codes.channels, manifest.codes.prior
+    if key not in _priors:
+        _priors[key] = manifest.prior()
+    return _priors[key]
+
+
+def find_model_prior(fingerprint: bytes, channels: int) -> Prior:
+    """The prior of the model with this 8-byte fingerprint, see `model_prior`.
+
+    Raises:
+        SdzModelError: the model or its prior is missing or damaged, or it has not this number of channels.
+    """
+    manifest = find_by_fingerprint(fingerprint)
+    if manifest.codes.channels != channels:
+        raise SdzModelError(
+            f"the file does not fit its model {manifest.full_name}", field="channels", found=channels,
+            expected=manifest.codes.channels,
+        )  # fmt: skip
+    return model_prior(manifest)
 
 
 _loaded: dict[tuple[Path, str, str], Model] = {}

@@ -1,0 +1,120 @@
+"""A model's prior: in the manifest, in the fingerprint, on the disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import toy_scalar
+
+from pillow_sdz.errors import SdzModelError
+from pillow_sdz.models import registry
+from pillow_sdz.models.fingerprint import fingerprint
+from pillow_sdz.models.manifest import CodeMapping, PriorFile, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SHORT = bytes.fromhex(toy_scalar.FINGERPRINT)[:8]
+PRIOR = PriorFile(4, 64, 48, "0" * 64)
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    toy_scalar.install_model(monkeypatch, tmp_path)
+    return tmp_path / "models" / "toy"
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "model.json"
+    fields = json.loads(path.read_text())
+    change(fields)
+    path.write_text(json.dumps(fields))
+
+
+def test_the_fingerprint_covers_the_prior_only_where_there_is_one() -> None:
+    plain = CodeMapping(6 / 255, 3.0, 4, 8)
+    assert set(json.loads(plain.canonical_json())) == {"bound", "channels", "factor", "palettes", "step"}
+    expected = {
+        **json.loads(plain.canonical_json()),
+        "prior": {"groups": 4, "wide": 64, "deep": 48, "sha256": "0" * 64},
+    }
+    withprior = dataclasses.replace(plain, prior=PRIOR)
+    assert withprior.canonical_json() == json.dumps(expected, sort_keys=True, separators=(",", ":")).encode()
+    changed = [
+        dataclasses.replace(PRIOR, **change)
+        for change in ({"groups": 2}, {"wide": 63}, {"deep": 47}, {"sha256": "1" * 64})
+    ]
+    mappings = [plain, withprior, *(dataclasses.replace(plain, prior=each) for each in changed)]
+    assert len({fingerprint({}, mapping) for mapping in mappings}) == len(mappings)
+    assert fingerprint({}, plain) == hashlib.sha256(plain.canonical_json()).hexdigest()
+
+
+@pytest.mark.parametrize("absent", [True, False])
+def test_models_without_a_prior(folder: Path, absent: bool) -> None:
+    edit(folder, lambda fields: fields["codes"].pop("prior") if absent else fields["codes"].update(prior=None))
+    manifest = read_manifest(folder)
+    assert manifest.codes.prior is None
+    for read in (manifest.prior, lambda: registry.model_prior(manifest)):
+        with pytest.raises(SdzModelError, match=r"codes\.prior: model toy-1 has no prior"):
+            read()
+
+
+def test_the_prior_is_found_and_kept(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    assert manifest.codes.prior == PriorFile(
+        **toy_scalar.SHAPE, sha256=hashlib.sha256(toy_scalar.PRIOR_BYTES).hexdigest()
+    )
+    assert manifest.prior() == toy_scalar.PRIOR
+    found = registry.find_model_prior(SHORT, toy_scalar.CHANNELS)
+    assert found == toy_scalar.PRIOR
+    assert registry.find_model_prior(SHORT, toy_scalar.CHANNELS) is found
+
+
+def test_files_that_do_not_fit(folder: Path) -> None:
+    with pytest.raises(SdzModelError, match=r"channels: the file does not fit its model toy-1 .found 4, expected 3"):
+        registry.find_model_prior(SHORT, 4)
+    with pytest.raises(SdzModelError, match=r"not installed \(found 0000000000000000, .*PILLOW_SDZ_MODELS"):
+        registry.find_model_prior(bytes(8), 3)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.unlink(), "cannot read a prior of model toy-1.*install the model again"),
+        (lambda path: path.write_bytes(b""), "size: .*found 0 bytes, expected 52 bytes"),
+        (lambda path: path.write_bytes(toy_scalar.PRIOR_BYTES[:-1]), "size: .*found 51 bytes, expected 52 bytes"),
+        (lambda path: path.write_bytes(toy_scalar.PRIOR_BYTES * 9), "size: .*found more, expected 52 bytes"),
+        (lambda path: path.write_bytes(bytes(52)), "SHA-256: the prior differs from the model's manifest"),
+    ],
+)
+def test_damaged_files(folder: Path, damage: Callable[[Path], object], message: str) -> None:
+    damage(folder / "prior.i32")
+    for _ in range(2):
+        with pytest.raises(SdzModelError, match=rf"(?s)prior\.i32.*{message}"):
+            registry.find_model_prior(SHORT, toy_scalar.CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"groups": 0}, "groups"), ({"groups": 2}, "groups"), ({"groups": 4}, "groups"), ({"groups": None}, "groups"),
+        ({"wide": 0}, "wide"), ({"wide": 5000}, "wide"), ({"wide": 5.0}, "wide"), ({"deep": True}, "deep"),
+        ({"sha256": "00"}, "codes.prior"), ({"sha256": None}, "codes.prior"),
+    ],
+)  # fmt: skip
+def test_wrong_fields(folder: Path, change: dict[str, object], field: str) -> None:
+    edit(folder, lambda fields: fields["codes"]["prior"].update(change))
+    with pytest.raises(SdzModelError, match=rf"model\.json: {field}: wrong field"):
+        read_manifest(folder)
+
+
+@pytest.mark.parametrize("value", [[], "prior.i32", 1, False, {}])
+def test_priors_that_are_no_objects(folder: Path, value: object) -> None:
+    edit(folder, lambda fields: fields["codes"].update(prior=value))
+    with pytest.raises(SdzModelError, match=r"model\.json: codes\.prior: wrong field"):
+        read_manifest(folder)

@@ -1,0 +1,231 @@
+"""Scalar payloads from ``save`` to pixels, with a stand-in for the networks and for the coding."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import toy_codec
+import toy_scalar
+from cli_fakes import Run
+from PIL import Image, ImageFile
+
+from pillow_sdz import decoder
+from pillow_sdz.errors import SdzError, SdzModelError, SdzOptionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> toy_scalar.Model:
+    return toy_scalar.install_model(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def photo(chelsea: Image.Image) -> Image.Image:
+    return chelsea.resize((400, 304))
+
+
+def saved(image: Image.Image, **keywords: Any) -> io.BytesIO:
+    stream = io.BytesIO()
+    image.save(stream, "SDZ", model="toy", **keywords)
+    return stream
+
+
+def error_of(stream: io.BytesIO, image: Image.Image) -> float:
+    means = np.asarray(image.reduce(8), float).repeat(8, 0).repeat(8, 1)
+    return float(np.sqrt(np.mean((np.asarray(Image.open(stream), float) - means) ** 2)))
+
+
+def test_scalar_is_the_default_of_a_model_with_a_prior(photo: Image.Image) -> None:
+    with Image.open(saved(photo)) as image:
+        assert (image.info["payload"], image.info["colors"], image.info["layers"]) == ("scalar", (), 1)
+        assert (image.info["step"], image.info["steps"]) == (21.0, 1)
+        assert type(image.info["step"]) is float
+        assert image.info["noise"] == pytest.approx(21 / math.sqrt(12), abs=0.125)
+    assert saved(photo, payload="scalar").getvalue() == saved(photo, step=21).getvalue() == saved(photo).getvalue()
+
+
+def test_other_payloads_when_asked_for(photo: Image.Image) -> None:
+    for keywords, payload, colors in (
+        ({"quality": 100}, "direct", ()),
+        ({"payload": "direct"}, "direct", ()),
+        ({"colors": 16}, "palette", (16,)),
+        ({"payload": "palette", "quality": 10}, "palette", (10,)),
+    ):
+        info = Image.open(saved(photo, **keywords)).info
+        assert (info["payload"], info["colors"]) == (payload, colors)
+        assert "step" not in info
+
+
+def test_steps_are_counted_in_sixteenths(photo: Image.Image) -> None:
+    assert Image.open(saved(photo, step=9.99)).info["step"] == 10.0
+    assert Image.open(saved(photo, step=4.04)).info["step"] == 4.0625
+
+
+def test_error_is_that_of_rounding(photo: Image.Image) -> None:
+    sizes, errors = [], []
+    for step in (64, 32, 16, 4):
+        stream = saved(photo, step=step)
+        sizes.append(len(stream.getvalue()))
+        errors.append(error_of(stream, photo))
+        assert errors[-1] == pytest.approx(step / math.sqrt(12), rel=0.25)
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_contradictions_between_quality_and_payload(photo: Image.Image) -> None:
+    with pytest.raises(SdzOptionError, match=r"payload: this quality stores direct codes .found scalar, .*step"):
+        saved(photo, quality=100, payload="scalar")
+
+
+def test_the_denoiser_is_told_the_exact_noise(photo: Image.Image, model: toy_scalar.Model) -> None:
+    Image.open(saved(photo, step=21.0625)).load()
+    assert model.noise == pytest.approx(21.0625 / math.sqrt(12) * toy_scalar.CODE_STEP, rel=1e-12)
+    image = Image.open(saved(photo, colors=16))
+    image.load()
+    assert model.noise == pytest.approx(image.info["noise"] * toy_scalar.CODE_STEP)
+
+
+def test_target_size(photo: Image.Image, model: toy_scalar.Model) -> None:
+    for target in (1300, 2000, 3100):
+        model.encoded = 0
+        stream = saved(photo, target_size=target)
+        assert 0.97 * target <= len(stream.getvalue()) <= target
+        assert Image.open(stream).info["payload"] == "scalar"
+        assert model.encoded == 1
+    assert Image.open(saved(photo, target_size=10**6)).info["payload"] == "direct"
+    smallest = len(saved(photo, step=128).getvalue())
+    with pytest.raises(SdzOptionError, match=f"at least {smallest} bytes"):
+        saved(photo, target_size=smallest - 1)
+
+
+def test_preview_needs_the_prior_but_no_weights(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pillow_sdz.models import registry
+
+    stream = saved(photo, step=4)
+    monkeypatch.setattr(registry, "load", None)
+    image = Image.open(stream)
+    image.thumbnail((50, 38))
+    assert np.abs(np.asarray(image, float) - np.asarray(photo.resize((50, 38), Image.Resampling.BOX))).mean() < 8
+
+
+def test_without_torch(photo: Image.Image, tmp_path: Path, fresh_python: Any) -> None:
+    photo.save(tmp_path / "a.sdz", model="toy")
+    program = f"""
+sys.path.insert(0, {str(toy_scalar.__file__).rsplit("/", 1)[0]!r})
+import pytest, toy_scalar, pillow_sdz
+from PIL import Image
+
+toy_scalar.install(pytest.MonkeyPatch())
+image = Image.open("a.sdz")
+assert image.info["model"] == "toy-1" and image.info["step"] == 21.0
+image.thumbnail((40, 30))
+with Image.open("a.sdz") as again:
+    again.verify()
+assert "torch" not in sys.modules
+"""
+    fresh_python(toy_codec.NO_TORCH + program)
+
+
+def test_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
+    file = tmp_path / "a.sdz"
+    photo.save(file, model="toy")
+    shutil.rmtree(tmp_path / "models" / "toy")
+    short = toy_scalar.FINGERPRINT[:16]
+    message = rf"a\.sdz: .*not installed .found {short}, .*put the model's folder into"
+    with Image.open(file) as image:
+        assert (image.size, image.info["model"], image.info["step"]) == (photo.size, short, 21.0)
+        for _ in range(2):
+            with pytest.raises(SdzModelError, match=message):
+                image.load()
+        with pytest.raises(SdzModelError, match=message):
+            image.thumbnail((40, 30))
+    with Image.open(file) as image:
+        image.verify()
+
+
+def test_verify_checks_what_it_can_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
+    from pillow_sdz.container import build, parse
+    from pillow_sdz.reading import check_bodies
+
+    container = parse(saved(photo).getvalue())
+    shutil.rmtree(tmp_path / "models" / "toy")
+    check_bodies(container, "a.sdz")
+    container.layers = [b"\x01\x00" + container.layers[0][2:]]
+    for check in (lambda: check_bodies(container, "a.sdz"), lambda: Image.open(io.BytesIO(build(container)))):
+        with pytest.raises(SdzError, match="layer 1, step"):
+            check()
+
+
+def test_a_damaged_prior_shows_before_the_networks_work(
+    photo: Image.Image, tmp_path: Path, model: toy_scalar.Model
+) -> None:
+    (tmp_path / "models" / "toy" / "prior.i32").write_bytes(bytes(52))
+    with pytest.raises(SdzModelError, match="SHA-256"):
+        saved(photo)
+    assert model.encoded == 0
+    saved(photo, colors=16)
+
+
+def test_a_model_without_a_prior_keeps_its_ladder(photo: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / "models" / "toy" / "model.json"
+    fields = json.loads(path.read_text())
+    del fields["codes"]["prior"]
+    path.write_text(json.dumps(fields))
+    assert Image.open(saved(photo, quality=25)).info["colors"] == (43,)
+    assert Image.open(saved(photo, target_size=1000)).info["payload"] == "palette"
+    for keywords in ({"payload": "scalar"}, {"step": 21}):
+        with pytest.raises(SdzModelError, match="model toy-1 has no prior, which scalar payloads need"):
+            saved(photo, **keywords)
+
+
+def test_a_cut_file_has_no_layer_to_show(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(SdzError, match="layer"):
+        Image.open(io.BytesIO(saved(photo).getvalue()[:-1]))
+
+
+def test_the_decoder_checks_that_the_file_fits_the_model(photo: Image.Image) -> None:
+    import dataclasses
+
+    from pillow_sdz.container import parse
+
+    container = parse(saved(photo).getvalue())
+    container.header = dataclasses.replace(container.header, channels=4)
+    with pytest.raises(SdzModelError, match="does not fit its model toy-1"):
+        decoder.decode(container, file="a.sdz")
+
+
+def test_text_named_like_the_new_fact_survives(photo: Image.Image) -> None:
+    image = Image.open(saved(photo, text={"step": "one"}))
+    assert (image.info["step"], image.info["text:step"]) == (21.0, "one")
+    again = Image.open(saved(image))
+    assert again.info["text:step"] == "one"
+
+
+def test_command_line(photo: Image.Image, tmp_path: Path, capfdbinary: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo.save("a.png")
+    run = Run(capfdbinary, monkeypatch, real=True)
+    assert run("a.png", "--model", "toy", "--step", "12.5") == 0
+    assert run("--info", "a.sdz") == 0
+    assert "scalar, in steps of 12.5 codes" in run.out
+    assert run("--info", "--json", "a.sdz") == 0
+    found = json.loads(run.out)
+    assert (found["payload"], found["step"], found["model"]) == ("scalar", 12.5, "toy-1")
+    assert found["layers"][0]["entries"] is None
+    assert run("--test", "a.sdz") == 0
+    for options in (("--quality", "5"), ("--colors", "16"), ("--target-size", "5kB"), ("--payload", "direct")):
+        assert run("a.png", "--force", "--step", "12.5", *options) == 2
+    assert run("a.png", "--force", "--step", "3") == 2
+    shutil.rmtree(tmp_path / "models" / "toy")
+    assert run("--info", "a.sdz") == 0
+    assert run("--test", "a.sdz") == 4
+    assert toy_scalar.FINGERPRINT[:16] in run.err

@@ -1,0 +1,110 @@
+"""From a quality or a target size to a step."""
+
+from __future__ import annotations
+
+import math
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pillow_sdz import scalar_ladder
+from pillow_sdz.errors import SdzOptionError
+from pillow_sdz.ladder import Plan
+from pillow_sdz.limits import MAX_STEP, MIN_STEP
+from pillow_sdz.scalar_ladder import fit_target, plan_for_quality, plan_for_step
+
+VALUES = 24_576
+DIRECT_SIZE = 20_000
+
+
+def typical_size(plan: Plan) -> int:
+    """Bytes of Laplacian values of a standard deviation of 25 codes in uniform steps, near enough, and a header."""
+    if plan.step is None:
+        return DIRECT_SIZE
+    ratio = 25 / (plan.step / 16)
+    return 80 + round(VALUES / 8 * 0.8 * math.log2(1 + 2.5 * ratio))
+
+
+def test_steps_fall_with_quality() -> None:
+    plans = [plan_for_quality(quality) for quality in range(101)]
+    steps = [plan.step for plan in plans[:100]]
+    assert all(one is not None and other is not None and one > other for one, other in pairwise(steps))
+    assert {plan.payload for plan in plans[:100]} == {"scalar"}
+    assert plans[100] == Plan(())
+    assert MIN_STEP <= steps[99] <= steps[0] <= MAX_STEP  # type: ignore[operator]
+
+
+def test_the_default_and_the_corners() -> None:
+    for quality, step in (
+        (0, scalar_ladder.STEP_AT_ZERO),
+        (50, scalar_ladder.STEP_AT_DEFAULT),
+        (99, scalar_ladder.STEP_AT_FINEST),
+    ):
+        assert plan_for_quality(quality) == plan_for_step(step) == Plan((), round(16 * step))
+
+
+@pytest.mark.parametrize("quality", [-1, 101])
+def test_quality_beyond_its_range(quality: int) -> None:
+    with pytest.raises(SdzOptionError, match=f"quality: out of range .found {quality}, expected 0 to 100"):
+        plan_for_quality(quality)
+
+
+@pytest.mark.parametrize("target", [*range(1700, 10_000, 379)])
+def test_target_is_met_closely(target: int) -> None:
+    plan = fit_target(target, typical_size)
+    assert 0.97 * target <= typical_size(plan) <= target
+
+
+def test_sizes_are_asked_once_each_and_not_often() -> None:
+    for target in range(1700, 10_000, 1000):
+        asked: list[Plan] = []
+
+        def size_of(plan: Plan, asked: list[Plan] = asked) -> int:
+            asked.append(plan)
+            return typical_size(plan)
+
+        fit_target(target, size_of)
+        assert len(asked) == len(set(asked)) <= 9
+
+
+def test_large_targets() -> None:
+    largest = typical_size(Plan((), MIN_STEP))
+    assert fit_target(10**6, typical_size) == Plan(())
+    assert fit_target(DIRECT_SIZE, typical_size) == Plan(())
+    assert fit_target(DIRECT_SIZE - 1, typical_size) == Plan((), MIN_STEP)
+    assert fit_target(largest, typical_size) == Plan((), MIN_STEP)
+    assert fit_target(largest - 1, typical_size).step in range(MIN_STEP + 1, MIN_STEP + 4)
+
+
+def test_too_small_a_target_names_the_smallest_size() -> None:
+    smallest = typical_size(Plan((), MAX_STEP))
+    with pytest.raises(
+        SdzOptionError, match=rf"target_size: .*found {smallest - 1} bytes, expected at least {smallest} "
+    ):
+        fit_target(smallest - 1, typical_size)
+    assert typical_size(fit_target(smallest, typical_size)) == smallest
+
+
+@given(st.integers(500, 25_000), st.integers(0, 10**6))
+@settings(max_examples=150, deadline=None)
+def test_what_is_chosen_fits_even_where_sizes_jump(target: int, seed: int) -> None:
+    def size_of(plan: Plan) -> int:  # up to 15 % above or below, without any order
+        return round(typical_size(plan) * random.Random(f"{plan} {seed}").uniform(0.85, 1.15))
+
+    try:
+        plan = fit_target(target, size_of)
+    except SdzOptionError:
+        assert size_of(Plan((), MAX_STEP)) > target
+    else:
+        assert size_of(plan) <= target
+
+
+def test_finer_steps_are_tried_where_sizes_jump() -> None:
+    def size_of(plan: Plan) -> int:  # three steps do not fit although they are coarser than some that do
+        step = plan.step or 0
+        return 990 if 300 <= step < 400 else 1100 if 400 <= step < 403 else 500 if step >= 403 else 2000
+
+    assert fit_target(1000, size_of).step in range(300, 400)

@@ -1,7 +1,7 @@
 """Table-driven asymmetric numeral systems (rANS, Duda 2013): symbols to 16-bit words and back, in whole numbers.
 
-One or many *lanes*, each a state of 32 bits, share one stream of words. Symbol i of a batch belongs to lane i modulo the
-number of lanes. A single lane runs in plain Python, many lanes run at once in numpy; the bytes are the same.
+One or many *lanes*, each a state of 32 bits, share one stream of words. Symbol i of a batch belongs to lane i modulo
+the number of lanes. A single lane runs in plain Python, many lanes run at once in numpy; the bytes are the same.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pillow_sdz.errors import SdzFormatError
 from pillow_sdz.prior_tables import PRECISION, SYMBOLS, tables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 LOWEST: Final = 1 << 16
@@ -55,13 +57,10 @@ class AnsEncoder:
 
     def finish(self) -> bytes:
         """The states of the lanes, then the words, all little-endian."""
-        if self._lanes == 1:
-            states, words = self._single()
-        else:
-            states, words = self._many()
+        states, words = self._single() if self._lanes == 1 else self._many()
         return np.array(states, "<u4").tobytes() + words.astype("<u2").tobytes()
 
-    def _single(self) -> tuple[list[int], NDArray[np.int64]]:
+    def _single(self) -> tuple[Sequence[int] | NDArray[np.int64], NDArray[np.int64]]:
         state, words = LOWEST, []
         at = np.concatenate(self._batches)[::-1] if self._batches else np.zeros(0, np.int64)
         frequencies, starts = tables().frequency[at].tolist(), tables().start[at].tolist()

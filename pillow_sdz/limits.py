@@ -41,6 +41,10 @@ MIN_STEP: Final = 64
 MAX_STEP: Final = 2048
 """Largest step of a scalar payload, in sixteenths of a code: 128 codes, half of their range."""
 
+MAX_SCALAR_VALUES: Final = 1 << 25
+"""Most latent values of a scalar payload: a value can cost a thousandth of a bit, so that its bytes bound no work. At
+factor 8 and 8 channels this is the largest picture."""
+
 MAX_SECTION_BYTES: Final = (1 << 28) - 1
 """Longest section body: its length is a varint of at most four bytes of seven bits."""
 

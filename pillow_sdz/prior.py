@@ -142,7 +142,7 @@ class Prior:
         self, network: int, group: int, shared: NDArray[np.float64], context: NDArray[np.float64],
         own: NDArray[np.float64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
-        """Mean in 256ths of a code (less 128) and 256 * log2 of the scale in codes, of a group's channels, (n, size) each.
+        """Mean (256ths of a code, less 128) and scale (256 * log2, in codes) of a group's channels, (n, size) each.
 
         Args:
             network, group: which network, which group.

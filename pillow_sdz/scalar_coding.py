@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from pillow_sdz.passes import Pass
     from pillow_sdz.prior import Prior
 
-MIN_STEP: Final = 64
-"""Smallest step in sixteenths of a code."""
-
-MAX_STEP: Final = 2048
-"""Largest step in sixteenths of a code."""
-
 LARGEST_VALUE: Final = 1 << 15
 """Quantised values are smaller than this in size; three digits of six bits hold any of them."""
 
@@ -37,7 +31,8 @@ _DIGITS: Final = (12, 6, 0)
 
 def quantise(targets: NDArray[np.float32], step: int) -> NDArray[np.int16]:
     """Round codes less 128, (h, w, C), to multiples of ``step`` sixteenths of a code; returns the multiples."""
-    return np.rint(targets * np.float32(16 / step)).astype(np.int16)
+    multiples: NDArray[np.int16] = np.rint(targets * np.float32(16 / step)).astype(np.int16)
+    return multiples
 
 
 def to_codes(values: NDArray[np.int16], step: int) -> NDArray[np.uint8]:
@@ -47,7 +42,8 @@ def to_codes(values: NDArray[np.int16], step: int) -> NDArray[np.uint8]:
 
 def centred(values: NDArray[np.int64], step: int) -> NDArray[np.int64]:
     """The codes less 128 that multiples stand for."""
-    return np.clip((values * step + 8) >> 4, -128, 127)
+    codes: NDArray[np.int64] = np.clip((values * step + 8) >> 4, -128, 127)
+    return codes
 
 
 class Walk:
@@ -95,7 +91,7 @@ def encode(values: NDArray[np.int16], step: int, prior: Prior) -> bytes:
         step: 64 to 2048 sixteenths of a code.
         prior: the model's.
     """
-    walk = Walk(values.shape, step, prior)  # type: ignore[arg-type]
+    walk = Walk(values.shape, step, prior)
     flat = values.reshape(-1, values.shape[2]).astype(np.int64)
     walk.known[:-1] = centred(flat, step)
     encoder = AnsEncoder(lanes_for(values.size))

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from pillow_sdz import limits
-from pillow_sdz.errors import SdzFormatError, SdzModelError
+from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzModelError
 from pillow_sdz.structs import SCALAR_HEAD, build_box, parse_box
 
 if TYPE_CHECKING:
@@ -56,6 +56,19 @@ def read_step(body: bytes, header: Header, *, file: str = "<bytes>") -> int:
     return step
 
 
+def check_values(count: int, *, file: str | None = None) -> None:
+    """Check the number of latent values against `limits.MAX_SCALAR_VALUES`.
+
+    Raises:
+        SdzLimitError: there are more.
+    """
+    if count > limits.MAX_SCALAR_VALUES:
+        raise SdzLimitError(
+            "the latent is too large for a scalar payload", file=file, field="latent", found=f"{count} values",
+            expected=f"at most {limits.MAX_SCALAR_VALUES}", remedy="save with payload='palette' or a smaller picture",
+        )  # fmt: skip
+
+
 def noise_field(step: int) -> int:
     """What the header's noise field says for a step: its rms rounding error in quarters of a code.
 
@@ -92,11 +105,13 @@ def encode_scalar(targets: NDArray[np.float32], step: int, prior: Prior) -> byte
 
     Raises:
         ValueError: the step is out of range.
+        SdzLimitError: more values than a scalar payload may have.
     """
     from pillow_sdz import scalar_coding
 
     if not limits.MIN_STEP <= step <= limits.MAX_STEP:
         raise ValueError(f"the format cannot hold a step of {step} sixteenths of a code")
+    check_values(targets.size)
     stream = scalar_coding.encode(scalar_coding.quantise(targets, step), step, prior)
     return build_box(SCALAR_HEAD, step=step) + stream
 
@@ -117,9 +132,11 @@ def decode_scalar(
 
     Raises:
         SdzFormatError: the body is damaged.
+        SdzLimitError: more values than a scalar payload may have.
         SdzModelError: there is no model.
     """
     step = read_step(body, header, file=file)
+    check_values(math.prod(header.latent_shape), file=file)
     if prior_lookup is None:
         raise SdzModelError(
             "the layer is coded with the model's prior, and no model is at hand", file=file, field=FIELD,

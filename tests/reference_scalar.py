@@ -1,4 +1,4 @@
-"""The scalar payload read as `spec/sdz.md`, sections 3.10 and 3.11, describes it, one number at a time, in Python's integers.
+"""The scalar payload read as `spec/sdz.md`, sections 3.10 and 3.11, describes it, one number at a time.
 
 Nothing is shared with the package. Slow and without checks; only for comparison.
 """

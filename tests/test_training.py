@@ -39,11 +39,18 @@ in_channels = 4
 block_out_channels = [8, 12]
 layers_per_block = [1, 1]
 time_channels = 8
+[model.prior]
+groups = 2
+wide = 16
+deep = 8
 [data]
 held_out = 1
 exclude = ["retina"]
 [stages.autoencoder]
 train = { encoder = 1.0, decoder = 1.0 }
+bottleneck = "palette"
+optimiser = "adam"
+text = 0.0
 seed = 1
 steps = 20
 crop = 128
@@ -59,31 +66,65 @@ noise = 0.3
 noise_most = 0.3
 entries = [8, 64]
 vgg_crop = 64
+vgg_pictures = 2
 log_every = 5
+save_every = 5
 evaluate_every = 5
+evaluate_at = 16
 losses = { l1 = 1.0, ssim = 0.25 }
 [stages.denoiser]
 after = "autoencoder"
-train = { unet = 1.0, decoder = 0.5 }
+train = { unet = 1.0, decoder = 0.5, prior = 1.0 }
+bottleneck = "steps"
+optimiser = "muon"
 seed = 2
 steps = 4
 crop = 128
 photos = 1
 crops = 2
+text = 0.5
 learning_rate = 1e-3
 warmup = 1
 weight_decay = 0.0
 clip = 1.0
 average = 0.5
-clean = 0.0
-noise = 0.0
-noise_most = 0.3
-entries = [8, 64]
+code_steps = [[10.0, 30.0], [4.0, 60.0]]
+rate_weight = 0.5
+rate_ramp = [0, 2, 0.1]
+rate_step = 20.0
+rate_power = 1.0
 latent_weight = 0.1
 vgg_crop = 64
+vgg_pictures = 1
 log_every = 1
+save_every = 4
 evaluate_every = 4
+evaluate_at = 20
 losses = { l1 = 1.0, ssim = 0.25 }
+[stages.prior]
+after = "denoiser"
+train = { prior = 1.0 }
+bottleneck = "rounded"
+optimiser = "adam"
+seed = 3
+steps = 30
+crop = 128
+photos = 2
+crops = 1
+text = 0.0
+learning_rate = 1e-2
+warmup = 1
+weight_decay = 0.0
+clip = 1.0
+average = 0.5
+code_steps = [[10.0, 30.0]]
+vgg_crop = 64
+vgg_pictures = 1
+log_every = 10
+save_every = 30
+evaluate_every = 30
+evaluate_at = 20
+losses = { l1 = 1.0 }
 """
 
 
@@ -148,12 +189,17 @@ def test_second_stage_and_export_give_a_model_that_saves_and_opens(
     frozen = [n for n in before if n.startswith("average.vae.encoder.")]
     assert frozen
     assert all(torch.equal(before[n], after[n]) for n in frozen)
+    assert train(workshop, "whole", stage="prior").wait(300) == 0
+    rows = [json.loads(line) for line in (trained / "prior.jsonl").read_text().splitlines()]
+    rates = [row["bpp"] for row in rows if "bpp" in row]
+    assert len(rates) == 3
+    assert rates[-1] < rates[0], "the prior is to learn"
 
     sources = workshop / "sources.csv"
     sources.write_text("file,source,licence\nastronaut.png,NASA,public domain\n")
     folder = workshop / "models" / "small-3"
     subprocess.run(
-        [sys.executable, TOOLS / "export.py", trained / "denoiser.safetensors", "--photos", workshop / "photos",
+        [sys.executable, TOOLS / "export.py", trained / "prior.safetensors", "--photos", workshop / "photos",
          "--sources", sources, "-o", folder],
         check=True, timeout=300,
     )  # fmt: skip
@@ -163,7 +209,7 @@ def test_second_stage_and_export_give_a_model_that_saves_and_opens(
     file = io.BytesIO()
     astronaut.save(file, "SDZ", model="small")
     with Image.open(file) as opened:
-        assert opened.info["model"] == "small-3"
+        assert (opened.info["model"], opened.info["payload"]) == ("small-3", "scalar")
         decoded = np.asarray(opened, float)
     assert decoded.shape == (512, 512, 3)
     untrained = np.abs(np.asarray(astronaut, float).mean((0, 1)) - np.asarray(astronaut, float)).mean()
@@ -181,6 +227,67 @@ def test_mistakes_are_named(workshop: Path, tmp_path: Path, arguments: list[str]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert process.returncode != 0
     assert message in process.stderr
+
+
+def test_winograd_and_its_gradients_equal_plain_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from winograd import FrozenConvolution, _Trained
+
+    torch.manual_seed(0)
+    for height, width in ((8, 8), (5, 7), (1, 3)):
+        x = torch.randn(2, 6, height, width).to(memory_format=torch.channels_last).requires_grad_()
+        weight = torch.randn(10, 6, 3, 3, requires_grad=True)
+        plain = torch.nn.functional.conv2d(x, weight, padding=1)
+        upstream = torch.randn_like(plain)
+        expected = torch.autograd.grad(plain, (x, weight), upstream)
+        ours = _Trained.apply(x, weight)
+        torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-4)
+        for a, b in zip(torch.autograd.grad(ours, (x, weight), upstream), expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+        frozen = FrozenConvolution(weight.detach())(x)
+        torch.testing.assert_close(torch.autograd.grad(frozen, x, upstream)[0], expected[0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(20, 70), (70, 20), (16, 16)])
+def test_muon_steps_are_orthogonal(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from muon import Muon, orthogonal
+
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+    assert values.min() > 0.4
+    assert values.max() < 1.3
+    weight, gain = torch.nn.Parameter(torch.zeros(shape)), torch.nn.Parameter(torch.zeros(5))
+    optimiser = Muon([{"params": [weight, gain], "lr": 0.1}])
+    weight.grad, gain.grad = torch.randn(shape), torch.ones(5)
+    optimiser.step()
+    torch.testing.assert_close(gain.detach(), torch.full((5,), -0.1))
+    assert 0.01 < float(weight.detach().square().mean().sqrt()) < 0.03
+
+
+def test_the_prior_in_whole_numbers_agrees_with_the_trained_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bits that training counts are those that files take."""
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from integers import prior_bytes
+    from pillow_sdz import scalar_coding
+    from pillow_sdz.prior import Prior, PriorShape
+    from prior import LatentPrior
+
+    torch.manual_seed(0)
+    trained = LatentPrior(4, groups=2, wide=16, deep=12)
+    for network in trained.networks:
+        for layer in network.out:
+            torch.nn.init.normal_(layer.weight, 0, 0.02)
+    shape = PriorShape(4, 2, 16, 12)
+    rough = np.random.default_rng(0).laplace(0, 12, (48, 64, 4))
+    step = 160
+    values = scalar_coding.quantise(np.clip(rough + np.roll(rough, 1, 1), -128, 127).astype(np.float32), step)
+    codes = torch.from_numpy(scalar_coding.to_codes(values, step).astype(np.float32)) - 128
+    with torch.no_grad():
+        expected = float(trained(codes.permute(2, 0, 1)[None], torch.tensor([step / 16])))
+    prior = Prior.from_bytes(prior_bytes(trained, shape), shape, file="prior")
+    found = 8 * len(scalar_coding.encode(values, step, prior))
+    assert abs(found / expected - 1) < 0.02
 
 
 def test_fast_operations_equal_plain_autograd(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from pillow_sdz.container import VERSION, parse
 from pillow_sdz.reading import read_codes
 
 FOLDER = Path(__file__).parent.parent / "tests" / "vectors" / f"v{VERSION}"
-INFO = ("model", "fingerprint", "payload", "colors", "layers", "steps", "noise")
+INFO = ("model", "fingerprint", "payload", "colors", "step", "layers", "steps", "noise")
 
 
 def samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:

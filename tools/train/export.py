@@ -9,6 +9,7 @@ with the fingerprint, the preview matrix (fitted on some of the photos) and the 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -23,10 +24,12 @@ from torch import Tensor
 
 from codec import SCHEDULER, Average, Codec, load_checkpoint
 from data import evaluation_crops, split_photos
+from integers import prior_bytes
 from pillow_sdz.codes import to_codes
 from pillow_sdz.models.fingerprint import fingerprint
-from pillow_sdz.models.manifest import CodeMapping, read_manifest
+from pillow_sdz.models.manifest import PRIOR_NAME, CodeMapping, PriorFile, read_manifest
 from pillow_sdz.preview import binomial, fit_matrix
+from pillow_sdz.prior import PriorShape
 
 LICENCE = "Apache-2.0"
 
@@ -92,11 +95,19 @@ def main(checkpoint: Path, photos: Path, table: Path | None, output: Path) -> No
     codec = Codec(model)
     average = Average(codec, 0.0)
     load_checkpoint(checkpoint, codec, average, None)
+    if average.codec.prior is not None:
+        sizes = model["prior"]
+        file = prior_bytes(average.codec.prior, PriorShape(model["vae"]["latent_channels"], **sizes))
+        prior = PriorFile(**sizes, sha256=hashlib.sha256(file).hexdigest())
+        output.mkdir(parents=True, exist_ok=True)
+        (output / PRIOR_NAME).write_bytes(file)
+    else:
+        prior = None
     codec = average.codec.half().float()  # what is measured below is what the float16 files hold
     channels = model["vae"]["latent_channels"]
     factor = codec.vae.spatial_compression_ratio
     split = split_photos(photos, data["held_out"], tuple(data["exclude"]))
-    mapping = CodeMapping(codec.step, codec.bound, channels, factor)
+    mapping = CodeMapping(codec.step, codec.bound, channels, factor, prior=prior)
     tensors = {f"vae.{k}": v for k, v in codec.vae.state_dict().items()} | {
         f"unet.{k}": v for k, v in codec.unet.state_dict().items()
     }

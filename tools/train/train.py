@@ -53,11 +53,13 @@ def palettise_codes(codec: Codec, latents: Tensor, stage: dict[str, Any], genera
 
 def forward(
     codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
-) -> tuple[Tensor, Tensor, dict[str, float]]:
-    """Picture -> decoded picture, the loss of the latent, and what to log, through the stage's bottleneck."""
+) -> tuple[Tensor | None, Tensor, dict[str, float]]:
+    """Picture -> decoded picture (None where the stage needs none), the loss of the latent, and what to log."""
     if stage["bottleneck"] == "palette":
         decoded, loss = _through_palette(codec, pictures, stage, generator)
         return decoded, loss, {}
+    if stage["bottleneck"] == "rounded":
+        return _prior_alone(codec, pictures, stage, generator)
     return _through_steps(codec, pictures, stage, generator)
 
 
@@ -84,6 +86,17 @@ def _through_palette(
     denoised = codec.denoise(quantised, error)
     relative = (denoised - latents).square().mean((1, 2, 3)) / error.square().clamp(min=1e-6)
     return codec.decode(denoised), penalty + stage["latent_weight"] * relative.mean()
+
+
+def _prior_alone(
+    codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
+) -> tuple[None, Tensor, dict[str, float]]:
+    """The bits of really rounded latents: what files cost, once the autoencoder is settled."""
+    latents = _encode(codec, pictures, stage)
+    step = draw_steps(len(pictures), stage, generator).to(latents)
+    values = codec.to_codes(codec.quantise(latents, step)).round()
+    rate = (codec.prior(values, step) / (pictures.shape[2] * pictures.shape[3])).mean()
+    return None, rate, {"bpp": float(rate.detach())}
 
 
 def _through_steps(
@@ -116,7 +129,7 @@ def rate_weight(step: int, stage: dict[str, Any]) -> float:
     """The stage's weight of the rate; with a ramp (first step, last step, share at its start) it grows to that."""
     first, last, share = stage.get("rate_ramp", (0, 1, 1.0))
     progress = min(1.0, max(0.0, (step - first) / (last - first)))
-    return float(stage["rate_weight"] * (share + (1 - share) * progress))
+    return float(stage.get("rate_weight", 1.0) * (share + (1 - share) * progress))
 
 
 def draw_steps(count: int, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
@@ -245,12 +258,14 @@ def main(
             for group in optimiser.param_groups:
                 group["lr"] = group["share"] * learning_rate(step, plan)
             with autocast(device):
-                decoded, latent_loss, latent_terms = forward(codec, pictures, plan | {"rate": rate_weight(step, plan)}, generator)
-                total, terms = loss(pictures, decoded, step, generator)
+                decoded, total, terms = forward(codec, pictures, plan | {"rate": rate_weight(step, plan)}, generator)
+                terms["latent"] = float(total.detach())
+                if decoded is not None:
+                    distance, more = loss(pictures, decoded, step, generator)
+                    total, terms = total + distance, terms | more
             optimiser.zero_grad(set_to_none=True)
-            (total + latent_loss).backward()
+            total.backward()
             terms["gradient"] = float(torch.nn.utils.clip_grad_norm_(trained, plan["clip"]))
-            terms |= {"latent": float(latent_loss.detach()), **latent_terms}
             if math.isfinite(terms["gradient"]):
                 optimiser.step()
             step += 1

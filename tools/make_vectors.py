@@ -33,7 +33,7 @@ def samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
     rgba.putalpha(alpha)
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
     return {
-        "default": (coffee, {}),
+        "default": (coffee, {"colors": 82}),
         "small_palette": (coffee, {"colors": 5, "effort": 0}),
         "fast": (coffee, {"colors": 64, "effort": 1}),
         "two_layers": (coffee, {"colors": (24, 9)}),
@@ -41,12 +41,17 @@ def samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
         "direct": (coffee, {"payload": "direct"}),
         "rgba_with_metadata": (
             rgba,
-            {"text": {"Title": "Coffee \u2615"}, "xmp": xmp, "icc_profile": bytes(range(200))},
+            {"colors": 82, "text": {"Title": "Coffee \u2615"}, "xmp": xmp, "icc_profile": bytes(range(200))},
         ),
-        "grey": (coffee.convert("L"), {"quality": 20, "steps": 3}),
-        "grey_alpha": (rgba.convert("LA"), {"quality": 60}),
-        "one_pixel": (coffee.crop((0, 0, 1, 1)), {}),
-        "wide": (coffee.crop((0, 50, 150, 51)), {}),
+        "grey": (coffee.convert("L"), {"colors": 13, "steps": 3}),
+        "grey_alpha": (rgba.convert("LA"), {"colors": (82, 4)}),
+        "one_pixel": (coffee.crop((0, 0, 1, 1)), {"payload": "direct"}),
+        "wide": (coffee.crop((0, 50, 150, 51)), {"colors": 6}),
+        "scalar": (coffee, {}),
+        "scalar_fine": (coffee, {"step": 4.0}),
+        "scalar_coarse": (rgba, {"step": 128.0, "text": {"Title": "Coffee \u2615"}}),
+        "scalar_one_pixel": (coffee.crop((0, 0, 1, 1)), {}),
+        "scalar_wide": (coffee.crop((0, 50, 150, 51)).convert("L"), {"quality": 20}),
     }
 
 
@@ -62,7 +67,7 @@ def main() -> None:
         data = (folder / "file.sdz").read_bytes()
         np.save(folder / "codes.npy", read_codes(parse(data), name))
         with Image.open(folder / "file.sdz") as opened:
-            expected = {key: opened.info[key] for key in INFO} | {"size": opened.size, "mode": opened.mode}
+            expected = {key: opened.info[key] for key in INFO if key in opened.info} | {"size": opened.size, "mode": opened.mode}
         (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
         click.echo(f"{name}: {len(data)} bytes")
 

@@ -35,8 +35,8 @@ MIN_ENTRIES: Final = 2
 MAX_ENTRIES: Final = 4096
 """Most palette entries, so that an index takes at most 12 bits."""
 
-MIN_STEP: Final = 64
-"""Smallest step of a scalar payload, in sixteenths of a code: 4 codes. Below it direct codes are hardly larger."""
+MIN_STEP: Final = 16
+"""Smallest step of a scalar payload, in sixteenths of a code: one code, which loses no more than direct codes do."""
 
 MAX_STEP: Final = 2048
 """Largest step of a scalar payload, in sixteenths of a code: 128 codes, half of their range."""

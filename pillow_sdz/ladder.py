@@ -55,7 +55,7 @@ class Plan:
 
     Attributes:
         colors: palette entries of each layer, most important first; empty for other payloads.
-        step: step of a scalar payload in sixteenths of a code, 64 to 2048; None for other payloads.
+        step: step of a scalar payload in sixteenths of a code, 16 to 2048; None for other payloads.
     """
 
     colors: tuple[int, ...]

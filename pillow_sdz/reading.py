@@ -51,7 +51,7 @@ def describe(container: Container, file_bytes: int, file: str) -> dict[str, Any]
 
 
 def read_code_step(container: Container, file: str) -> float | None:
-    """The quantiser's step of a scalar payload in codes, 4.0 to 128.0, or None for other payloads.
+    """The quantiser's step of a scalar payload in codes, 1.0 to 128.0, or None for other payloads.
 
     Raises:
         SdzFormatError: it is damaged.

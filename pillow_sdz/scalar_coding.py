@@ -88,7 +88,7 @@ def encode(values: NDArray[np.int16], step: int, prior: Prior) -> bytes:
 
     Args:
         values: (h, w, C).
-        step: 64 to 2048 sixteenths of a code.
+        step: 16 to 2048 sixteenths of a code.
         prior: the model's.
     """
     walk = Walk(values.shape, step, prior)

@@ -67,7 +67,7 @@ def plan_for_quality(quality: int) -> Plan:
 
 
 def plan_for_step(step: float) -> Plan:
-    """Return the plan of a step in codes, 4.0 to 128.0, rounded to sixteenths of a code.
+    """Return the plan of a step in codes, 1.0 to 128.0, rounded to sixteenths of a code.
 
     >>> plan_for_step(4.04).step
     65

@@ -37,7 +37,7 @@ def read_step(body: bytes, header: Header, *, file: str = "<bytes>") -> int:
         file: name for error messages.
 
     Returns:
-        The step in sixteenths of a code, 64 to 2048.
+        The step in sixteenths of a code, 16 to 2048.
 
     Raises:
         SdzFormatError: the body ends too early, or its step is out of range or contradicts the header's noise.
@@ -75,10 +75,10 @@ def noise_field(step: int) -> int:
     ``step / 16 / sqrt(12) * 4``, rounded; in whole numbers, so that every writer and reader finds the same.
 
     Args:
-        step: in sixteenths of a code, 64 to 2048.
+        step: in sixteenths of a code, 16 to 2048.
 
     Returns:
-        5 to 148.
+        1 to 148.
 
     >>> [noise_field(step) for step in (64, 336, 2048)]
     [5, 24, 148]
@@ -100,7 +100,7 @@ def encode_scalar(targets: NDArray[np.float32], step: int, prior: Prior) -> byte
 
     Args:
         targets: shape (h, w, C), codes less 128, not rounded; see `pillow_sdz.codes.to_targets`.
-        step: in sixteenths of a code, 64 to 2048.
+        step: in sixteenths of a code, 16 to 2048.
         prior: the model's.
 
     Raises:

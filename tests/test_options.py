@@ -63,7 +63,7 @@ def test_sequences_of_colors_become_tuples():
         ("payload", ("", "raw", 0, "Direct")),
         ("effort", (-1, 10, 4.5, True)),
         ("target_size", (0, -5, 5e3, "5kB", True)),
-        ("step", (3.9, 128.01, 0, -4, float("nan"), float("inf"), "21", True, (21,), 5j)),
+        ("step", (0.9, 128.01, 0, -4, float("nan"), float("inf"), "21", True, (21,), 5j)),
     ],
 )
 def test_wrong_values(name, values):

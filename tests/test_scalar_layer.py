@@ -67,7 +67,7 @@ def test_steps_out_of_range(step: int) -> None:
     with pytest.raises(ValueError, match="step of"):
         encode_scalar(targets(), step, toy_scalar.PRIOR)
     body = step.to_bytes(2, "little") + body_for()[2:]
-    with pytest.raises(SdzFormatError, match=rf"a\.sdz: layer 1, step: .*found {step}, expected 64 to 2048"):
+    with pytest.raises(SdzFormatError, match=rf"a\.sdz: layer 1, step: .*found {step}, expected 16 to 2048"):
         read_step(body, head_for(), file="a.sdz")
 
 

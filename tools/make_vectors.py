@@ -67,7 +67,10 @@ def main() -> None:
         data = (folder / "file.sdz").read_bytes()
         np.save(folder / "codes.npy", read_codes(parse(data), name))
         with Image.open(folder / "file.sdz") as opened:
-            expected = {key: opened.info[key] for key in INFO if key in opened.info} | {"size": opened.size, "mode": opened.mode}
+            expected = {key: opened.info[key] for key in INFO if key in opened.info} | {
+                "size": opened.size,
+                "mode": opened.mode,
+            }
         (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
         click.echo(f"{name}: {len(data)} bytes")
 

@@ -83,7 +83,7 @@ def main(paths: tuple[Path, ...], model: str, colors: str) -> None:
     latents = []
     for path in files(paths):
         with Image.open(path) as picture:
-            latents.append(networks.encode(np.asarray(picture.convert("RGB")), DEFAULT_TILE))
+            latents.append(networks.encode(np.array(picture.convert("RGB")), DEFAULT_TILE))
     positions = sum(z.shape[0] * z.shape[1] for z in latents)
     click.echo(
         f"{manifest.full_name}: {len(latents)} pictures, {positions} positions of {latents[0].shape[2]} channels"

@@ -23,6 +23,9 @@ def exif(orientation=6):
     return data
 
 
+FACTS = set(BOOKKEEPING) - {"step"}  # the toy codec writes palettes, which have no step
+
+
 @pytest.fixture(autouse=True)
 def toy(monkeypatch):
     return toy_codec.install(monkeypatch)
@@ -68,7 +71,7 @@ def test_from_other_formats(image, kind):
     assert again.info["icc_profile"] == ICC
     assert again.info["xmp"] == XMP
     assert again.getexif()[ORIENTATION] == 6
-    assert set(again.info) == {"icc_profile", "exif", "xmp", *BOOKKEEPING}
+    assert set(again.info) == {"icc_profile", "exif", "xmp", *FACTS}
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG", "AVIF"])
@@ -91,7 +94,7 @@ def test_what_info_holds_survives(full):
 @pytest.mark.parametrize("nothing", [None, b""])
 def test_dropped_on_request(full, nothing):
     again = through(full, icc_profile=nothing, exif=nothing, xmp=nothing, text={})
-    assert set(again.info) == set(BOOKKEEPING)
+    assert set(again.info) == FACTS
     assert len(again.getexif()) == 0
     assert "Title" not in through(full, text=None).info
     assert "exif" not in through(full, exif=Image.Exif()).info
@@ -178,7 +181,7 @@ def test_tiff_and_tga_compression_is_no_text(image):
     for kind in ("TIFF", "TGA"):
         source = through(image, kind, compression="tga_rle" if kind == "TGA" else "tiff_lzw")
         assert "compression" in source.info
-        assert set(through(source).info) == set(BOOKKEEPING)
+        assert set(through(source).info) == FACTS
 
 
 def test_raw_profiles_of_imagemagick(image):
@@ -187,7 +190,7 @@ def test_raw_profiles_of_imagemagick(image):
     texts.add_text("Raw profile type exif", f"\nexif\n{len(raw):8}\n" + raw.hex() + "\n")
     again = through(through(image, "PNG", pnginfo=texts))
     assert again.getexif()[ORIENTATION] == 6
-    assert set(again.info) == {"exif", *BOOKKEEPING}
+    assert set(again.info) == {"exif", *FACTS}
     image.info["Raw profile type exif"] = "\nexif\n 9\nnot hexadecimal"
     with pytest.warns(UserWarning, match="cannot be kept"):
         assert "exif" not in through(image).info
@@ -230,7 +233,7 @@ def test_texts_of_info_that_cannot_be_stored(image):
     with pytest.warns(UserWarning, match="cannot be stored") as caught:
         again = through(image)
     assert len(caught) == 3
-    assert set(again.info) == {"good", *BOOKKEEPING}
+    assert set(again.info) == {"good", *FACTS}
 
 
 def test_too_much_metadata(image):

@@ -121,13 +121,13 @@ def test_manifests_that_are_not_json_objects(copy: Path, text: str) -> None:
 
 
 def test_palettes_of_a_model_are_checked(copy: Path) -> None:
-    data = bytes(range(32))
+    data = bytes(range(64))
     (copy / "palettes").mkdir()
     (copy / "palettes" / "7.u8").write_bytes(data)
     listed = {"number": 7, "entries": 8, "sha256": hashlib.sha256(data).hexdigest()}
     edit(copy, lambda fields: fields["codes"].update(palettes=[listed]))
     manifest = read_manifest(copy)
-    np.testing.assert_array_equal(manifest.palette(7), np.frombuffer(data, np.uint8).reshape(8, 4))
+    np.testing.assert_array_equal(manifest.palette(7), np.frombuffer(data, np.uint8).reshape(8, 8))
     with pytest.raises(SdzModelError, match=r"no such palette \(found 8, expected 7\)"):
         manifest.palette(8)
     (copy / "palettes" / "7.u8").write_bytes(data[:-1] + b"x")

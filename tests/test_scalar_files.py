@@ -17,6 +17,7 @@ from PIL import Image, ImageFile
 
 from pillow_sdz import decoder
 from pillow_sdz.errors import SdzError, SdzModelError, SdzOptionError
+from pillow_sdz.scalar_ladder import STEP_AT_DEFAULT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,10 +47,14 @@ def error_of(stream: io.BytesIO, image: Image.Image) -> float:
 def test_scalar_is_the_default_of_a_model_with_a_prior(photo: Image.Image) -> None:
     with Image.open(saved(photo)) as image:
         assert (image.info["payload"], image.info["colors"], image.info["layers"]) == ("scalar", (), 1)
-        assert (image.info["step"], image.info["steps"]) == (21.0, 1)
+        assert (image.info["step"], image.info["steps"]) == (STEP_AT_DEFAULT, 1)
         assert type(image.info["step"]) is float
-        assert image.info["noise"] == pytest.approx(21 / math.sqrt(12), abs=0.125)
-    assert saved(photo, payload="scalar").getvalue() == saved(photo, step=21).getvalue() == saved(photo).getvalue()
+        assert image.info["noise"] == pytest.approx(STEP_AT_DEFAULT / math.sqrt(12), abs=0.125)
+    assert (
+        saved(photo, payload="scalar").getvalue()
+        == saved(photo, step=STEP_AT_DEFAULT).getvalue()
+        == saved(photo).getvalue()
+    )
 
 
 def test_other_payloads_when_asked_for(photo: Image.Image) -> None:
@@ -125,7 +130,7 @@ from PIL import Image
 
 toy_scalar.install(pytest.MonkeyPatch())
 image = Image.open("a.sdz")
-assert image.info["model"] == "toy-1" and image.info["step"] == 21.0
+assert image.info["model"] == "toy-1" and image.info["step"] == 23.25
 image.thumbnail((40, 30))
 with Image.open("a.sdz") as again:
     again.verify()
@@ -141,7 +146,7 @@ def test_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
     short = toy_scalar.FINGERPRINT[:16]
     message = rf"a\.sdz: .*not installed .found {short}, .*put the model's folder into"
     with Image.open(file) as image:
-        assert (image.size, image.info["model"], image.info["step"]) == (photo.size, short, 21.0)
+        assert (image.size, image.info["model"], image.info["step"]) == (photo.size, short, STEP_AT_DEFAULT)
         for _ in range(2):
             with pytest.raises(SdzModelError, match=message):
                 image.load()
@@ -205,7 +210,7 @@ def test_the_decoder_checks_that_the_file_fits_the_model(photo: Image.Image) -> 
 
 def test_text_named_like_the_new_fact_survives(photo: Image.Image) -> None:
     image = Image.open(saved(photo, text={"step": "one"}))
-    assert (image.info["step"], image.info["text:step"]) == (21.0, "one")
+    assert (image.info["step"], image.info["text:step"]) == (STEP_AT_DEFAULT, "one")
     again = Image.open(saved(image))
     assert again.info["text:step"] == "one"
 

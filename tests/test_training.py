@@ -170,10 +170,9 @@ def test_killed_and_resumed_gives_the_same_result(workshop: Path, trained: Path)
 
 def test_it_learns_and_logs(trained: Path) -> None:
     rows = [json.loads(line) for line in (trained / "autoencoder.jsonl").read_text().splitlines()]
-    losses = [row["l1"] for row in rows if "l1" in row]
     assert [row["step"] for row in rows if "l1" in row] == [5, 10, 15, 20]
-    assert losses[-1] < losses[0]
-    assert all(row["held_out"]["psnr"] > 5 for row in rows if "held_out" in row)
+    scores = [row["held_out"]["psnr"] for row in rows if "held_out" in row]  # the same pictures each time
+    assert scores[-1] > scores[0] > 5
 
 
 def test_second_stage_and_export_give_a_model_that_saves_and_opens(

@@ -36,7 +36,6 @@ SCALE_START: Final = 3 * 256
 
 LARGEST_HIDDEN: Final = (1 << 15) - 1
 LARGEST_WEIGHT: Final = 1 << 20
-LARGEST_SIDE: Final = 1024
 
 
 @dataclass(frozen=True)

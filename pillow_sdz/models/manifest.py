@@ -30,7 +30,7 @@ __all__ = ["FILE_NAME", "CodeMapping", "Context", "Manifest", "PaletteFile", "Pr
 
 FILE_NAME = "model.json"
 PRIOR_NAME = "prior.i32"
-MAX_PRIOR_WIDTH = 4096  # hidden values of a layer; real priors have some 64
+MAX_PRIOR_WIDTH = 1024  # hidden values of a layer, as spec/sdz.md has it: sums stay exact in float64
 MAX_MANIFEST_BYTES = 1 << 20  # a manifest is a few kilobytes; more is not one of ours
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*")
 

@@ -1,6 +1,6 @@
 """Turn a trained checkpoint into a model folder that pillow_sdz can load.
 
-    python tools/train/export.py RUNS/tiny/denoiser.safetensors --photos PHOTOS -o pillow_sdz/models/data/tiny-2
+    python tools/train/export.py RUNS/tiny/prior.safetensors --photos PHOTOS -o pillow_sdz/models/data/tiny-2
 
 Writes the moving average of the weights as float16 safetensors in diffusers' layout, the scheduler, and model.json
 with the fingerprint, the preview matrix (fitted on some of the photos) and the sources of the training data.

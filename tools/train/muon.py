@@ -44,7 +44,7 @@ def is_matrix(parameter: Tensor) -> bool:
 
 
 class Muon(torch.optim.Optimizer):
-    """One optimiser for all parameters. A step's root mean square is about a fifth of the learning rate for both kinds.
+    """One optimiser for all parameters. A matrix's step has a root mean square of a fifth of the learning rate.
 
     Args:
         groups: as for Adam.

@@ -138,7 +138,7 @@ class Prior:
         return _hidden(sums, CONTEXT_BITS - HIDDEN_BITS)
 
     def predict(
-        self, network: int, group: int, shared: NDArray[np.float64], context: NDArray[np.float64],
+        self, network: int, group: int, shared: NDArray[np.float64], near: NDArray[np.float64],
         own: NDArray[np.float64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
         """Mean (256ths of a code, less 128) and scale (256 * log2, in codes) of a group's channels, (n, size) each.
@@ -146,7 +146,7 @@ class Prior:
         Args:
             network, group: which network, which group.
             shared: from `share`.
-            context: (n, 12, C), as for `share`.
+            near: (n, C), sums of the codes less 128 of the first four neighbours.
             own: (n, C), codes less 128 at the positions themselves; channels of earlier groups are looked at.
         """
         hidden, hidden_bias, out, out_bias = self._networks[network].groups[group]
@@ -156,12 +156,13 @@ class Prior:
             sums += own[:, :seen] @ hidden[wide:]
         result = (_hidden(sums, WEIGHT_BITS) @ out + out_bias[0]).astype(np.int64)
         size = self.shape.size
-        near = context[:, :4, seen : seen + size].sum(1).astype(np.int64)
-        return (result[:, :size] >> MEAN_SHIFT) + 64 * near, (result[:, size:] >> WEIGHT_BITS) + SCALE_START
+        mean = (result[:, :size] >> MEAN_SHIFT) + 64 * near[:, seen : seen + size].astype(np.int64)
+        return mean, (result[:, size:] >> WEIGHT_BITS) + SCALE_START
 
 
 def _hidden(sums: NDArray[np.float64], shift: int) -> NDArray[np.float64]:
     """Shift right (a division by a power of two, exact, and rounding down), then clamp to 0 .. 2**15 - 1."""
     sums *= 2.0**-shift
     np.floor(sums, out=sums)
-    return np.clip(sums, 0, LARGEST_HIDDEN, out=sums)
+    np.maximum(sums, 0, out=sums)
+    return np.minimum(sums, LARGEST_HIDDEN, out=sums)

@@ -42,7 +42,9 @@ def to_codes(values: NDArray[np.int16], step: int) -> NDArray[np.uint8]:
 
 def centred(values: NDArray[np.int64], step: int) -> NDArray[np.int64]:
     """The codes less 128 that multiples stand for."""
-    codes: NDArray[np.int64] = np.clip((values * step + 8) >> 4, -128, 127)
+    codes: NDArray[np.int64] = (values * step + 8) >> 4
+    np.maximum(codes, -128, out=codes)
+    np.minimum(codes, 127, out=codes)
     return codes
 
 
@@ -71,15 +73,16 @@ class Walk:
             if each.network is not None:
                 context = self.known[each.neighbours]
                 shared = self.prior.share(each.network, context, self.log - 9 * 256)
+                near = context[:, :4].sum(1)
             for group in range(self.prior.shape.groups):
                 channels = slice(group * self.size, (group + 1) * self.size)
                 if each.network is None:
                     mean, scale = (np.broadcast_to(row[channels], (count, self.size)) for row in self.prior.first())
                 else:
                     own = self.known[each.positions]
-                    mean, scale = self.prior.predict(each.network, group, shared, context, own)
-                eighths = np.clip((mean + self.step) // (2 * self.step), -(1 << 17), 1 << 17)
-                width = np.clip((scale - self.log + 8 * 256 + 32) >> 6, 0, SCALES - 1)
+                    mean, scale = self.prior.predict(each.network, group, shared, near, own)
+                eighths = np.maximum(np.minimum((mean + self.step) // (2 * self.step), 1 << 17), -(1 << 17))
+                width = np.maximum(np.minimum((scale - self.log + 8 * 256 + 32) >> 6, SCALES - 1), 0)
                 yield each, channels, eighths >> 3, FRACTIONS * width + (eighths & 7)
 
 

@@ -23,12 +23,18 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     Args:
         args: the arguments after the program's name; None takes those of this process.
     """
-    from pillow_sdz.cli.command import command
+    from pillow_sdz.cli import subcommands
     from pillow_sdz.cli.report import StandardOutputError
 
+    words = list(sys.argv[1:] if args is None else args)
+    program, found = "sdz-convert", subcommands.find(words[0]) if words else None
+    if found is not None:
+        command, program = found, f"{program} {words.pop(0)}"
+    else:
+        from pillow_sdz.cli.command import command
     try:
         with _termination_as_interrupt():
-            code = command.main(args=args, prog_name="sdz-convert", standalone_mode=False)
+            code = command.main(args=words, prog_name=program, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = error.exit_code

@@ -234,7 +234,8 @@ def main(
     else:
         optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=plan["weight_decay"])
     step = load_checkpoint(checkpoint, codec, average, optimiser)["step"] if checkpoint.exists() else 0
-    loss = PictureLoss(plan["losses"], perceptual, plan["vgg_crop"], plan["vgg_pictures"]).to(device)
+    looks = (plan["vgg_crop"], plan["vgg_pictures"], plan.get("shifted", 0.0))
+    loss = PictureLoss(plan["losses"], perceptual, *looks).to(device)
     if device == "cpu" and not autocast(device)._enabled:
         use_winograd(codec)
         loss.use_winograd()

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 TOOLS = Path(__file__).parent.parent / "tools" / "train"
 CONFIG = """
@@ -287,6 +288,56 @@ def test_the_prior_in_whole_numbers_agrees_with_the_trained_one(monkeypatch: pyt
     prior = Prior.from_bytes(prior_bytes(trained, shape), shape, file="prior")
     found = 8 * len(scalar_coding.encode(values, step, prior))
     assert abs(found / expected - 1) < 0.02
+
+
+def test_training_goes_on_from_a_model_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every network comes back; blocks that a deeper configuration adds change nothing at first."""
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from codec import Codec
+    from integers import prior_bytes
+    from pillow_sdz.prior import PriorShape
+
+    settings = tomllib.loads(CONFIG)["model"]
+    torch.manual_seed(0)
+    before = Codec(settings)
+    for parameter in before.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    for part in ("vae", "unet"):
+        (tmp_path / part).mkdir()
+        state = {name: tensor.contiguous() for name, tensor in before.get_submodule(part).state_dict().items()}
+        save_file(state, tmp_path / part / "diffusion_pytorch_model.safetensors")
+    assert before.prior is not None
+    (tmp_path / "prior.i32").write_bytes(prior_bytes(before.prior, PriorShape(4, 2, 16, 8)))
+    picture, noise = torch.rand(1, 3, 64, 64), torch.tensor([0.2])
+    values, step = 20 * torch.randn(1, 4, 8, 8), torch.tensor([16.0])
+    with torch.no_grad():
+        expected = before.denoise(before.encode(picture), noise)
+        bits = before.prior(values, step)
+
+    after = Codec(settings)
+    assert after.warm_start(tmp_path) == []
+    deeper = Codec(settings | {"unet": settings["unet"] | {"layers_per_block": [1, 3]}})
+    new = deeper.warm_start(tmp_path)
+    assert new
+    assert all(name.startswith(("unet.middle.1.", "unet.middle.2.")) for name in new)
+    for codec in (after, deeper):
+        assert codec.prior is not None
+        with torch.no_grad():
+            torch.testing.assert_close(codec.denoise(codec.encode(picture), noise), expected)
+            torch.testing.assert_close(codec.prior(values, step), bits, rtol=1e-3, atol=0)
+
+
+def test_lpips_leaves_the_grid_in_the_share_of_steps_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from losses import PictureLoss
+
+    generator = torch.Generator().manual_seed(0)
+    for share in (0.0, 0.25, 1.0):
+        loss = PictureLoss({"l1": 1.0}, None, shifted=share)
+        phases = [loss._phase(generator) for _ in range(2000)]
+        moved = sum(phase != (0, 0) for phase in phases) / len(phases)
+        assert abs(moved - share * 63 / 64) < 0.04
+        assert all(0 <= value < 8 for phase in phases for value in phase)
 
 
 def test_fast_operations_equal_plain_autograd(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fast import use_fast_norm
+from integers import load_prior
+from pillow_sdz.models.manifest import PRIOR_NAME
 from pillow_sdz.models.networks import LatentUNet
+from pillow_sdz.prior import PriorShape
 from prior import LatentPrior
 
 if TYPE_CHECKING:
@@ -84,9 +87,11 @@ class Codec(nn.Module):
         return (codes.round().clamp(-128, 127) + 0.5) * self.step
 
     def warm_start(self, folder: Path) -> list[str]:
-        """Load the autoencoder of a model folder, which may have fewer latent channels; the new ones start near zero.
+        """Load the networks of a model folder. Blocks that they lack start as the identity.
 
-        Blocks that it lacks start as the identity. Returns the names of parameters that start anew.
+        The autoencoder may have fewer latent channels: the new ones start at the size of any untrained convolution's
+        output (near zero they would stay there, where everything rounds to zero). U-Net and prior are taken where the
+        latent's channels and, for the prior, its sizes are the same. Returns the names of parameters that start anew.
         """
         state = {k: v.float() for k, v in load_file(folder / "vae" / "diffusion_pytorch_model.safetensors").items()}
         ours = self.vae.state_dict()
@@ -97,7 +102,29 @@ class Codec(nn.Module):
         for name in new:  # a residual block whose last normalisation has no gain passes its input through
             if name.endswith((".norm.weight", ".norm.bias")):
                 nn.init.zeros_(self.vae.get_parameter(name))
-        return new
+        names = [f"vae.{name}" for name in new]
+        return names + self._warm_start_unet(folder / "unet") + self._warm_start_prior(folder)
+
+    def _warm_start_unet(self, folder: Path) -> list[str]:
+        ours = self.unet.state_dict()
+        fitting: dict[str, Tensor] = {}
+        path = folder / "diffusion_pytorch_model.safetensors"
+        if path.is_file():
+            state = {k: v.float() for k, v in load_file(path).items()}
+            if state["conv_in.weight"].shape == ours["conv_in.weight"].shape:
+                fitting = {k: v for k, v in state.items() if k in ours and ours[k].shape == v.shape}
+        self.unet.load_state_dict(fitting, strict=False)
+        return sorted(f"unet.{name}" for name in set(ours) - set(fitting))
+
+    def _warm_start_prior(self, folder: Path) -> list[str]:
+        if self.prior is None:
+            return []
+        shape = PriorShape(self.settings["vae"]["latent_channels"], **self.settings["prior"])
+        path = folder / PRIOR_NAME
+        if path.is_file() and path.stat().st_size == shape.byte_count:
+            load_prior(self.prior, path.read_bytes(), shape)
+            return []
+        return sorted(f"prior.{name}" for name in self.prior.state_dict())
 
     def _widen(self, state: dict[str, Tensor], ours: dict[str, Tensor]) -> None:
         """Fit the convolutions next to the latent to more channels, old channels first, so that all else stays.
@@ -109,7 +136,7 @@ class Codec(nn.Module):
         if old == new:
             return
         inner = ours["encoder.conv_out.weight"].shape[1]
-        weight, bias = 0.1 * ours["encoder.conv_out.weight"], torch.zeros(new)
+        weight, bias = ours["encoder.conv_out.weight"].clone(), torch.zeros(new)
         weight[:old], bias[:old] = state["encoder.conv_out.weight"], state["encoder.conv_out.bias"]
         weight[:old, :, 1, 1] += torch.eye(old).repeat_interleave(inner // old, 1) / (inner // old)
         weight[:, :, 1, 1] -= torch.eye(new).repeat_interleave(inner // new, 1) / (inner // new)

@@ -193,7 +193,7 @@ def evaluate(
 @click.option(
     "--warm-start",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="model folder whose autoencoder to start from",
+    help="model folder whose networks to start from",
 )
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
 @click.option("--stop-after", type=int, help="stop (and save) after this many steps in all, as if interrupted")

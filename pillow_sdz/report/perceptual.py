@@ -7,7 +7,7 @@ Pictures are float (B, 3, h, w), RGB in [0, 1]; distances are one value per pict
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 # ImageNet statistics as LPIPS (on [-1, 1]) and torchvision (on [0, 1]) use them.
 LPIPS_SHIFT: Final = (-0.030, -0.088, -0.188)
@@ -131,13 +133,11 @@ def _moments(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
     """Means, variances and covariance over the positions, (B, C, 1, 1) each, accumulated in float32."""
     xm, ym = (t.mean((2, 3), keepdim=True, dtype=torch.float32) for t in (x, y))
     x, y = x - xm.to(x.dtype), y - ym.to(y.dtype)
-    mean = [
-        cast("Tensor", (p * q).mean((2, 3), keepdim=True, dtype=torch.float32)) for p, q in ((x, x), (y, y), (x, y))
-    ]
+    mean = [(p * q).mean((2, 3), keepdim=True, dtype=torch.float32) for p, q in ((x, x), (y, y), (x, y))]
     return xm, ym, *mean
 
 
-def dists_weights(folder: Path) -> tuple[np.ndarray[tuple[int], np.dtype[np.float32]], ...]:
+def dists_weights(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The published weights of DISTS, alpha and beta, (1475,) each.
 
     ``dists_alpha_beta.pt`` is a pickle, of which nothing is run: its last bytes are two storages as torch wrote them

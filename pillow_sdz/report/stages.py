@@ -20,7 +20,7 @@ from pillow_sdz.preview import preview
 from pillow_sdz.reading import read_code_step
 from pillow_sdz.report import channels, draw, latent_files, regenerate, rivals
 from pillow_sdz.report.bits import bits_of_values
-from pillow_sdz.report.formats import saved
+from pillow_sdz.report.formats import decoded, saved
 from pillow_sdz.report.stage import Comparison, Drawing, Stage, Stored
 from pillow_sdz.scalar_coding import quantise
 from pillow_sdz.scalar_layer import read_step
@@ -211,7 +211,7 @@ class _Work:
         return [
             Stage("img2img-png", "img2img", "Regenerated, as PNG", text, picture, (png,), details=details),
             Stage(
-                "img2img-jpeg", "img2img", "Regenerated, as JPEG", as_jpeg, rivals.decoded(jpeg),
+                "img2img-jpeg", "img2img", "Regenerated, as JPEG", as_jpeg, decoded(jpeg),
                 (Stored(f"JPEG, quality {JPEG_QUALITY}", len(jpeg)),), details={**details, "quality": JPEG_QUALITY},
             ),
         ]  # fmt: skip

@@ -17,8 +17,6 @@ from PIL import Image, features
 
 import compare_sheet
 import curves
-import formats
-import metrics
 import peak_memory
 import photos
 import plots
@@ -28,10 +26,12 @@ import report
 import sheets
 import speed
 import timing
-from formats import Format
-from metrics import Metric
 from photos import Photo
 from pillow_sdz.models import registry
+from pillow_sdz.report import formats
+from pillow_sdz.report import measures as metrics
+from pillow_sdz.report.formats import Format
+from pillow_sdz.report.measures import Metric
 
 FORMATS = {form.name: form for form in formats.FORMATS}
 

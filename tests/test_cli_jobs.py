@@ -249,7 +249,7 @@ def test_standard_input_decides_the_direction_by_its_magic(planned, tmp_path, sd
     ("arguments", "text"),
     [
         ((), "Missing argument"),
-        (("compare",), "reserved"),
+        (("autoload",), "reserved"),
         (("-q", "5", "models", "a.png"), "reserved"),
         (("a.png", "-q", "101"), "0<=x<=100"),
         (("a.png", "-q", "high"), "not a valid integer"),

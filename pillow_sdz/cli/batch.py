@@ -47,7 +47,7 @@ def run(jobs: Sequence[Job], settings: Settings, report: Report, outputs: Output
     Raises:
         InterruptedRunError: on KeyboardInterrupt; no temporary file is left and no output appears any more.
     """
-    with limits_and_options(settings), _warnings_as_notes(settings):
+    with limits_and_options(settings), warnings_as_notes(settings):
         try:
             if min(settings.jobs, len(jobs)) > 1:
                 _in_threads(jobs, settings, report, outputs)
@@ -113,19 +113,21 @@ def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
             result = convert(job, settings, outputs)
     except Exception as error:  # any plugin may raise anything, and the other files are to be done
         trace = "".join(traceback.format_exception(error))
-        return Result(job, "failed", notes=notes, error=_describe(error, job), traceback=trace, exception=error)
+        return Result(
+            job, "failed", notes=notes, error=described(error, job.source.name), traceback=trace, exception=error
+        )
     finally:
         _current.notes = None
     result.notes[:0] = notes
     return result
 
 
-def _describe(error: Exception, job: Job) -> str:
+def described(error: Exception, name: str) -> str:
     """The error in words, with the name of the input, never that of a temporary file or of a stream in memory."""
-    if isinstance(error, SdzModelError) and error.file is not None and error.file != job.source.name:
+    if isinstance(error, SdzModelError) and error.file is not None and error.file != name:
         return str(error)  # the damaged file is one of the model's
     if isinstance(error, SdzError):
-        return str(error.with_file(job.source.name))
+        return str(error.with_file(name))
     if isinstance(error, ConversionError | WriteError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -145,7 +147,7 @@ def _hopeless(result: Result) -> bool:
 
 
 @contextmanager
-def _warnings_as_notes(settings: Settings) -> Iterator[None]:
+def warnings_as_notes(settings: Settings) -> Iterator[None]:
     """Warnings of Pillow and of our plugin become notes on the file concerned; those of other packages need -v."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:

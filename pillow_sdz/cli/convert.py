@@ -68,7 +68,7 @@ def convert(job: Job, settings: Settings, outputs: Outputs) -> Result:
     source = job.source
     like = os.stat(source.path) if source.path is not None else None  # noqa: PTH116 - before the file is opened
     notes: list[str] = []
-    with _open(source, settings) as picture:
+    with open_source(source, settings) as picture:
         width, height = picture.size
         if settings.action == "preview":
             data = _preview(picture, job, settings, notes)
@@ -85,7 +85,12 @@ def convert(job: Job, settings: Settings, outputs: Outputs) -> Result:
 
 
 @contextmanager
-def _open(source: Source, settings: Settings) -> Iterator[ImageFile.ImageFile]:
+def open_source(source: Source, settings: Settings) -> Iterator[ImageFile.ImageFile]:
+    """Open a source with Pillow, pixels not yet read, and close it in the end.
+
+    Raises:
+        ConversionError: it is no picture, or has too many pixels.
+    """
     try:
         picture = Image.open(source.path if source.path is not None else io.BytesIO(source.data or b""))
     except UnidentifiedImageError as error:

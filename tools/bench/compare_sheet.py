@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from formats import available
 from photos import plain
+from pillow_sdz.report.formats import available
 from sheets import cropped, equal_bytes, sheet, write
 
 

@@ -8,14 +8,14 @@ import time
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from formats import decoded
+from pillow_sdz.report.formats import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from formats import Format
-    from metrics import Metric
     from photos import Photo
+    from pillow_sdz.report.formats import Format
+    from pillow_sdz.report.measures import Metric
 
 Row = dict[str, Any]
 """One measurement: picture, format, quality, bytes, bpp, seconds, and a number or None per metric."""

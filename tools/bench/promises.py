@@ -6,15 +6,15 @@ import itertools
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
-from formats import saved
 from pillow_sdz.errors import SdzOptionError
+from pillow_sdz.report.formats import saved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from curves import Row
-    from metrics import Metric
     from photos import Photo
+    from pillow_sdz.report.measures import Metric
 
 
 def worse_neighbours(rows: Sequence[Row], metrics: Sequence[Metric], form: str = "sdz") -> list[Row]:

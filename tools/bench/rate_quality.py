@@ -22,8 +22,6 @@ import torch
 from tqdm import tqdm
 
 import curves
-import formats as formats_module
-import metrics as metrics_module
 import plots
 import promises
 import report
@@ -31,6 +29,8 @@ import sheets
 import speed
 from photos import SMALLEST, files, load
 from pillow_sdz.models import registry
+from pillow_sdz.report import formats as formats_module
+from pillow_sdz.report import measures as metrics_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable

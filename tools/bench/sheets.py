@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from formats import Format, decoded, largest_not_above
+from pillow_sdz.report.formats import Format, decoded, largest_not_above
+from pillow_sdz.report.sheet import CAPTION, Pieces, sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-CAPTION = 22
-Pieces = dict[str, Image.Image]
+__all__ = ["CAPTION", "Pieces", "cropped", "equal_bytes", "sheet", "wrapped", "write"]
 
 
 def equal_bytes(image: Image.Image, sdz: Format, others: Sequence[Format], quality: int) -> Pieces:
@@ -47,31 +47,6 @@ def wrapped(pieces: Pieces) -> list[Pieces]:
     width, height = items[0][1].size
     columns = 2 if width >= height else len(items)
     return [dict(items[start : start + columns]) for start in range(0, len(items), columns)]
-
-
-def sheet(rows: Sequence[Pieces]) -> Image.Image:
-    """One picture of all rows, each piece under its caption."""
-    width = max(sum(piece.width for piece in row.values()) for row in rows)
-    heights = [max(piece.height for piece in row.values()) + CAPTION for row in rows]
-    whole = Image.new("RGB", (width, sum(heights)), "white")
-    draw, y = ImageDraw.Draw(whole), 0
-    for row, height in zip(rows, heights, strict=True):
-        x = 0
-        for label, piece in row.items():
-            draw.text((x + 4, y + 2), label, "black", _font(draw, label, piece.width - 8))
-            whole.paste(piece, (x, y + CAPTION))
-            x += piece.width
-        y += height
-    return whole
-
-
-def _font(draw: ImageDraw.ImageDraw, text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The largest font in which a caption does not run into its neighbour, 15 at most; small ones may."""
-    for size in range(15, 7, -1):
-        font = ImageFont.load_default(size)
-        if draw.textlength(text, font=font) <= width:
-            break
-    return font
 
 
 def write(image: Image.Image, path: Path) -> None:

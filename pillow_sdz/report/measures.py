@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import io
 import math
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from PIL import Image
     from torch import Tensor
 
-TRAIN = Path(__file__).resolve().parent.parent / "train"
+SSIM_SIDE = 11
+"""Shortest side for SSIM: one window."""
 
 MS_SSIM_SIDE = 161
 """Shortest side for MS-SSIM: windows of 11 after four halvings."""
+
+SSIMULACRA2_SIDE = 8
+"""Shortest side for SSIMULACRA 2."""
 
 HIGHEST_PSNR = 100.0
 """For identical pictures, in dB: infinity has no place in JSON, or in a mean."""
@@ -48,9 +51,12 @@ WEIGHTS = {
     "LPIPS-VGG": ("lpips_vgg.npz",),
     "DISTS": ("lpips_vgg.npz", "dists_alpha_beta.pt"),
 }
-"""Metrics that are networks, and the files of their weights (see ``tools/train/perceptual.py`` for where to get them)."""
+"""Metrics that are networks, and the files of their weights: `pillow_sdz.report.perceptual` says where they are had."""
 
-NAMES = (*WEIGHTS, "SSIMULACRA2", "MS-SSIM", "PSNR")
+LEAST_SIDE = {"LPIPS-Alex": 35, "LPIPS-VGG": 16, "DISTS": 16}
+"""Shortest sides for the networks: one position must be left at the last stage."""
+
+NAMES = (*WEIGHTS, "SSIMULACRA2", "MS-SSIM", "SSIM", "PSNR")
 
 
 def available(names: Iterable[str], folder: Path | None = None) -> tuple[list[Metric], list[str]]:
@@ -82,7 +88,7 @@ def _make(name: str, folder: Path | None) -> Metric:
         return Metric(name, False, _network(name, folder), perceptual=True)
     if name == "SSIMULACRA2":
         return Metric(name, True, _ssimulacra2(), perceptual=True)
-    return Metric(name, True, _ms_ssim() if name == "MS-SSIM" else psnr)
+    return Metric(name, True, psnr if name == "PSNR" else _ssim(name))
 
 
 def psnr(original: Image.Image, other: Image.Image) -> float:
@@ -99,21 +105,22 @@ def tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
 
 
-def _ms_ssim() -> Callable[[Image.Image, Image.Image], float | None]:
+def _ssim(name: str) -> Callable[[Image.Image, Image.Image], float | None]:
     try:
-        from pytorch_msssim import ms_ssim
+        from pytorch_msssim import ms_ssim, ssim
     except ImportError as error:
         raise ImportError("pip install pytorch-msssim") from error
+    function, side = (ms_ssim, MS_SSIM_SIDE) if name == "MS-SSIM" else (ssim, SSIM_SIDE)
 
     def measure(original: Image.Image, other: Image.Image) -> float | None:
-        if min(original.size) < MS_SSIM_SIDE:
+        if min(original.size) < side:
             return None
-        return float(ms_ssim(tensor(original), tensor(other), data_range=1))
+        return float(function(tensor(original), tensor(other), data_range=1))
 
     return measure
 
 
-def _ssimulacra2() -> Callable[[Image.Image, Image.Image], float]:
+def _ssimulacra2() -> Callable[[Image.Image, Image.Image], float | None]:
     try:
         from ssimulacra2 import compute_ssimulacra2
     except ImportError as error:
@@ -125,25 +132,31 @@ def _ssimulacra2() -> Callable[[Image.Image, Image.Image], float]:
         buffer.seek(0)
         return buffer
 
-    return lambda original, other: float(compute_ssimulacra2(stream(original), stream(other)))
+    def measure(original: Image.Image, other: Image.Image) -> float | None:
+        if min(original.size) < SSIMULACRA2_SIDE:
+            return None
+        return float(compute_ssimulacra2(stream(original), stream(other)))
+
+    return measure
 
 
-def _network(name: str, folder: Path | None) -> Callable[[Image.Image, Image.Image], float]:
-    import torch
-
+def _network(name: str, folder: Path | None) -> Callable[[Image.Image, Image.Image], float | None]:
     if folder is None:
-        raise FileNotFoundError("it needs --perceptual, a folder with the weights (tools/train/perceptual.py)")
+        raise FileNotFoundError("it needs --perceptual, a folder with the weights (pillow_sdz.report.perceptual)")
     for file in WEIGHTS[name]:
         if not (folder / file).is_file():
-            raise FileNotFoundError(f"{folder} has no {file} (tools/train/perceptual.py says where to get it)")
-    if str(TRAIN) not in sys.path:
-        sys.path.append(str(TRAIN))
-    from perceptual import DISTS, LPIPS
+            raise FileNotFoundError(f"{folder} has no {file} (pillow_sdz.report.perceptual says where to get it)")
+    import torch
+
+    from pillow_sdz.report.perceptual import DISTS, LPIPS
 
     network = DISTS(folder) if name == "DISTS" else LPIPS("alex" if name == "LPIPS-Alex" else "vgg", folder)
     network.eval()
+    side = LEAST_SIDE[name]
 
-    def measure(original: Image.Image, other: Image.Image) -> float:
+    def measure(original: Image.Image, other: Image.Image) -> float | None:
+        if min(original.size) < side:
+            return None
         with torch.inference_mode():
             return float(network(tensor(original), tensor(other)))
 

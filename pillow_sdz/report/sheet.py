@@ -1,0 +1,96 @@
+"""A contact sheet: pictures in rows, each under its caption."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pillow_sdz.report.stage import Comparison, Stage
+
+CAPTION: Final = 22
+"""Height of a line of a caption in pixels."""
+
+CELL: Final = 256
+"""Longest side of a picture of the report's sheet."""
+
+ACROSS: Final = 6
+"""Pictures in a row of the report's sheet."""
+
+Pieces = dict[str, Image.Image]
+"""Caption, of one line or more -> picture."""
+
+
+def sheet(rows: Sequence[Pieces]) -> Image.Image:
+    """One picture of all rows, each piece under its caption."""
+    width = max(sum(piece.width for piece in row.values()) for row in rows)
+    captions = [CAPTION * max(caption.count("\n") + 1 for caption in row) for row in rows]
+    heights = [
+        max(piece.height for piece in row.values()) + caption for row, caption in zip(rows, captions, strict=True)
+    ]
+    whole = Image.new("RGB", (width, sum(heights)), "white")
+    draw, y = ImageDraw.Draw(whole), 0
+    for row, height, caption in zip(rows, heights, captions, strict=True):
+        x = 0
+        for label, piece in row.items():
+            for number, line in enumerate(label.split("\n")):
+                draw.text((x + 4, y + 2 + number * CAPTION), line, "black", _font(draw, line, piece.width - 8))
+            whole.paste(piece, (x, y + caption))
+            x += piece.width
+        y += height
+    return whole
+
+
+def _font(draw: ImageDraw.ImageDraw, text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The largest font in which a caption does not run into its neighbour, 15 at most; small ones may."""
+    for size in range(15, 7, -1):
+        font = ImageFont.load_default(size)
+        if draw.textlength(text, font=font) <= width:
+            break
+    return font
+
+
+def contact_sheet(comparisons: Sequence[Comparison]) -> bytes:
+    """A PNG with every stage and drawing of each picture."""
+    rows: list[Pieces] = []
+    for comparison in comparisons:
+        pieces = {caption: _cell(image) for caption, image in _pieces(comparison)}
+        items = list(pieces.items())
+        rows += [dict(items[start : start + ACROSS]) for start in range(0, len(items), ACROSS)]
+    stream = io.BytesIO()
+    sheet(rows).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _pieces(comparison: Comparison) -> Iterator[tuple[str, Image.Image]]:
+    for stage in comparison.stages:
+        yield _caption(comparison, stage), stage.picture
+        for drawing in stage.drawings:
+            yield f"{drawing.title}\n({stage.title})\n", drawing.image
+
+
+def _caption(comparison: Comparison, stage: Stage) -> str:
+    size = f"{stage.size:,} bytes, {stage.bits_per_pixel():.3f} bpp"
+    if not stage.numbers:
+        return f"{comparison.name}\n{stage.title}, {stage.stored[0].form}\n{size}"
+    picked = [name for name in ("SSIMULACRA2", "PSNR") if stage.numbers.get(name) is not None]
+    return f"{stage.title}\n{size}\n" + ", ".join(f"{name} {stage.numbers[name]:.1f}" for name in picked)
+
+
+def _cell(image: Image.Image) -> Image.Image:
+    """A picture in a cell of its own: reduced smoothly, or enlarged by a whole number without smoothing."""
+    image = image.convert("RGB")
+    longest = max(image.size)
+    if longest > CELL:
+        image = image.copy()
+        image.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
+    elif longest * 2 <= CELL:
+        times = CELL // longest
+        image = image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
+    cell = Image.new("RGB", (CELL + 8, CELL + 8), "white")
+    cell.paste(image, (4, 4))
+    return cell

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     import click
 
-COMMANDS: Mapping[str, str] = {}
+COMMANDS: Mapping[str, str] = {
+    "models": "models",
+}
 """Word -> module of `pillow_sdz.cli` whose ``command`` is a click command. A file of that name is written ./WORD."""
 
 

@@ -72,7 +72,8 @@ def _enlarged(grid: NDArray[np.float64]) -> NDArray[np.float64]:
     count = len(grid)
     at = np.clip((np.arange(SIDE) + 0.5) * count / SIDE - 0.5, 0, count - 1)
     weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(count)))
-    return np.einsum("ya,xb,abc->yxc", weights, weights, grid)
+    enlarged: NDArray[np.float64] = np.einsum("ya,xb,abc->yxc", weights, weights, grid)
+    return enlarged
 
 
 def fit_preview(model: Model) -> NDArray[np.int8]:

@@ -27,9 +27,7 @@ def read_config(path: Path, remedy: str = REINSTALL) -> dict[str, Any]:
         with path.open("rb") as file:
             config = json.loads(file.read(MAX_CONFIG_BYTES))
     except (OSError, ValueError, RecursionError) as error:
-        raise SdzModelError(
-            f"cannot read a configuration: {error}", file=str(path), remedy=remedy
-        ) from error
+        raise SdzModelError(f"cannot read a configuration: {error}", file=str(path), remedy=remedy) from error
     if not isinstance(config, dict):
         raise SdzModelError("not a configuration", file=str(path), expected="a JSON object", remedy=remedy)
     return config

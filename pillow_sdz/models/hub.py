@@ -42,7 +42,8 @@ def download(repository: str, revision: str | None, *, vae_only: bool) -> tuple[
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise SdzDependencyError(
-            f"downloading needs huggingface_hub, which cannot be imported: {error}", remedy="pip install huggingface_hub"
+            f"downloading needs huggingface_hub, which cannot be imported: {error}",
+            remedy="pip install huggingface_hub",
         ) from error
     endpoint = os.environ.get(VARIABLE) or None
     wanted: list[str] = []

@@ -143,9 +143,7 @@ def _paste(target: NDArray[Any], window: Window, rows: NDArray[Any], factor: int
     y0, y1, x0, x1 = (side * factor for side in window.inner)
     place, rows = target[top:bottom, left:right], rows[y0:y1, x0:x1]
     if any(window.fade):
-        down, across = (
-            _fade(length, fade * factor) for length, fade in zip(place.shape[:2], window.fade, strict=True)
-        )
+        down, across = (_fade(length, fade * factor) for length, fade in zip(place.shape[:2], window.fade, strict=True))
         before = np.float32(1) - down[:, None, None] * across[None, :, None]
         old = np.where(before > 0, place, 0)  # beyond the fade nothing was written yet
         rows = rows + (old - rows) * before
@@ -156,4 +154,5 @@ def _paste(target: NDArray[Any], window: Window, rows: NDArray[Any], factor: int
 
 def _fade(length: int, fade: int) -> NDArray[np.float32]:
     """Weights that rise from 0 to 1 within ``fade`` positions."""
-    return np.minimum((np.arange(length, dtype=np.float32) + 0.5) / max(fade, 0.5), 1).astype(np.float32)
+    weights: NDArray[np.float32] = np.minimum((np.arange(length, dtype=np.float32) + 0.5) / max(fade, 0.5), 1)
+    return weights

@@ -72,8 +72,8 @@ def _enlarged(grid: NDArray[np.float64]) -> NDArray[np.float64]:
     count = len(grid)
     at = np.clip((np.arange(SIDE) + 0.5) * count / SIDE - 0.5, 0, count - 1)
     weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(count)))
-    enlarged: NDArray[np.float64] = np.einsum("ya,xb,abc->yxc", weights, weights, grid)
-    return enlarged
+    columns: NDArray[np.float64] = np.tensordot(weights, grid, (1, 0))  # one axis after the other: far fewer sums
+    return np.tensordot(columns, weights, (1, 1)).transpose(0, 2, 1)
 
 
 def fit_preview(model: Model) -> NDArray[np.int8]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.runtime import isolated
 from pillow_sdz.models.tiling import fading_windows, windows
 
@@ -60,6 +61,39 @@ class Model:
                     latent = codes.bound * (latent / codes.bound).tanh()
                 _paste(latents, window, _rows(latent), 1)
         return latents
+
+    def encode_sample(self, rgb: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
+        """Picture (H, W, 3) -> one sample of what the encoder thinks possible, (h, w, C), by a generator on the device.
+
+        The picture is worked on as a whole; the factor must divide its sides.
+
+        Raises:
+            SdzModelError: the encoder gives no distribution.
+        """
+        import torch
+
+        with isolated():
+            picture = self._tensor(rgb, self.vae_dtype) / 255 * 2 - 1
+            encoded = self.vae.encode(picture)
+            if not hasattr(encoded, "latent_dist"):
+                raise SdzModelError(
+                    f"model {self.manifest.full_name} has no distribution to sample from", field="vae",
+                    found=type(self.vae).__name__, expected="AutoencoderKL",
+                )  # fmt: skip
+            latent = encoded.latent_dist.sample(torch.Generator(self.device).manual_seed(seed))
+            return _rows(latent)
+
+    def noise_at(self, strength: float) -> float:
+        """The root mean square error of latents that the U-Net expects at this share, 0 to 1, of its timesteps.
+
+        Without a U-Net there is none: 0.
+        """
+        if self.scheduler is None:
+            return 0.0
+        alphas = self.scheduler.alphas_cumprod
+        alpha = float(alphas[min(int(strength * len(alphas)), len(alphas) - 1)])
+        # a hair less, for `denoise.timesteps` takes the first timestep with as much noise or more
+        return float(((1 - alpha) / alpha) ** 0.5 / self.manifest.latent_scaling * (1 - 1e-5))
 
     def denoise(self, latents: NDArray[np.float32], noise: float, steps: int) -> NDArray[np.float32]:
         """Remove quantisation noise from latents (h, w, C) whose root mean square error is ``noise``.

@@ -49,7 +49,7 @@ def fit(planes: Planes) -> Planes:
     def scaled(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if plane.shape[:2] == (SIDE, SIDE):
             return plane
-        return np.asarray(ImageOps.fit(Image.fromarray(plane), (SIDE, SIDE), Image.Resampling.LANCZOS))
+        return np.array(ImageOps.fit(Image.fromarray(plane), (SIDE, SIDE), Image.Resampling.LANCZOS))
 
     return replace(planes, rgb=scaled(planes.rgb), alpha=None if planes.alpha is None else scaled(planes.alpha))
 
@@ -89,11 +89,11 @@ def palettise(codes: NDArray[np.uint8]) -> Layer:
     height, width = codes.shape[:2]
     pixels = np.ascontiguousarray(codes).tobytes()
     attributes = lib.liq_attr_create()
+    lib.liq_set_max_colors(attributes, COLORS)
+    lib.liq_set_speed(attributes, SPEED)
     image = lib.liq_image_create_rgba(attributes, pixels, width, height, 0)
     result = ffi.new("liq_result**")
     try:
-        lib.liq_set_max_colors(attributes, COLORS)
-        lib.liq_set_speed(attributes, SPEED)
         if code := lib.liq_image_quantize(image, attributes, result):
             raise SdzModelError(f"libimagequant made no palette: error {code}")
         lib.liq_set_dithering_level(result[0], DITHERING)

@@ -13,9 +13,12 @@ import torch
 from diffusers import AutoencoderKL
 from PIL import Image
 
+from pillow_sdz import buehlmann
+from pillow_sdz import codes as plain
 from pillow_sdz.container import parse
 from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.layers import decode_layer
+from pillow_sdz.models import registry
 from pillow_sdz.models.adding import add_model
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def his_codes(picture: Image.Image, vae: AutoencoderKL) -> np.ndarray:
 
 
 def his_palette(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """libimagequant with speed 1, as its example program calls it; palette (256, 4) and indices (64, 64)."""
+    """Palette by libimagequant at speed 1, as its example program calls it; palette (256, 4) and indices (64, 64)."""
     from imagequant import ffi, lib
 
     attributes = lib.liq_attr_create()
@@ -60,6 +63,9 @@ def test_codes_palette_and_indices_are_his(astronaut: Image.Image, pipeline: Pat
     add_model("sd14", pipeline, vae_only=True)
     codes = his_codes(astronaut, AutoencoderKL.from_pretrained(pipeline / "vae"))
     assert len(np.unique(codes.reshape(-1, 4), axis=0)) > 256, "a palette that loses nothing would test nothing"
+    model = registry.load(registry.find("sd14"), "cpu")
+    ours = buehlmann.to_codes(model.encode_sample(np.asarray(astronaut).copy(), 0))
+    assert np.array_equal(ours, codes), f"{(ours != codes).sum()} codes differ"
     palette, indices = his_palette(codes)
     data = saved(astronaut)
     container = parse(data)
@@ -74,14 +80,12 @@ def test_codes_palette_and_indices_are_his(astronaut: Image.Image, pipeline: Pat
 
 
 def test_his_codes_differ_from_plain_rounding_in_nothing_but_halves() -> None:
-    from pillow_sdz import buehlmann, codes
-
     latents = np.random.default_rng(0).normal(0, 6, (64, 64, 4)).astype(np.float32)
     z = torch.from_numpy(latents)
     expected = (torch.clamp(z / (255 * 0.18215) + 0.5, 0, 1) * 255 + 0.5).to(torch.uint8).numpy()
     found = buehlmann.to_codes(latents)
     assert np.array_equal(found, expected)
-    assert np.abs(found.astype(int) - codes.to_codes(latents, 0.18215)).max() <= 1
+    assert np.abs(found.astype(int) - plain.to_codes(latents, 0.18215)).max() <= 1
 
 
 def test_other_sizes_are_cut_and_scaled(chelsea: Image.Image, pipeline: Path, models: Path) -> None:
@@ -109,8 +113,6 @@ def test_other_models_and_options_are_refused(astronaut: Image.Image, models: Pa
 
 def test_strength_says_where_the_steps_begin(pipeline: Path, models: Path) -> None:
     """His timesteps: 30 and 15."""
-    from pillow_sdz.models import registry
-
     manifest, _ = add_model("sd14", pipeline)
     model = registry.load(manifest, "cpu")
     seen: list[int] = []

@@ -56,6 +56,10 @@ class Handler(BaseHTTPRequestHandler):
             files = [{"rfilename": name} for name in self.server.names]
             body = json.dumps({"id": REPOSITORY, "modelId": REPOSITORY, "sha": COMMIT, "siblings": files})
             self.answer(200, body.encode(), {"Content-Type": "application/json"})
+        elif path == f"/api/models/{REPOSITORY}/tree/{COMMIT}":
+            sizes = {name: (self.server.folder / name).stat().st_size for name in self.server.names}
+            entries = [{"type": "file", "path": n, "size": size, "oid": "0" * 40} for n, size in sizes.items()]
+            self.answer(200, json.dumps(entries).encode(), {"Content-Type": "application/json"})
         elif path.startswith(f"/{REPOSITORY}/resolve/{COMMIT}/"):
             name = path.removeprefix(f"/{REPOSITORY}/resolve/{COMMIT}/")
             data = (self.server.folder / name).read_bytes()

@@ -121,13 +121,10 @@ def _check_name(name: str) -> None:
 
 def _write(name: str, checkpoint: Checkpoint) -> Manifest:
     """Build the model's folder and put it in its place."""
-    from pillow_sdz.models.diffusers_parts import build
-
     _check_fit(checkpoint)
-    vae = checkpoint.vae
-    network = build(vae.name, vae.config, vae.tensors, vae.where, REMEDY)
-    if (unet := checkpoint.unet) is not None:
-        build(unet.name, unet.config, unet.tensors, unet.where, REMEDY)
+    network = _built(checkpoint.vae)
+    if checkpoint.unet is not None:
+        _built(checkpoint.unet)
     place = registry.writable_folder()
     target = place / f"{name}-{VERSION}"
     temporary: Path | None = None
@@ -148,6 +145,20 @@ def _write(name: str, checkpoint: Checkpoint) -> Manifest:
             raise
         raise _not_written(error, place, checkpoint) from error
     return read_manifest(target)
+
+
+def _built(part: Network) -> Any:
+    """The network of a part, in float32: what cannot be built is not written.
+
+    Raises:
+        SdzModelError: naming the part.
+    """
+    from pillow_sdz.models.diffusers_parts import build
+
+    try:
+        return build(part.name, part.config, part.tensors, part.where, REMEDY)
+    except SdzError as error:
+        raise error if error.file is not None else error.with_file(str(part.where)) from error
 
 
 def _is_writing(error: BaseException) -> bool:
@@ -228,7 +239,10 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, network: Any, folder: Pa
     from pillow_sdz.models.model import Model
 
     vae, embedding = checkpoint.vae, checkpoint.embedding
-    scaling, shift = scaling_of(vae.config, vae.name)
+    try:
+        scaling, shift = scaling_of(vae.config, vae.name)
+    except SdzModelError as error:
+        raise error.with_file(str(vae.where)) from error
     channels = int(network.config.latent_channels)
     codes = CodeMapping(code_step(scaling), None, channels, _factor(network))
     draft = Manifest(

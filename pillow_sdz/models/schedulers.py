@@ -6,6 +6,8 @@ brought to epsilon before (`pillow_sdz.models.conditioning`), so that one loop s
 
 from __future__ import annotations
 
+import copy
+import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pillow_sdz.errors import SdzDependencyError, SdzModelError
@@ -40,7 +42,7 @@ class Kind(NamedTuple):
 
 
 class Sampler:
-    """A scheduler and its noise levels; safe to share between threads, for each use builds a scheduler of its own.
+    """A scheduler and its noise levels; safe to share between threads, for each use takes a copy of the scheduler.
 
     Args:
         name: a key of `KINDS`.
@@ -57,14 +59,17 @@ class Sampler:
     def __init__(self, name: str, config: Mapping[str, Any]) -> None:
         self._kind = KINDS[name]
         betas = _betas(config)
-        self._fields = {"num_train_timesteps": len(betas), "trained_betas": betas, **self._kind.fields}
+        fields = {"num_train_timesteps": len(betas), "trained_betas": betas, **self._kind.fields}
         try:
-            self._class = diffusers_class(f"schedulers.{self._kind.module}", name)
+            scheduler_class = diffusers_class(f"schedulers.{self._kind.module}", name)
         except ImportError as error:
             raise SdzDependencyError(
                 f"{name} needs a package that cannot be imported: {error}", remedy="pip install pillow-sdz[sd]"
             ) from error
-        self.alphas_cumprod: Tensor = self._class(**self._fields).alphas_cumprod
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of how diffusers takes values from tensors
+            self._unused = scheduler_class(**fields)
+        self.alphas_cumprod: Tensor = self._unused.alphas_cumprod
 
     def denoise(self, unet: Any, latents: Tensor, times: list[int]) -> Tensor:
         """Take ``latents`` from the first of the descending ``times`` down to no noise.
@@ -77,7 +82,7 @@ class Sampler:
         Returns:
             The estimate of the latent without noise, shaped like ``latents``.
         """
-        scheduler = self._class(**self._fields)
+        scheduler = copy.deepcopy(self._unused)
         self._kind.prepare(scheduler, times)
         first = int(scheduler.timesteps[0])
         sample = latents if self._kind.exploding else latents * self.alphas_cumprod[first].sqrt().to(latents)
@@ -136,17 +141,13 @@ def prediction_of(config: Mapping[str, Any]) -> str:
     return str(found)
 
 
-def _euler(scheduler: Any, times: list[int]) -> None:
-    scheduler.set_timesteps(timesteps=times)
-
-
-def _multistep(scheduler: Any, times: list[int]) -> None:
-    """LMS and UniPC: they choose times only by themselves, and take others where they keep them."""
+def _by_sigmas(scheduler: Any, times: list[int]) -> None:
+    """Euler, LMS and UniPC. Most choose times only by themselves, and take others where they keep them."""
     import torch
 
-    scheduler.set_timesteps(len(times))
+    scheduler.num_inference_steps = len(times)
     alphas = scheduler.alphas_cumprod[times]
-    scheduler.timesteps = torch.tensor(times, dtype=scheduler.timesteps.dtype)
+    scheduler.timesteps = torch.tensor(times, dtype=torch.float32)  # Euler refuses whole numbers
     scheduler.sigmas = torch.cat([((1 - alphas) / alphas).sqrt(), torch.zeros(1)])
 
 
@@ -166,8 +167,8 @@ def _pndm(scheduler: Any, times: list[int]) -> None:
 
 KINDS: Mapping[str, Kind] = {
     "PNDMScheduler": Kind("scheduling_pndm", _pndm, fields={"skip_prk_steps": True}),
-    "EulerDiscreteScheduler": Kind("scheduling_euler_discrete", _euler, exploding=True),
-    "LMSDiscreteScheduler": Kind("scheduling_lms_discrete", _multistep, exploding=True),
-    "UniPCMultistepScheduler": Kind("scheduling_unipc_multistep", _multistep),
+    "EulerDiscreteScheduler": Kind("scheduling_euler_discrete", _by_sigmas, exploding=True),
+    "LMSDiscreteScheduler": Kind("scheduling_lms_discrete", _by_sigmas, exploding=True),
+    "UniPCMultistepScheduler": Kind("scheduling_unipc_multistep", _by_sigmas),
 }
 """Besides DDIM, which `pillow_sdz.models.loading` builds."""

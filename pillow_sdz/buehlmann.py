@@ -64,7 +64,8 @@ def to_codes(latents: NDArray[np.float32]) -> NDArray[np.uint8]:
     [0, 128, 129, 255]
     """
     scaled = np.clip(latents / np.float32(255 * STEP) + np.float32(0.5), 0, 1)
-    return (scaled * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    codes: NDArray[np.uint8] = (scaled * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return codes
 
 
 def palettise(codes: NDArray[np.uint8]) -> Layer:

@@ -32,7 +32,11 @@ def saved(image: Image.Image, model: str = "sd14") -> bytes:
 
 
 def his_codes(picture: Image.Image, vae: AutoencoderKL) -> np.ndarray:
-    """to_latents and quantize of his notebook, in torch; (64, 64, 4)."""
+    """to_latents and quantize of his notebook, in torch; (64, 64, 4).
+
+    Channels last as in the package: other layouts sum in another order, and a few codes at an edge would differ.
+    """
+    vae = vae.eval().to(memory_format=torch.channels_last)
     x = torch.from_numpy(np.array(picture)).float() / 255 * 2 - 1
     with torch.no_grad():
         z = vae.encode(x.permute(2, 0, 1)[None]).latent_dist.sample(torch.Generator().manual_seed(0))

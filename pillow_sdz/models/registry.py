@@ -96,7 +96,7 @@ def find_by_fingerprint(fingerprint: bytes) -> Manifest:
 
 
 def _where() -> str:
-    return f"add it with {ADD}, or put its folder into {user_folder()} or into a folder named by {VARIABLE}"
+    return f"add it with {ADD}, or put the model's folder into {user_folder()} or into a folder named by {VARIABLE}"
 
 
 def describe(fingerprint: bytes) -> str | None:

@@ -10,6 +10,7 @@ from pillow_sdz.errors import SdzError, SdzModelError
 from pillow_sdz.layers import decode_codes
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
+from pillow_sdz.notices import notice
 from pillow_sdz.scalar_layer import read_step, rms_of_rounding
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def decode(
     container: Container, *, file: str, steps: int | None = None, device: str | None = None, tile: int | None = None,
-    dtype: str | None = None,
+    dtype: str | None = None, strength: float | None = None,
 ) -> NDArray[np.uint8]:  # fmt: skip
     """Decode a picture, (H, W, 3) in RGB.
 
@@ -31,6 +32,7 @@ def decode(
         steps: U-Net steps; None takes the number stored in the file, 0 skips the U-Net.
         device, dtype: see `pillow_sdz.models.registry.load`.
         tile: side of a tile's core in pixels.
+        strength: where on its noise schedule the U-Net starts, 0 to 1; None takes the noise of the file's codes.
 
     Raises:
         SdzError: the payload is damaged, or its model is missing or does not fit the file.
@@ -55,6 +57,10 @@ def decode(
         raise error.with_file(file) from error
     latents = to_latents(codes, manifest.codes.step)
     noise = noise_of(container, file) * manifest.codes.step
+    if strength is not None:
+        noise = model.noise_at(strength)
+    if steps and model.unet is None:
+        notice(f"option steps was ignored: model {manifest.full_name} has no U-Net")
     latents = model.denoise(latents, noise, header.steps if steps is None else steps)
     return model.decode(latents, header.height, header.width, tile or DEFAULT_TILE)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pillow_sdz import scalar_ladder
+from pillow_sdz import buehlmann, scalar_ladder
 from pillow_sdz.alpha import encode_alpha
 from pillow_sdz.codes import NOISE_UNIT, to_codes, to_targets
 from pillow_sdz.container import Container, Header, build
@@ -75,9 +75,16 @@ def encode(
     manifest = registry.find(options.model)
     if _is_scalar(options, manifest):
         registry.model_prior(manifest)  # a prior that is missing is to show before the networks have worked
+    if options.profile is not None:
+        buehlmann.check_model(manifest.codes, manifest.full_name)
     model = registry.load(manifest, settings.device, settings.dtype)
-    latents = model.encode(rgb, settings.tile_size or DEFAULT_TILE)
-    codes, targets = to_codes(latents, manifest.codes.step), to_targets(latents, manifest.codes.step)
+    if options.profile is not None:
+        latents = model.encode_sample(rgb, buehlmann.SEED)
+        codes = buehlmann.to_codes(latents)
+    else:
+        latents = model.encode(rgb, settings.tile_size or DEFAULT_TILE)
+        codes = to_codes(latents, manifest.codes.step)
+    targets = to_targets(latents, manifest.codes.step)
     packed_alpha = None if alpha is None else encode_alpha(alpha, options.effort)
     picture = Picture(codes, targets, manifest, width, height, mode, packed_alpha, metadata, options)
     if options.target_size is None:
@@ -88,7 +95,7 @@ def encode(
 
 def _is_scalar(options: SaveOptions, manifest: Manifest) -> bool:
     """Whether the payload is scalar unless the best quality calls for direct codes."""
-    if options.payload is not None or options.colors is not None:
+    if options.payload is not None or options.colors is not None or options.profile is not None:
         return options.payload == "scalar"
     return options.step is not None or manifest.codes.prior is not None
 
@@ -101,6 +108,8 @@ def _plan(picture: Picture) -> Plan:
         SdzModelError: a scalar payload is asked for and the model has no prior.
     """
     options = picture.options
+    if options.profile is not None:
+        return Plan((buehlmann.COLORS,))
     if options.payload == "direct":
         return Plan(())
     if options.colors is not None:
@@ -136,7 +145,10 @@ def _payload(picture: Picture, plan: Plan) -> tuple[list[bytes], int]:
         return [encode_scalar(picture.targets, plan.step, prior)], noise_field(plan.step)
     if not plan.colors:
         return [encode_direct(codes, effort)], 0
-    layers = make_layers(codes, plan.colors, effort)
+    if picture.options.profile is not None:
+        layers, effort = [buehlmann.palettise(codes)], buehlmann.EFFORT
+    else:
+        layers = make_layers(codes, plan.colors, effort)
     noise = rms_noise(codes, codes_from_layers(layers))
     return [encode_layer(layer, effort=effort) for layer in layers], min(255, round(noise / NOISE_UNIT))
 

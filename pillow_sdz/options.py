@@ -20,10 +20,16 @@ __all__ = ["Metadata", "SaveOptions", "decode", "save_options"]
 
 PAYLOADS: Final = ("scalar", "palette", "direct")
 
+PROFILES: Final = ("buehlmann2022",)
+"""Experiments of others that can be repeated to the byte; see `pillow_sdz.buehlmann`."""
+
+_FIXED: Final = ("quality", "colors", "payload", "effort", "target_size", "step")
+"""Options that a profile fixes."""
+
 STEP: Final = (limits.MIN_STEP / 16, limits.MAX_STEP / 16)
 """Range of the quantiser's step in codes; the file counts it in sixteenths."""
 
-ENCODING: Final = ("quality", "colors", "model", "steps", "payload", "effort", "target_size", "step")
+ENCODING: Final = ("quality", "colors", "model", "steps", "payload", "effort", "target_size", "step", "profile")
 METADATA: Final = ("exif", "icc_profile", "xmp", "text")
 
 FRAMES: Final = ("append_images", "save_all")
@@ -68,6 +74,8 @@ class SaveOptions:
         effort: 0 (fastest) to 9 (smallest).
         target_size: size in bytes that the file must not exceed; the best quality that fits is taken.
         step: step of a scalar payload in codes, 4.0 (largest file) to 128.0; instead of ``quality``.
+        profile: ``buehlmann2022``, the palette of 256 dithered entries of his experiment: the middle square of the
+            picture at 512x512 pixels, about 5 kB; ``model`` is one of Stable Diffusion 1.x.
 
     Raises:
         SdzOptionError: a value is of the wrong type, out of range, or contradicts another.
@@ -81,6 +89,7 @@ class SaveOptions:
     effort: int = 4
     target_size: int | None = None
     step: float | None = None
+    profile: str | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -102,6 +111,9 @@ class SaveOptions:
         if self.payload not in (None, *PAYLOADS):
             expected = ", ".join(PAYLOADS[:-1]) + f" or {PAYLOADS[-1]}"
             raise SdzOptionError("no such payload", field="payload", found=repr(self.payload), expected=expected)
+        if self.profile not in (None, *PROFILES):
+            expected = " or ".join(PROFILES)
+            raise SdzOptionError("no such profile", field="profile", found=repr(self.profile), expected=expected)
         _refuse_both("target_size", self.target_size, "colors", self.colors)
         _refuse_both("target_size", self.target_size, "payload", self.payload)
         _refuse_both("step", self.step, "target_size", self.target_size)
@@ -156,6 +168,8 @@ def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tup
         _refuse_both("target_size", given["target_size"], "quality", given.get("quality"))
     if "step" in given:
         _refuse_both("step", given["step"], "quality", given.get("quality"))
+    for name in _FIXED:
+        _refuse_both("profile", given.get("profile"), name, given.get(name))
     options = SaveOptions(**given)
     metadata = collect({name: encoderinfo[name] for name in METADATA if name in encoderinfo}, info)
     for name in foreign:

@@ -43,8 +43,9 @@ def accept(prefix: bytes) -> bool:
 class SdzImageFile(ImageFile.ImageFile):
     """An .sdz file.
 
-    Before the picture is loaded, ``steps``, ``device``, ``tile_size`` and ``dtype`` may be set; they have the meaning
-    and the ranges of `pillow_sdz.settings.DecodeSettings`, and take precedence over ``pillow_sdz.options.decode``.
+    Before the picture is loaded, ``steps``, ``strength``, ``device``, ``tile_size`` and ``dtype`` may be set; they have
+    the meaning and the ranges of `pillow_sdz.settings.DecodeSettings`, and take precedence over
+    ``pillow_sdz.options.decode``.
 
     ``info`` holds, besides ICC profile, EXIF, XMP and texts:
 
@@ -65,6 +66,7 @@ class SdzImageFile(ImageFile.ImageFile):
     is_animated = False
 
     steps = settings.Setting(settings.check_steps)
+    strength = settings.Setting(settings.check_strength)
     device = settings.Setting(settings.check_device)
     tile_size = settings.Setting(settings.check_tile_size)
     dtype = settings.Setting(settings.check_dtype)

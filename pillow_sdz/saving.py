@@ -71,6 +71,10 @@ def encode_image(image: Image.Image, keywords: dict[str, Any], file: str | None)
 
     options, metadata = save_options(keywords, image.info)
     planes = to_planes(image)
+    if options.profile is not None:
+        from pillow_sdz.buehlmann import fit
+
+        planes = fit(planes)
     if "icc_profile" not in keywords:
         metadata = _without_foreign_profile(metadata, image.mode, planes.mode)
     with needs_model_packages("encoding the picture", file):

@@ -104,6 +104,11 @@ def check_dtype(value: object) -> str:
     return str(value)
 
 
+def check_strength(value: object) -> float:
+    """Where on a U-Net's noise schedule denoising starts, 0.0 to 1.0; see `real`."""
+    return real("strength", value, 0.0, 1.0)
+
+
 class Setting(Generic[T]):
     """An attribute that is None until it is set, and checked when it is."""
 
@@ -133,16 +138,20 @@ class DecodeSettings:
     Attributes:
         steps: U-Net steps, 0 (none, fastest) to 255; None takes what the file asks for.
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None takes an accelerator where there is one.
-        tile_size: side of a tile in pixels, 64 to 65535; smaller needs less memory, pixels stay the same within one
-            level; None takes the model's default.
+        strength: where on its noise schedule the U-Net starts, 0.0 (no noise) to 1.0 (nothing but noise); None takes
+            the timestep whose noise is that of the file's quantisation.
+        tile_size: side of a tile in pixels, 64 to 65535; smaller needs less memory; None takes the model's default.
+            Pixels stay the same within one level, but not with models of Stable Diffusion, whose tiles fade into each
+            other.
         dtype: ``float32``, ``bfloat16`` or ``float16``; None is float32, with which results agree on all machines.
 
     Setting a value out of its range raises `SdzOptionError`, an unknown name AttributeError.
     """
 
-    __slots__ = ("_device", "_dtype", "_steps", "_tile_size")
+    __slots__ = ("_device", "_dtype", "_steps", "_strength", "_tile_size")
 
     steps = Setting(check_steps)
+    strength = Setting(check_strength)
     device = Setting(check_device)
     tile_size = Setting(check_tile_size)
     dtype = Setting(check_dtype)
@@ -156,6 +165,7 @@ class DecodeSettings:
 
         return {
             "steps": pick("steps"),
+            "strength": pick("strength"),
             "device": pick("device"),
             "tile": pick("tile_size"),
             "dtype": pick("dtype"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,6 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def _photo(name: str) -> Image.Image:
@@ -58,3 +59,24 @@ def fresh_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[st
         return process
 
     return run
+
+
+@pytest.fixture(scope="session")
+def pipeline_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline of Stable Diffusion in miniature, see `sd_checkpoints`."""
+    import sd_checkpoints
+
+    return sd_checkpoints.write_pipeline(tmp_path_factory.mktemp("pipeline") / "sd")
+
+
+@pytest.fixture
+def pipeline(pipeline_source: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may damage."""
+    return Path(shutil.copytree(pipeline_source, tmp_path / "pipeline"))
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that models are added to."""
+    monkeypatch.setenv("PILLOW_SDZ_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"

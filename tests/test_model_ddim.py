@@ -62,7 +62,7 @@ def test_equals_diffusers(noise: float, steps: int, dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"prediction_type": "v_prediction"}, {"beta_schedule": "linear"}, {"clip_sample": True}]
+    "change", [{"rescale_betas_zero_snr": True}, {"beta_schedule": "linear"}, {"clip_sample": True}]
 )
 def test_other_schedules_are_left_to_diffusers(tmp_path: Path, change: dict[str, object]) -> None:
     assert not covers(shipped() | change)

@@ -110,7 +110,7 @@ def encode(rgb, alpha, mode, options=None, metadata=None, *, layers=1, preview=T
     )
 
 
-def decode(container, *, file, steps=None, device=None, tile=None, dtype=None):
+def decode(container, *, file, steps=None, device=None, tile=None, dtype=None, strength=None):
     """Stands in for `pillow_sdz.decoder.decode`."""
     header = container.header
     return grow(decode_codes(container, None, file), header.width, header.height)

@@ -85,7 +85,7 @@ class Model:
     """Latents are mean colours of blocks; noise that the denoiser is told of is kept."""
 
     def __init__(self):
-        self.encoded, self.noise = 0, None
+        self.encoded, self.noise, self.unet = 0, None, self
 
     def encode(self, rgb, tile):
         self.encoded += 1

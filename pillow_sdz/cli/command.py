@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RESERVED = ("models", "autoload", "desktop", "view")
+RESERVED = ("autoload", "desktop", "view")
 _ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort", "step")
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANING.items())

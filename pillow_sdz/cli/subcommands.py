@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, str] = {
     "compare": "compare",
+    "models": "models",
 }
 """Word -> module of `pillow_sdz.cli` whose ``command`` is a click command. A file of that name is written ./WORD."""
 

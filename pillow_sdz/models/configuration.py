@@ -17,8 +17,8 @@ CLASS = "_class_name"
 MAX_CONFIG_BYTES = 1 << 20
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """The JSON object in ``path``.
+def read_config(path: Path, remedy: str = REINSTALL) -> dict[str, Any]:
+    """The JSON object in ``path``; ``remedy`` is what errors tell the user to do.
 
     Raises:
         SdzModelError: the file is missing or holds something else.
@@ -27,11 +27,9 @@ def read_config(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             config = json.loads(file.read(MAX_CONFIG_BYTES))
     except (OSError, ValueError, RecursionError) as error:
-        raise SdzModelError(
-            f"cannot read a network's configuration: {error}", file=str(path), remedy=REINSTALL
-        ) from error
+        raise SdzModelError(f"cannot read a configuration: {error}", file=str(path), remedy=remedy) from error
     if not isinstance(config, dict):
-        raise SdzModelError("not a configuration", file=str(path), expected="a JSON object", remedy=REINSTALL)
+        raise SdzModelError("not a configuration", file=str(path), expected="a JSON object", remedy=remedy)
     return config
 
 

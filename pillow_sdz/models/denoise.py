@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pillow_sdz.models.schedulers import Sampler
+
 
 def timesteps(scheduler: Any, noise: float, steps: int) -> list[int]:
     """Descending timesteps from the one whose noise level is ``noise``.
@@ -24,12 +26,13 @@ def timesteps(scheduler: Any, noise: float, steps: int) -> list[int]:
 
 
 def denoise(unet: Any, scheduler: Any, latents: Tensor, noise: float, steps: int) -> Tensor:
-    """Deterministic denoising (DDIM with eta = 0, Song et al. 2021) without adding noise.
+    """Deterministic denoising without adding noise: DDIM with eta = 0 (Song et al. 2021), or a `Sampler`'s method.
 
     Args:
         unet: called as unet(sample, timestep).sample, predicts noise.
-        scheduler: `ddim.Ddim`, or a diffusers scheduler with ``step(...).pred_original_sample`` and ``add_noise``,
-            its timesteps set (once, when it was loaded: other threads may be using it).
+        scheduler: `ddim.Ddim`, `schedulers.Sampler`, or a diffusers scheduler with ``add_noise`` and
+            ``step(...).pred_original_sample``, its timesteps set (once, when it was loaded: other threads may be using
+            it).
         latents: (1, C, h, w), scaled latents with quantisation noise.
         noise: see `timesteps`.
         steps: 1 or more.
@@ -38,6 +41,8 @@ def denoise(unet: Any, scheduler: Any, latents: Tensor, noise: float, steps: int
         The estimate of the latent without quantisation noise, shaped like ``latents``.
     """
     schedule = timesteps(scheduler, noise, steps)
+    if isinstance(scheduler, Sampler):
+        return scheduler.denoise(unet, latents, schedule)
     sample = latents * scheduler.alphas_cumprod[schedule[0]].sqrt().to(latents)
     for index, timestep in enumerate(schedule):
         predicted = unet(sample, timestep).sample

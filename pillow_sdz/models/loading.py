@@ -13,6 +13,7 @@ from pillow_sdz.models.configuration import CLASS, FILE_NAME, read_config
 from pillow_sdz.models.manifest import REINSTALL, Manifest
 from pillow_sdz.models.model import Model
 from pillow_sdz.models.runtime import isolated
+from pillow_sdz.models.schedulers import KINDS, Sampler, prediction_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pillow_sdz.models.network import Network
+
+
+SCHEDULER_FILE_NAME = "scheduler_config.json"
 
 
 class Part(NamedTuple):
@@ -53,10 +57,32 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
             unet = load_part(manifest.folder / "unet", UNETS)
             scheduler = load_scheduler(manifest.folder / "scheduler")
         _check_fingerprint(manifest, vae, unet)
-        for part in (vae, unet):
-            if part is not None:
-                _settle(part.network, device, dtype)
-    return Model(manifest, vae.network, unet and unet.network, scheduler, device, getattr(torch, dtype))
+        vae_dtype = _autoencoder_dtype(vae.network, dtype)
+        _settle(vae.network, device, vae_dtype)
+        predictor = None
+        if unet is not None:
+            _settle(unet.network, device, dtype)
+            predictor = _predictor(manifest, unet.network, scheduler, device, getattr(torch, dtype))
+    number_types = getattr(torch, dtype), getattr(torch, vae_dtype)
+    return Model(manifest, vae.network, predictor, scheduler, device, *number_types)
+
+
+def _autoencoder_dtype(vae: Any, dtype: str) -> str:
+    """Some autoencoders overflow in float16; their configuration says so, and diffusers' pipelines do the same."""
+    return "float32" if dtype == "float16" and getattr(vae.config, "force_upcast", False) else dtype
+
+
+def _predictor(manifest: Manifest, unet: Any, scheduler: Any, device: str, dtype: Any) -> Any:
+    """The U-Net as `denoise.denoise` calls it."""
+    from pillow_sdz.models.conditioning import Conditioned
+    from pillow_sdz.models.empty_prompt import read_embedding
+
+    embedding = None
+    if hasattr(unet.config, "cross_attention_dim"):
+        embedding = read_embedding(manifest, unet.config.cross_attention_dim).to(device, dtype)
+    prediction = prediction_of(read_config(manifest.folder / "scheduler" / SCHEDULER_FILE_NAME))
+    alphas = scheduler.alphas_cumprod if prediction == "v_prediction" else None
+    return unet if embedding is None and alphas is None else Conditioned(unet, embedding, alphas)
 
 
 def _check_fingerprint(manifest: Manifest, vae: Part, unet: Part | None) -> None:
@@ -73,22 +99,31 @@ def _check_fingerprint(manifest: Manifest, vae: Part, unet: Part | None) -> None
             field="fingerprint",
             found=found[:16],
             expected=manifest.fingerprint[:16],
-            remedy=REINSTALL,
+            remedy=_again(manifest),
         )
+
+
+def _again(manifest: Manifest) -> str:
+    """How to get the model's files back: the command, for a model that a command added."""
+    if not manifest.source:
+        return REINSTALL
+    name = manifest.name
+    return f"sdz-convert models remove {name} && sdz-convert models add {name} {manifest.source}"
 
 
 def _settle(network: Any, device: str, dtype: str) -> None:
     """Make a network ready for inference, in place."""
     import torch
 
+    from pillow_sdz.models.network import Network
     from pillow_sdz.models.winograd import use_winograd
 
     # torch's own `to`: the one of diffusers logs a warning about modules to keep in float32, even for none
     move: Any = torch.nn.Module.to
     move(network, device, getattr(torch, dtype), memory_format=torch.channels_last)
     network.requires_grad_(False).eval()
-    if (device, dtype) == ("cpu", "float32"):
-        use_winograd(network)
+    if (device, dtype) == ("cpu", "float32") and isinstance(network, Network):
+        use_winograd(network)  # not the large networks of diffusers: their kernels would take four times the memory
 
 
 def load_part(folder: Path, builders: Mapping[str, Builder]) -> Part:
@@ -140,38 +175,67 @@ def _latent_unet(folder: Path, config: dict[str, Any]) -> Part:
     return _own(LatentUNet, folder, config)
 
 
-AUTOENCODERS: Mapping[str, Builder] = {"AutoencoderDC": _autoencoder_dc}
-UNETS: Mapping[str, Builder] = {"LatentUNet": _latent_unet}
+def _diffusers(name: str) -> Builder:
+    def builder(folder: Path, config: dict[str, Any]) -> Part:
+        from pillow_sdz.models.diffusers_parts import read
+
+        return Part(*read(name, folder, config))
+
+    return builder
+
+
+AUTOENCODERS: Mapping[str, Builder] = {
+    "AutoencoderDC": _autoencoder_dc,
+    "AutoencoderKL": _diffusers("AutoencoderKL"),
+    "AutoencoderTiny": _diffusers("AutoencoderTiny"),
+}
+UNETS: Mapping[str, Builder] = {
+    "LatentUNet": _latent_unet,
+    "UNet2DConditionModel": _diffusers("UNet2DConditionModel"),
+}
+SCHEDULERS = ("DDIMScheduler", *KINDS)
+"""Names of diffusers' schedulers, as ``scheduler_config.json`` has them."""
 
 
 def load_scheduler(folder: Path) -> Any:
     """The scheduler of a model, safe to share between threads.
 
+    It takes what is predicted for noise; where the U-Net predicts velocity, `conditioning.Conditioned` converts it.
+
     Raises:
         SdzModelError: it is of an unknown class, or its configuration makes no sense.
     """
+    path = folder / SCHEDULER_FILE_NAME
+    try:
+        return build_scheduler(read_config(path))
+    except SdzError as error:
+        raise error if error.file is not None else error.with_file(str(path)) from error
+
+
+def build_scheduler(config: Mapping[str, Any]) -> Any:
+    """The scheduler that a configuration describes, as `load_scheduler` returns it.
+
+    Raises:
+        SdzModelError: as there.
+    """
     from pillow_sdz.models.ddim import Ddim, covers
 
-    path = folder / "scheduler_config.json"
-    config = read_config(path)
-    if config.get(CLASS) != "DDIMScheduler":
-        raise SdzModelError(
-            "unknown scheduler", file=str(path), field=CLASS, found=config.get(CLASS), expected="DDIMScheduler"
-        )
-    if not covers(config):
-        return _diffusers_ddim(config, folder)
-    try:
-        return Ddim(config)
-    except SdzError as error:
-        raise error.with_file(str(path)) from error
+    name = config.get(CLASS)
+    if name not in SCHEDULERS:
+        raise SdzModelError("unknown scheduler", field=CLASS, found=name, expected=" or ".join(SCHEDULERS))
+    prediction_of(config)  # which checks it
+    config = {**config, "prediction_type": "epsilon"}
+    if name != "DDIMScheduler":
+        return Sampler(name, config)
+    return Ddim(config) if covers(config) else _diffusers_ddim(config)
 
 
-def _diffusers_ddim(config: dict[str, Any], folder: Path) -> Any:
-    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+def _diffusers_ddim(config: Mapping[str, Any]) -> Any:
+    from pillow_sdz.models.deferred import diffusers_class
 
     try:
-        scheduler = DDIMScheduler.from_config(config)
+        scheduler = diffusers_class("schedulers.scheduling_ddim", "DDIMScheduler").from_config(config)
         scheduler.set_timesteps(scheduler.config.num_train_timesteps)
     except (TypeError, ValueError, KeyError, NotImplementedError) as error:
-        raise SdzModelError(f"cannot build the scheduler: {error}", file=str(folder), remedy=REINSTALL) from error
+        raise SdzModelError(f"cannot build the scheduler: {error}", remedy=REINSTALL) from error
     return scheduler

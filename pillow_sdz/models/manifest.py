@@ -1,8 +1,9 @@
 """A model folder's manifest: ``model.json``, checked field by field. Needs neither torch nor diffusers.
 
 A model is a folder in diffusers' layout (``vae/``, ``unet/``, ``scheduler/``) plus this file, and optionally
-``palettes/NUMBER.u8``: plain uint8 data, entries x channels, for files that name a palette instead of holding one, and
-``prior.i32``: little-endian int32 data, for scalar payloads.
+``palettes/NUMBER.u8``: plain uint8 data, entries x channels, for files that name a palette instead of holding one,
+``prior.i32``: little-endian int32 data, for scalar payloads, and ``empty_prompt.safetensors``: what a text encoder says
+of the empty prompt, for U-Nets that ask.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ __all__ = ["FILE_NAME", "CodeMapping", "Context", "Manifest", "PaletteFile", "Pr
 
 FILE_NAME = "model.json"
 PRIOR_NAME = "prior.i32"
+SHIFT = 1e3  # autoencoders in use have shifts below 1
+WINDOWS = (32, 512)  # latent positions; twice the overlap of 16, and 4096 pixels at factor 8
 MAX_PRIOR_WIDTH = 1024  # hidden values of a layer, as spec/sdz.md has it: sums stay exact in float64
 MAX_MANIFEST_BYTES = 1 << 20  # a manifest is a few kilobytes; more is not one of ours
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*")
@@ -37,7 +40,11 @@ NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*")
 
 @dataclass(frozen=True)
 class Context:
-    """How many latent positions around an output position can change it: the overlap that tiles need."""
+    """How many latent positions around an output position can change it: the overlap that tiles need.
+
+    Networks with attention or GroupNorm see the whole picture. Their models have a ``window`` in the manifest, and
+    these numbers are the overlap in which neighbouring windows are faded into each other.
+    """
 
     encoder: int
     decoder: int
@@ -46,7 +53,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What ``model.json`` says. ``fingerprint`` is the SHA-256, in hex, that `fingerprint.fingerprint` computes."""
+    """What ``model.json`` says.
+
+    Attributes:
+        fingerprint: the SHA-256, in hex, that `fingerprint.fingerprint` computes.
+        latent_scaling, latent_shift: the U-Net works on (latent - shift) * scaling.
+        window: side of the windows, in latent positions, that pictures are worked on in; None for networks whose tiles
+            equal the whole, which may be of any size.
+        empty_prompt: SHA-256, in hex, of ``empty_prompt.safetensors``; None where the U-Net takes no prompt. It is not
+            part of the fingerprint: machines compute it with different last digits.
+        source: what the model was made from, as it was given; empty for models of our own.
+    """
 
     folder: Path
     name: str
@@ -59,6 +76,10 @@ class Manifest:
     preview_matrix: tuple[tuple[int, ...], ...]
     licence: str
     training_data: tuple[dict[str, Any], ...]
+    latent_shift: float = 0.0
+    window: int | None = None
+    empty_prompt: str | None = None
+    source: str = ""
 
     @property
     def full_name(self) -> str:
@@ -183,6 +204,9 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
         raise fail("name", name, "lower-case letters, digits, dots, underscores and inner hyphens")
     if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
         raise fail("fingerprint", digest, "64 hexadecimal digits")
+    prompt = fields.get("empty_prompt")
+    if prompt is not None and not re.fullmatch("[0-9a-f]{64}", str(prompt)):
+        raise fail("empty_prompt", prompt, "null or 64 hexadecimal digits")
     channels = number(mapping, "channels", 1, MAX_CHANNELS)
     palettes = []
     for item in mapping.get("palettes", []):
@@ -224,4 +248,8 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
         preview_matrix=tuple(tuple(int(v) for v in row) for row in matrix),
         licence=str(fields.get("licence", "unknown")),
         training_data=tuple(item for item in fields.get("training_data", []) if isinstance(item, dict)),
+        latent_shift=number(fields, "latent_shift", -SHIFT, SHIFT, float) if "latent_shift" in fields else 0.0,
+        window=None if fields.get("window") is None else number(fields, "window", *WINDOWS),
+        empty_prompt=prompt,
+        source=str(fields.get("source", "")),
     )

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.runtime import isolated
-from pillow_sdz.models.tiling import windows
+from pillow_sdz.models.tiling import fading_windows, windows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from torch import Tensor
 
     from pillow_sdz.models.manifest import Manifest
+    from pillow_sdz.models.tiling import Window
 
 DEFAULT_TILE = 1024  # pixels: keeps activations of one window under some 300 MB in float32
 UNET_CORE = 512  # latent positions: the U-Net needs little memory per position, and a wide overlap
@@ -30,6 +34,7 @@ class Model:
         unet: predicts noise, or None for a model without one.
         scheduler: see `denoise.denoise`.
         device, dtype: as torch names them.
+        vae_dtype: the autoencoder's number type, where it differs.
     """
 
     manifest: Manifest
@@ -38,6 +43,7 @@ class Model:
     scheduler: Any | None
     device: str
     dtype: Any
+    vae_dtype: Any = None
 
     def encode(self, rgb: NDArray[np.uint8], tile: int = DEFAULT_TILE) -> NDArray[np.float32]:
         """Picture (H, W, 3) -> latents (h, w, C), h = ceil(H / factor); the picture is continued by its edge pixels.
@@ -48,13 +54,46 @@ class Model:
         height, width = (-(-side // factor) for side in rgb.shape[:2])
         latents = np.empty((height, width, codes.channels), np.float32)
         with isolated():
-            for window in windows(height, width, tile // factor, self.manifest.context.encoder):
-                picture = self._tensor(_padded(rgb, window.outer, factor)) / 127.5 - 1
+            for window in self._windows((height, width), tile // factor, self.manifest.context.encoder):
+                picture = self._tensor(_padded(rgb, window.outer, factor), self.vae_dtype) / 127.5 - 1
                 latent = _encoded(self.vae, picture)
                 if codes.bound is not None:
                     latent = codes.bound * (latent / codes.bound).tanh()
-                _paste(latents, window.core, _rows(latent), window.inner, 1)
+                _paste(latents, window, _rows(latent), 1)
         return latents
+
+    def encode_sample(self, rgb: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
+        """Picture (H, W, 3) -> one sample of what the encoder thinks possible, (h, w, C), by a generator on the device.
+
+        The picture is worked on as a whole; the factor must divide its sides.
+
+        Raises:
+            SdzModelError: the encoder gives no distribution.
+        """
+        import torch
+
+        with isolated():
+            picture = self._tensor(rgb, self.vae_dtype) / 255 * 2 - 1
+            encoded = self.vae.encode(picture)
+            if not hasattr(encoded, "latent_dist"):
+                raise SdzModelError(
+                    f"model {self.manifest.full_name} has no distribution to sample from", field="vae",
+                    found=type(self.vae).__name__, expected="AutoencoderKL",
+                )  # fmt: skip
+            latent = encoded.latent_dist.sample(torch.Generator(self.device).manual_seed(seed))
+            return _rows(latent)
+
+    def noise_at(self, strength: float) -> float:
+        """The root mean square error of latents that the U-Net expects at this share, 0 to 1, of its timesteps.
+
+        Without a U-Net there is none: 0.
+        """
+        if self.scheduler is None:
+            return 0.0
+        alphas = self.scheduler.alphas_cumprod
+        alpha = float(alphas[min(int(strength * len(alphas)), len(alphas) - 1)])
+        # a hair less, for `denoise.timesteps` takes the first timestep with as much noise or more
+        return float(((1 - alpha) / alpha) ** 0.5 / self.manifest.latent_scaling * (1 - 1e-5))
 
     def denoise(self, latents: NDArray[np.float32], noise: float, steps: int) -> NDArray[np.float32]:
         """Remove quantisation noise from latents (h, w, C) whose root mean square error is ``noise``.
@@ -65,14 +104,16 @@ class Model:
             return latents
         from pillow_sdz.models.denoise import denoise
 
-        scaling = self.manifest.latent_scaling
+        scaling, shift, context = self.manifest.latent_scaling, self.manifest.latent_shift, self.manifest.context.unet
+        overlap = context if self.manifest.window else context * steps
         result = np.empty_like(latents)
         with isolated():
-            for window in windows(latents.shape[0], latents.shape[1], UNET_CORE, self.manifest.context.unet * steps):
+            for window in self._windows(latents.shape[:2], UNET_CORE, overlap):
                 top, bottom, left, right = window.outer
-                sample = self._tensor(latents[top:bottom, left:right]) * scaling
+                sample = self._tensor(latents[top:bottom, left:right])
+                sample = (sample - shift if shift else sample) * scaling
                 clean = denoise(self.unet, self.scheduler, sample, noise * scaling, steps) / scaling
-                _paste(result, window.core, _rows(clean), window.inner, 1)
+                _paste(result, window, _rows(clean + shift if shift else clean), 1)
         return result
 
     def decode(
@@ -82,25 +123,35 @@ class Model:
         factor = self.manifest.codes.factor
         rgb = np.empty((latents.shape[0] * factor, latents.shape[1] * factor, 3), np.uint8)
         with isolated():
-            for window in windows(latents.shape[0], latents.shape[1], tile // factor, self.manifest.context.decoder):
+            for window in self._windows(latents.shape[:2], tile // factor, self.manifest.context.decoder):
                 top, bottom, left, right = window.outer
-                picture = self.vae.decode(self._tensor(latents[top:bottom, left:right])).sample.float()
+                sample = self._tensor(latents[top:bottom, left:right], self.vae_dtype)
+                picture = self.vae.decode(sample).sample.float()
                 picture = (picture * 127.5 + 127.5).round().clamp(0, 255)
-                _paste(rgb, window.core, _rows(picture), window.inner, factor)
+                _paste(rgb, window, _rows(picture), factor)
         return rgb[:height, :width]
 
-    def _tensor(self, rows: NDArray[Any]) -> Tensor:
+    def _windows(self, grid: tuple[int, ...], core: int, overlap: int) -> Iterator[Window]:
+        """Windows over ``grid`` (h, w) whose cores have ``core`` positions a side, or fewer where the manifest says."""
+        if self.manifest.window is None:
+            return windows(grid[0], grid[1], core, overlap)
+        return fading_windows(grid[0], grid[1], max(min(core, self.manifest.window), 2 * overlap), overlap)
+
+    def _tensor(self, rows: NDArray[Any], dtype: Any = None) -> Tensor:
         """(h, w, C) -> (1, C, h, w), on the device, channels last."""
         import torch
 
         tensor = torch.from_numpy(np.ascontiguousarray(rows)).permute(2, 0, 1)[None]
-        return tensor.to(self.device, self.dtype, memory_format=torch.channels_last)
+        return tensor.to(self.device, dtype or self.dtype, memory_format=torch.channels_last)
 
 
 def _encoded(vae: Any, picture: Tensor) -> Tensor:
     """The latent of a picture: the mean where the encoder gives a distribution."""
     encoded = vae.encode(picture)
-    latent: Tensor = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latent
+    if hasattr(encoded, "latent_dist"):  # AutoencoderKL
+        latent: Tensor = encoded.latent_dist.mode()
+    else:
+        latent = encoded.latents if hasattr(encoded, "latents") else encoded.latent  # AutoencoderTiny, AutoencoderDC
     return latent.float()
 
 
@@ -120,14 +171,22 @@ def _padded(rgb: NDArray[np.uint8], outer: tuple[int, int, int, int], factor: in
     return piece
 
 
-def _paste(
-    target: NDArray[Any],
-    core: tuple[int, int, int, int],
-    rows: NDArray[Any],
-    inner: tuple[int, int, int, int],
-    factor: int,
-) -> None:
-    """Copy a window's core into the whole; positions are multiplied by ``factor``."""
-    top, bottom, left, right = (side * factor for side in core)
-    y0, y1, x0, x1 = (side * factor for side in inner)
-    target[top:bottom, left:right] = rows[y0:y1, x0:x1]
+def _paste(target: NDArray[Any], window: Window, rows: NDArray[Any], factor: int) -> None:
+    """Copy a window's core into the whole, or fade it in; positions are multiplied by ``factor``."""
+    top, bottom, left, right = (side * factor for side in window.core)
+    y0, y1, x0, x1 = (side * factor for side in window.inner)
+    place, rows = target[top:bottom, left:right], rows[y0:y1, x0:x1]
+    if any(window.fade):
+        down, across = (_fade(length, fade * factor) for length, fade in zip(place.shape[:2], window.fade, strict=True))
+        before = np.float32(1) - down[:, None, None] * across[None, :, None]
+        old = np.where(before > 0, place, 0)  # beyond the fade nothing was written yet
+        rows = rows + (old - rows) * before
+        if target.dtype == np.uint8:
+            rows = np.rint(rows)
+    place[...] = rows
+
+
+def _fade(length: int, fade: int) -> NDArray[np.float32]:
+    """Weights that rise from 0 to 1 within ``fade`` positions."""
+    weights: NDArray[np.float32] = np.minimum((np.arange(length, dtype=np.float32) + 0.5) / max(fade, 0.5), 1)
+    return weights

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parent / "data"
 VARIABLE = "PILLOW_SDZ_MODELS"
+ADD = "sdz-convert models add NAME SOURCE"
 
 
 def user_folder() -> Path:
@@ -34,6 +35,11 @@ def user_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("pillow-sdz", appauthor=False) / "models"
+
+
+def writable_folder() -> Path:
+    """Where models are added: the first folder in $PILLOW_SDZ_MODELS, or the user's."""
+    return search_path()[0]
 
 
 def search_path() -> list[Path]:
@@ -54,7 +60,7 @@ def installed() -> Iterator[Manifest]:
             continue
         for folder in sorted(place.iterdir()):
             file = folder / FILE_NAME
-            if file.is_file():
+            if file.is_file() and not folder.name.startswith("."):  # hidden: one that is being added
                 yield _manifest(folder, file.stat().st_mtime_ns)
 
 
@@ -90,7 +96,7 @@ def find_by_fingerprint(fingerprint: bytes) -> Manifest:
 
 
 def _where() -> str:
-    return f"put the model's folder into {user_folder()} or into a folder named by {VARIABLE}"
+    return f"add it with {ADD}, or put the model's folder into {user_folder()} or into a folder named by {VARIABLE}"
 
 
 def describe(fingerprint: bytes) -> str | None:

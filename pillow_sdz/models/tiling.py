@@ -1,4 +1,8 @@
-"""Windows over a latent grid: large pictures are worked on in pieces, with bounded memory and equal results."""
+"""Windows over a latent grid: large pictures are worked on in pieces, with bounded memory.
+
+`windows` gives equal results, for networks that see a limited distance. For those that see the whole picture through
+attention or GroupNorm, `fading_windows` overlap, and each fades into the ones before it.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +22,12 @@ class Window:
     Attributes:
         core: (top, bottom, left, right), what this window contributes to the result.
         outer: the same four, with the overlap that the network needs to see around the core.
+        fade: positions from the core's top and left in which it fades in over the windows before it.
     """
 
     core: tuple[int, int, int, int]
     outer: tuple[int, int, int, int]
+    fade: tuple[int, int] = (0, 0)
 
     @property
     def inner(self) -> tuple[int, int, int, int]:
@@ -52,6 +58,26 @@ def windows(height: int, width: int, core: int, overlap: int) -> Iterator[Window
                 min(width, right + margin),
             )
             yield Window((top, bottom, left, right), outer)
+
+
+def fading_windows(height: int, width: int, side: int, overlap: int) -> Iterator[Window]:
+    """Cover a grid by windows of ``side`` x ``side`` positions that overlap by ``overlap`` or more.
+
+    The order is by rows: where a window fades in, those before it have left their values. All have the full side, if
+    the grid has it: attention is best on as much of the picture as the network was trained on.
+
+    >>> [(w.core[2:], w.fade[1]) for w in fading_windows(4, 20, 8, 2)]
+    [((0, 8), 0), ((6, 14), 2), ((12, 20), 2)]
+    """
+    for top in _starts(height, side, overlap):
+        for left in _starts(width, side, overlap):
+            core = (top, min(top + side, height), left, min(left + side, width))
+            yield Window(core, core, (overlap if top else 0, overlap if left else 0))
+
+
+def _starts(length: int, side: int, overlap: int) -> list[int]:
+    last = max(0, length - side)
+    return [*range(0, last, side - overlap), last]
 
 
 def _spans(length: int, core: int) -> list[tuple[int, int]]:

@@ -31,19 +31,36 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     Raises:
         SdzModelError: a file is missing or damaged.
     """
+    index = folder / INDEX_NAME
+    return read_files(index if index.is_file() else folder / FILE_NAME)
+
+
+def read_files(path: Path, remedy: str = REINSTALL) -> dict[str, Tensor]:
+    """`read_weights` for one file of any name, or for an index (``.json``) and the files that it names beside it.
+
+    Args:
+        path: the file or the index.
+        remedy: what errors tell the user to do.
+
+    Raises:
+        SdzModelError: a file is missing or damaged.
+    """
     try:
         tensors: dict[str, Tensor] = {}
-        for path in _files(folder):
-            tensors |= load_file(path)
-    except (OSError, ValueError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise _unusable(folder, error) from error
+        for piece in indexed(path) if path.suffix == ".json" else [path]:
+            tensors |= load_file(piece)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise _unusable(path, error, remedy) from error
     return tensors
 
 
-def _files(folder: Path) -> list[Path]:
-    index = folder / INDEX_NAME
-    if not index.is_file():
-        return [folder / FILE_NAME]
+def indexed(index: Path) -> list[Path]:
+    """The files that an index names, all beside it.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError, AttributeError: it is not an index, or names something else.
+    """
+    folder = index.parent
     with index.open("rb") as file:
         names = set(json.loads(file.read(MAX_CONFIG_BYTES))["weight_map"].values())
     for name in names:
@@ -52,13 +69,13 @@ def _files(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
-def _unusable(folder: Path, error: Exception) -> SdzModelError:
+def _unusable(path: Path, error: Exception, remedy: str) -> SdzModelError:
     text = str(error).strip()
     reason = text.splitlines()[0] if text else type(error).__name__
-    return SdzModelError(f"cannot load the weights: {reason}", file=str(folder), remedy=REINSTALL)
+    return SdzModelError(f"cannot load the weights: {reason}", file=str(path), remedy=remedy)
 
 
-def adopt(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
+def adopt(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path, remedy: str = REINSTALL) -> None:
     """Give a network that was built on the ``meta`` device its weights: float32 copies of ``tensors``.
 
     Raises:
@@ -67,12 +84,12 @@ def adopt(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> No
     expected: dict[str, Any] = network.state_dict()
     for name in sorted(expected.keys() ^ tensors.keys()):
         problem = "a tensor is missing" if name in expected else "an unknown tensor"
-        raise SdzModelError(f"cannot load the weights: {problem}", file=str(folder), field=name, remedy=REINSTALL)
+        raise SdzModelError(f"cannot load the weights: {problem}", file=str(folder), field=name, remedy=remedy)
     for name, tensor in sorted(tensors.items()):
         if tensor.shape != expected[name].shape or not tensor.is_floating_point():
             raise SdzModelError(
                 "cannot load the weights: a tensor does not fit",
-                file=str(folder), field=name, remedy=REINSTALL,
+                file=str(folder), field=name, remedy=remedy,
                 found=f"{tuple(tensor.shape)}, {tensor.dtype}", expected=f"{tuple(expected[name].shape)}, float",
             )  # fmt: skip
     copies = {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}

@@ -1,0 +1,112 @@
+"""The arithmetic of Bühlmann's experiment of 2022: ``image.save(file, profile="buehlmann2022", model=...)``.
+
+A picture of 512x512 pixels becomes 64x64 latents of Stable Diffusion 1.x, sampled, in 8 bits, and a dithered palette
+of 256 entries. His program puts palette and indices through zlib; here they lie in a container, unchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pillow_sdz.errors import SdzDependencyError, SdzModelError
+from pillow_sdz.layers import Layer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pillow_sdz.models.manifest import CodeMapping
+    from pillow_sdz.modes import Planes
+
+NAME: Final = "buehlmann2022"
+SIDE: Final = 512
+SEED: Final = 0
+STEP: Final = 0.18215
+COLORS, SPEED, DITHERING, EFFORT = 256, 1, 1.0, 9
+"""libimagequant's settings, and zlib's level. The package's Python functions leave the speed at 4."""
+
+
+def check_model(codes: CodeMapping, name: str) -> None:
+    """Refuse models whose codes mean something else than his.
+
+    Raises:
+        SdzModelError: the model is not one of Stable Diffusion 1.x or 2.x.
+    """
+    found, expected = (codes.channels, codes.factor, codes.step), (4, 8, STEP)
+    if found != expected:
+        raise SdzModelError(
+            f"model {name} does not fit the profile {NAME}", field="channels, factor, step", found=found,
+            expected=expected, remedy="add Stable Diffusion 1.4 or 1.5: sdz-convert models add NAME SOURCE",
+        )  # fmt: skip
+
+
+def fit(planes: Planes) -> Planes:
+    """Cut the middle square out of a picture and scale it to `SIDE`; pictures of that size stay as they are."""
+    from PIL import Image, ImageOps
+
+    def scaled(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if plane.shape[:2] == (SIDE, SIDE):
+            return plane
+        return np.array(ImageOps.fit(Image.fromarray(plane), (SIDE, SIDE), Image.Resampling.LANCZOS))
+
+    return replace(planes, rgb=scaled(planes.rgb), alpha=None if planes.alpha is None else scaled(planes.alpha))
+
+
+def to_codes(latents: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Quantise latents as he does: ``uint8(clip(z / (255 * 0.18215) + 0.5, 0, 1) * 255 + 0.5)``.
+
+    Args:
+        latents: any shape, unscaled.
+
+    >>> to_codes(np.array([-30, 0, 0.18215, 30], np.float32)).tolist()
+    [0, 128, 129, 255]
+    """
+    scaled = np.clip(latents / np.float32(255 * STEP) + np.float32(0.5), 0, 1)
+    codes: NDArray[np.uint8] = (scaled * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return codes
+
+
+def palettise(codes: NDArray[np.uint8]) -> Layer:
+    """Palette and indices of libimagequant, which takes the four channels for RGBA.
+
+    Args:
+        codes: (h, w, 4).
+
+    Returns:
+        The layer: the palette in libimagequant's order, (N, 4), and the indices.
+
+    Raises:
+        SdzDependencyError: the imagequant package is missing.
+        SdzModelError: libimagequant fails.
+    """
+    try:
+        from imagequant import ffi, lib
+    except ImportError as error:
+        raise SdzDependencyError(
+            f"making a palette needs imagequant, which cannot be imported: {error}", remedy="pip install imagequant"
+        ) from error
+    height, width = codes.shape[:2]
+    pixels = np.ascontiguousarray(codes).tobytes()
+    attributes = lib.liq_attr_create()
+    lib.liq_set_max_colors(attributes, COLORS)
+    lib.liq_set_speed(attributes, SPEED)
+    image = lib.liq_image_create_rgba(attributes, pixels, width, height, 0)
+    result = ffi.new("liq_result**")
+    try:
+        if code := lib.liq_image_quantize(image, attributes, result):
+            raise SdzModelError(f"libimagequant made no palette: error {code}")
+        lib.liq_set_dithering_level(result[0], DITHERING)
+        indices = ffi.new("unsigned char[]", width * height)
+        lib.liq_write_remapped_image(result[0], image, indices, width * height)
+        palette = lib.liq_get_palette(result[0])
+        count = max(2, palette.count)  # a layer has two entries or more; those that are not used are 0
+        entries = [(c.r, c.g, c.b, c.a) for c in palette.entries[0:count]]
+        plane = np.frombuffer(ffi.buffer(indices), np.uint8).astype(np.uint16)
+    finally:
+        if result[0]:
+            lib.liq_result_destroy(result[0])
+        lib.liq_image_destroy(image)
+        lib.liq_attr_destroy(attributes)
+    return Layer(np.array(entries, np.uint8), None, plane.reshape(height, width))

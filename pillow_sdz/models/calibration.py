@@ -1,0 +1,92 @@
+"""What a manifest says of an autoencoder that diffusers' files do not: the step of its codes, the preview matrix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from pillow_sdz.codes import to_codes
+from pillow_sdz.errors import SdzModelError
+from pillow_sdz.preview import binomial, fit_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from pillow_sdz.models.model import Model
+
+BUEHLMANN_STEP: Final = 0.18215
+"""One code in latents of Stable Diffusion 1.4, whose scaling factor is the same number (Bühlmann 2022)."""
+
+SCALED_STEP: Final = 0.18215**2
+"""The same in scaled latents, whose variance is about 1: codes reach 4.23 standard deviations to both sides."""
+
+PICTURES, SIDE = 4, 256
+
+
+def code_step(scaling: float) -> float:
+    """The step of an autoencoder's codes: that of Bühlmann, in units of latents with this scaling factor.
+
+    >>> code_step(0.18215), round(code_step(0.13025), 5), round(code_step(1.0), 5)
+    (0.18215, 0.25473, 0.03318)
+    """
+    return BUEHLMANN_STEP if scaling == BUEHLMANN_STEP else SCALED_STEP / scaling
+
+
+def scaling_of(config: Mapping[str, Any], name: str) -> tuple[float, float]:
+    """Scaling factor and shift of an autoencoder's latents; a class's default where the configuration has none.
+
+    Raises:
+        SdzModelError: it has no numbers, or normalises each channel by its own.
+    """
+    for field in ("latents_mean", "latents_std"):
+        if config.get(field) is not None:
+            raise SdzModelError(
+                "latents normalised by channel are not supported", field=field, expected="null", found="numbers"
+            )
+    default = BUEHLMANN_STEP if name == "AutoencoderKL" else 1.0
+    scaling, shift = config.get("scaling_factor", default), config.get("shift_factor") or 0.0
+    for field, value, low in (("scaling_factor", scaling, 1e-4), ("shift_factor", shift, -1e3)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= 1e3:
+            raise SdzModelError("wrong field", field=field, found=repr(value)[:80], expected=f"{low} to 1000")
+    return float(scaling), float(shift)
+
+
+def pictures() -> list[NDArray[np.uint8]]:
+    """Generated pictures with the colours and the smoothness of photos: `PICTURES` of (`SIDE`, `SIDE`, 3)."""
+    rng = np.random.default_rng(0)
+    made = []
+    for _ in range(PICTURES):
+        total = np.full((SIDE, SIDE, 3), rng.uniform(60, 190))
+        for cells in (2, 4, 8, 16, 32):
+            grey, colour = rng.normal(0, 1, (cells, cells, 1)), rng.normal(0, 1, (cells, cells, 3))
+            total += _enlarged(grey * 40 + colour * 24) * (2 / cells) ** 0.5
+        made.append(np.clip(np.rint(total), 0, 255).astype(np.uint8))
+    return made
+
+
+def _enlarged(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A square grid (n, n, 3), interpolated linearly to `SIDE`."""
+    count = len(grid)
+    at = np.clip((np.arange(SIDE) + 0.5) * count / SIDE - 0.5, 0, count - 1)
+    weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(count)))
+    columns: NDArray[np.float64] = np.tensordot(weights, grid, (1, 0))  # one axis after the other: far fewer sums
+    return np.tensordot(columns, weights, (1, 1)).transpose(0, 2, 1)
+
+
+def fit_preview(model: Model) -> NDArray[np.int8]:
+    """The preview matrix of a model, (C + 1, 3), fitted on `pictures`.
+
+    Raises:
+        SdzModelError: the autoencoder gives values that are not finite.
+    """
+    factor, step = model.manifest.codes.factor, model.manifest.codes.step
+    codes, colours = [], []
+    for picture in pictures():
+        smoothed = binomial(to_codes(model.encode(picture), step)) / 16
+        codes.append(smoothed.reshape(-1, smoothed.shape[2]))
+        blocks = picture.reshape(SIDE // factor, factor, SIDE // factor, factor, 3)
+        colours.append(blocks.mean((1, 3)).reshape(-1, 3))
+    return fit_matrix(np.concatenate(codes), np.concatenate(colours))

@@ -1,0 +1,149 @@
+"""Checkpoints from the Hugging Face hub, by its own client: the files that a model needs, at one commit."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pillow_sdz.errors import SdzDependencyError, SdzModelError
+from pillow_sdz.models.checkpoint import NETWORK_STEM, PICKLES, TEXT_STEM, pickle_refused, weight_names
+from pillow_sdz.models.configuration import FILE_NAME
+from pillow_sdz.models.loading import SCHEDULER_FILE_NAME
+from pillow_sdz.models.pipeline import INDEX, check_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VARIABLE: Final = "HF_ENDPOINT"
+DEFAULT: Final = "main"
+TOKENIZER: Final = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json")
+
+
+def download(repository: str, revision: str | None, *, vae_only: bool) -> tuple[Path, str]:
+    """Bring a repository's files to this machine, into the hub's own cache.
+
+    Args:
+        repository: ``owner/name``.
+        revision: commit, tag or branch; None is ``main``.
+        vae_only: take no more than the autoencoder.
+
+    Returns:
+        The folder that holds them in diffusers' layout, and the commit.
+
+    Raises:
+        SdzModelError: there is no such repository or revision, the hub cannot be reached, files are missing or
+            pickles only.
+        SdzDependencyError: the hub's client cannot be imported.
+    """
+    try:
+        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise SdzDependencyError(
+            f"downloading needs huggingface_hub, which cannot be imported: {error}",
+            remedy="pip install huggingface_hub",
+        ) from error
+    endpoint = os.environ.get(VARIABLE) or None
+    wanted: list[str] = []
+    try:
+        info = HfApi(endpoint=endpoint).model_info(repository, revision=revision or DEFAULT)
+        commit, names = str(info.sha), {item.rfilename for item in info.siblings or ()}
+        wanted = select(names, repository, vae_only=vae_only)
+        folder = snapshot_download(
+            repository, revision=commit, endpoint=endpoint, allow_patterns=[glob.escape(name) for name in wanted]
+        )
+    except SdzModelError:
+        raise
+    except HfHubHTTPError as error:
+        if getattr(error.response, "status_code", 500) < 500:
+            raise _refused(repository, revision, error) from error
+        raise _unreachable(repository, revision, wanted, vae_only, error) from error
+    except LocalEntryNotFoundError as error:
+        raise _unreachable(repository, revision, wanted, vae_only, error) from error
+    except Exception as error:  # the client's way to the network changes with its version, and so do its errors
+        if not isinstance(error, OSError) and "http" not in type(error).__module__:
+            raise
+        raise _unreachable(repository, revision, wanted, vae_only, error) from error
+    return Path(folder), commit
+
+
+def select(names: set[str], repository: str, *, vae_only: bool) -> list[str]:
+    """The files of a repository that a model is made of, out of all its ``names``.
+
+    >>> select({"config.json", "diffusion_pytorch_model.safetensors", "README.md"}, "a/b", vae_only=False)
+    ['config.json', 'diffusion_pytorch_model.safetensors']
+
+    Raises:
+        SdzModelError: some are missing, or there only as pickles.
+    """
+    folders = {name.split("/")[0] for name in names if "/" in name}
+    if "vae" not in folders and INDEX not in names:
+        return [FILE_NAME, *_weights(names, "", NETWORK_STEM, repository)]
+    if vae_only:
+        return [f"vae/{FILE_NAME}", *_weights(names, "vae/", NETWORK_STEM, repository)]
+    check_parts(folders, repository)
+    wanted = [f"{part}/{FILE_NAME}" for part in ("vae", "unet", "text_encoder")]
+    wanted += [f"scheduler/{SCHEDULER_FILE_NAME}", *(name for name in names if name == INDEX)]
+    if missing := [name for name in wanted if name not in names]:
+        raise _incomplete(repository, missing)
+    wanted += [f"tokenizer/{name}" for name in TOKENIZER if f"tokenizer/{name}" in names]
+    for part, stem in (("vae", NETWORK_STEM), ("unet", NETWORK_STEM), ("text_encoder", TEXT_STEM)):
+        wanted += _weights(names, f"{part}/", stem, repository)
+    return wanted
+
+
+def _weights(names: set[str], folder: str, stem: str, repository: str) -> list[str]:
+    """The weights of one network, one file or an index and its shards."""
+    if folder + FILE_NAME not in names:
+        raise _incomplete(repository, [folder + FILE_NAME])
+    for name in weight_names(stem):
+        if folder + name not in names:
+            continue
+        if not name.endswith(".json"):
+            return [folder + name]
+        shards = sorted(each for each in names if each.startswith(f"{folder}{stem}") and "-of-" in each)
+        return [folder + name, *(each for each in shards if each.endswith(".safetensors"))]
+    pickle = next((each for each in sorted(names) if each.startswith(folder) and each.endswith(PICKLES)), None)
+    if pickle is not None:
+        raise pickle_refused(f"{repository}/{pickle}")
+    raise _incomplete(repository, [f"{folder}{stem}.safetensors"])
+
+
+def _incomplete(repository: str, missing: Iterable[str]) -> SdzModelError:
+    return SdzModelError(
+        "the repository has not all the files of a model in diffusers' layout", file=repository,
+        expected=", ".join(missing), remedy="a checkpoint in a single file is downloaded first, and added as a file",
+    )  # fmt: skip
+
+
+def _refused(repository: str, revision: str | None, error: Any) -> SdzModelError:
+    """For answers of the hub such as: not there, or not without logging in."""
+    name, reason = type(error).__name__, " ".join(str(error).split())[:200]
+    problem, remedy = f"the hub refuses: {reason}", None
+    if name == "RevisionNotFoundError":
+        problem = "the repository has no such revision"
+    elif name == "RepositoryNotFoundError":
+        problem, remedy = "the hub has no such repository, or not for you", "for private ones, log in: hf auth login"
+    elif name == "GatedRepoError":
+        problem, remedy = "the repository is gated", "accept its licence on its page, then log in: hf auth login"
+    return SdzModelError(problem, file=repository, field="revision", found=revision or DEFAULT, remedy=remedy)
+
+
+def _unreachable(
+    repository: str, revision: str | None, wanted: list[str], vae_only: bool, error: Exception
+) -> SdzModelError:
+    """For no network: which files are needed, and where to put them."""
+    if not wanted:
+        parts = ["vae"] if vae_only else ["vae", "unet"]
+        wanted = [f"{part}/{name}" for part in parts for name in (FILE_NAME, f"{NETWORK_STEM}.safetensors")]
+        if not vae_only:
+            wanted += [f"text_encoder/{FILE_NAME}", f"text_encoder/{TEXT_STEM}.safetensors"]
+            wanted += [f"scheduler/{SCHEDULER_FILE_NAME}", "tokenizer/vocab.json", "tokenizer/merges.txt"]
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return SdzModelError(
+        f"the hub cannot be reached: {reason}", file=repository, field="revision", found=revision or DEFAULT,
+        remedy=f"download these files elsewhere, put them into a folder FOLDER under the same names, and add that "
+        f"(sdz-convert models add NAME FOLDER): {', '.join(wanted)}",
+    )  # fmt: skip

@@ -1,0 +1,96 @@
+"""What the source of a model is: a folder, a file, or a repository of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pillow_sdz.errors import SdzModelError, SdzOptionError
+from pillow_sdz.models.checkpoint import PICKLES, Checkpoint, pickle_refused
+from pillow_sdz.models.configuration import CLASS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+
+SCHEDULERS: Final = {
+    "ddim": "DDIMScheduler",
+    "pndm": "PNDMScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "lms": "LMSDiscreteScheduler",
+    "unipc": "UniPCMultistepScheduler",
+}
+"""Schedulers by the names that users give them."""
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How to read a source; see `pillow_sdz.models.adding.add_model`."""
+
+    revision: str | None = None
+    vae_only: bool = False
+    scheduler: str | None = None
+    family: str | None = None
+    prediction: str | None = None
+    config: Path | None = None
+
+
+def read_source(source: str, options: SourceOptions) -> Checkpoint:
+    """Read a checkpoint from wherever it is.
+
+    Raises:
+        SdzModelError: it is not there, incomplete, damaged or unsupported.
+        SdzOptionError: there is no such scheduler.
+        SdzDependencyError: transformers is missing, and the empty prompt needs it.
+    """
+    from pillow_sdz.models.hub import download
+    from pillow_sdz.models.pipeline import read_folder
+    from pillow_sdz.models.single_file import read_file
+
+    if options.scheduler not in (None, *SCHEDULERS):
+        raise SdzOptionError(
+            "no such scheduler", field="scheduler", found=options.scheduler, expected=", ".join(SCHEDULERS)
+        )
+    path = Path(source).expanduser()
+    if path.is_dir():
+        checkpoint = replace(read_folder(path, vae_only=options.vae_only), source=str(path.resolve()))
+    elif path.is_file():
+        check_file(path)
+        checkpoint = replace(read_file(path, options), source=str(path.resolve()))
+    elif REPOSITORY.fullmatch(source):
+        folder, commit = download(source, options.revision, vae_only=options.vae_only)
+        checkpoint = replace(read_folder(folder, vae_only=options.vae_only), source=f"{source} --revision {commit}")
+    else:
+        raise SdzModelError(
+            "no such file or folder, and not the name of a repository", file=source,
+            expected="a folder in diffusers' layout, a .safetensors file, or owner/name of the Hugging Face hub",
+        )  # fmt: skip
+    if options.scheduler is not None and checkpoint.scheduler is not None:
+        checkpoint = replace(checkpoint, scheduler=_with_class(checkpoint.scheduler, SCHEDULERS[options.scheduler]))
+    return checkpoint
+
+
+def _with_class(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The same noise schedule for another scheduler."""
+    return {"clip_sample": False, **config, CLASS: name}  # DDIM clips unless told otherwise; latents are not bounded
+
+
+def check_file(path: Path) -> None:
+    """Refuse files that are not safetensors, by their suffix and their first bytes.
+
+    Raises:
+        SdzModelError: it is a pickle, or something else.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise SdzModelError(f"cannot be read: {error}", file=str(path)) from error
+    pickled = start[8:] != b"{" and start.startswith((b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
+    if pickled or path.suffix.lower() in PICKLES:
+        raise pickle_refused(str(path))
+    if path.suffix.lower() != ".safetensors":
+        raise SdzModelError("not a checkpoint", file=str(path), found=path.suffix, expected=".safetensors")

@@ -1,0 +1,372 @@
+"""Models from Stable Diffusion's checkpoints in all their layouts, and pictures with them in a fresh process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import sd_checkpoints as sd
+import torch
+from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from pillow_sdz.cli import main
+from pillow_sdz.errors import SdzModelError
+from pillow_sdz.models import registry, single_file
+from pillow_sdz.models.adding import add_model, remove_model
+from pillow_sdz.models.checkpoint import NETWORK_STEM, TEXT_STEM
+from pillow_sdz.models.diffusers_parts import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+OPEN = """
+import sys
+from PIL import Image
+import pillow_sdz
+
+with Image.open(sys.argv[1]) as image:
+    image.load()
+    image.save(sys.argv[2])
+names = [name for name in sys.modules if name.partition(".")[0] == "transformers"]
+assert not names, names
+assert "diffusers" in sys.modules
+"""
+
+
+@pytest.fixture
+def picture(astronaut: Image.Image) -> Image.Image:
+    """90x70: sides that are no multiples of the factor."""
+    return astronaut.crop((100, 0, 190, 70))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """``sdz-convert`` in this process: (exit code, standard output, standard error)."""
+
+    def call(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    return call
+
+
+def test_a_pipeline_end_to_end(
+    pipeline: Path, models: Path, tmp_path: Path, run: Callable[..., Any], fresh_python: Callable[..., Any],
+    picture: Image.Image,
+) -> None:  # fmt: skip
+    code, out, err = run("models", "add", "sd15", pipeline)
+    assert code == 0, err
+    shutil.rmtree(pipeline)
+    manifest = registry.find("sd15")
+    assert manifest.short_fingerprint.hex() in out
+    assert manifest.folder.parent == models
+    file = tmp_path / "a.sdz"
+    picture.save(file, model="sd15")
+    with Image.open(file) as image:
+        assert image.info["model"] == "sd15-1"
+        assert image.info["steps"] == 2
+        here = np.asarray(image)
+    fresh_python(OPEN, str(file), str(tmp_path / "a.png"))
+    there = np.asarray(Image.open(tmp_path / "a.png"))
+    assert there.shape == (70, 90, 3)
+    assert np.abs(here.astype(int) - there).max() <= 1
+
+
+def by_hand(pipeline: Path, codes: np.ndarray, first: int) -> np.ndarray:
+    """Decode codes with diffusers alone: PNDM at times ``first``, ``first`` / 2 (twice) and down to 0."""
+    vae = AutoencoderKL.from_pretrained(pipeline / "vae")
+    unet = UNet2DConditionModel.from_pretrained(pipeline / "unet")
+    with torch.no_grad():
+        prompt = sd.make_text_encoder()(torch.tensor([sd.EMPTY_PROMPT]))[0]
+        latent = (torch.from_numpy(codes).float() - 127.5).permute(2, 0, 1)[None] * 0.18215 * 0.18215
+        scheduler = PNDMScheduler(**{k: v for k, v in sd.SCHEDULE.items() if k != "clip_sample"}, skip_prk_steps=True)
+        scheduler.set_timesteps(1000 * 2 // first)
+        sample = latent * scheduler.alphas_cumprod[first] ** 0.5
+        for timestep in (first, first // 2, first // 2):
+            noise = unet(sample, timestep, encoder_hidden_states=prompt).sample
+            sample = scheduler.step(noise, timestep, sample).prev_sample
+        latent = sample / scheduler.alphas_cumprod[0] ** 0.5 / 0.18215
+        rgb = vae.decode(latent).sample
+    return ((rgb[0].permute(1, 2, 0).numpy() * 127.5 + 127.5).round().clip(0, 255)).astype(np.uint8)
+
+
+def test_each_stage_equals_diffusers_own(pipeline: Path, models: Path, picture: Image.Image) -> None:
+    manifest, notes = add_model("sd15", pipeline)
+    assert not notes
+    assert (manifest.codes.step, manifest.latent_scaling, manifest.codes.factor) == (0.18215, 0.18215, 8)
+    model = registry.load(manifest, "cpu")
+    rgb = np.asarray(picture)[:64, :80]
+    vae = AutoencoderKL.from_pretrained(pipeline / "vae")
+    with torch.no_grad():
+        pixels = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        expected = vae.encode(pixels).latent_dist.mean[0].permute(1, 2, 0).numpy()
+    latents = model.encode(rgb)
+    np.testing.assert_allclose(latents, expected, atol=1e-4)
+    codes = np.clip(np.rint(latents / 0.18215 + 127.5), 0, 255).astype(np.uint8)
+    noisy = (codes - np.float32(127.5)) * np.float32(0.18215)
+    alphas = registry.load(manifest, "cpu").scheduler.alphas_cumprod
+    noise = float(((1 - alphas[20]) / alphas[20]).sqrt()) / 0.18215 - 1e-6
+    denoised = model.denoise(noisy, noise, 2)
+    assert np.abs(denoised - noisy).max() > 0.01
+    found = model.decode(denoised, 64, 80)
+    difference = np.abs(found.astype(int) - by_hand(pipeline, codes, 20))
+    assert difference.max() <= 1
+    assert np.abs(found.astype(int) - model.decode(noisy, 64, 80)).max() > 1, "the U-Net would not matter"
+
+
+def sharded(folder: Path, _tmp: Path) -> Path:
+    for part, stem in (("vae", NETWORK_STEM), ("unet", NETWORK_STEM), ("text_encoder", TEXT_STEM)):
+        sd.shard(folder / part, stem)
+    return folder
+
+
+def fp16(folder: Path, _tmp: Path) -> Path:
+    for part, stem in (("vae", NETWORK_STEM), ("unet", NETWORK_STEM), ("text_encoder", TEXT_STEM)):
+        sd.halve(folder / part, stem)
+    return folder
+
+
+def sharded_fp16(folder: Path, _tmp: Path) -> Path:
+    sd.shard(folder / "unet", NETWORK_STEM, ".fp16")
+    return folder
+
+
+def old_names(folder: Path, _tmp: Path) -> Path:
+    path = folder / "vae" / f"{NETWORK_STEM}.safetensors"
+    renamed = {}
+    for name, tensor in sd.reload(path).items():
+        for old, new in (("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")):
+            name = name.replace(f".{new}.", f".{old}.")
+        renamed[name] = tensor
+    assert any(".proj_attn." in name for name in renamed)
+    save_file(renamed, path)
+    return folder
+
+
+def single(folder: Path, tmp: Path) -> Path:
+    return sd.write_single_file(tmp / "one.safetensors", folder)
+
+
+@pytest.mark.parametrize("layout", [sharded, fp16, sharded_fp16, old_names, single])
+def test_every_layout_gives_the_same_model(
+    layout: Callable[[Path, Path], Path], pipeline: Path, models: Path, tmp_path: Path, picture: Image.Image
+) -> None:
+    expected, _ = add_model("first", pipeline)
+    file = tmp_path / "a.sdz"
+    picture.save(file, model="first", colors=16)
+    pixels = np.asarray(Image.open(file)).astype(int)
+    configs = shutil.copytree(pipeline, tmp_path / "configs") if layout is single else None
+    prediction = "epsilon" if layout is single else None
+    found, notes = add_model("second", layout(pipeline, tmp_path), config=configs, prediction=prediction)
+    assert found.fingerprint == expected.fingerprint
+    assert found.preview_matrix == expected.preview_matrix
+    assert not notes
+    remove_model("first")
+    with Image.open(file) as image:
+        assert image.info["model"] == "second-1"
+        assert np.abs(np.asarray(image) - pixels).max() <= 2  # the prompt of an fp16 text encoder is another
+
+
+def test_autoencoders_alone(
+    pipeline: Path, models: Path, tmp_path: Path, picture: Image.Image, run: Callable[..., Any]
+) -> None:
+    sd.make_tiny_vae().save_pretrained(tmp_path / "taesd")
+    bare = tmp_path / "bare.safetensors"
+    save_file(sd.original_vae(load_file(pipeline / "vae" / f"{NETWORK_STEM}.safetensors")), bare)
+    sources: dict[str, list[object]] = {
+        "vae": [pipeline / "vae"],
+        "part": [pipeline, "--vae-only"],
+        "bare": [bare, "--config", pipeline],
+        "taesd": [tmp_path / "taesd"],
+    }
+    for name, words in sources.items():
+        code, out, err = run("models", "add", name, *words)
+        assert code == 0, err
+        assert "skips the U-Net" in out
+        manifest = registry.find(name)
+        assert (manifest.steps, manifest.codes.channels) == (0, 4)
+        assert not (manifest.folder / "unet").exists()
+        picture.save(tmp_path / "a.sdz", model=name)
+        with Image.open(tmp_path / "a.sdz") as image:
+            assert np.asarray(image).std() > 1
+    assert len({registry.find(name).fingerprint for name in ("vae", "part", "bare")}) == 1
+    assert registry.find("taesd").codes.step == pytest.approx(0.18215**2)
+    assert registry.find("vae").codes.step == 0.18215
+
+
+def test_sixteen_channels_and_a_shift(models: Path, tmp_path: Path, picture: Image.Image) -> None:
+    vae = sd.make_vae(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159)
+    source = sd.write_pipeline(tmp_path / "sd")
+    vae.save_pretrained(source / "vae")
+    sd.make_unet(in_channels=16, out_channels=16).save_pretrained(source / "unet")
+    manifest, _ = add_model("wide", source)
+    assert (manifest.codes.channels, manifest.latent_scaling, manifest.latent_shift) == (16, 0.3611, 0.1159)
+    assert manifest.codes.step == pytest.approx(0.18215**2 / 0.3611)
+    picture.save(tmp_path / "a.sdz", model="wide", colors=64)
+    with Image.open(tmp_path / "a.sdz") as image:
+        image.load()
+    model = registry.load(manifest, "cpu")
+    at_shift = np.full((4, 4, 16), 0.1159, np.float32)
+    seen = []
+    monkey = model.unet
+    object.__setattr__(model, "unet", lambda sample, timestep: seen.append(sample.clone()) or monkey(sample, timestep))
+    model.denoise(at_shift, 0.1, 1)
+    assert seen
+    assert seen[0].abs().max() < 1e-6, "the U-Net works on latents less their shift"
+
+
+def test_velocity_is_turned_into_noise(models: Path, tmp_path: Path) -> None:
+    """A U-Net of each kind whose outputs describe the same picture denoises alike."""
+    from pillow_sdz.models.conditioning import Conditioned
+    from pillow_sdz.models.denoise import denoise
+    from pillow_sdz.models.loading import load_scheduler
+
+    sd.write_scheduler(tmp_path, "DDIMScheduler", prediction_type="v_prediction")
+    scheduler = load_scheduler(tmp_path)
+    clean, noise = torch.randn(1, 4, 5, 6), 0.3 * torch.randn(1, 4, 5, 6)
+
+    class Velocity:
+        def __call__(self, sample: torch.Tensor, timestep: int) -> Any:
+            alpha = scheduler.alphas_cumprod[timestep]
+            eps = (sample - alpha.sqrt() * clean) / (1 - alpha).sqrt()
+            return type("Output", (), {"sample": alpha.sqrt() * eps - (1 - alpha).sqrt() * clean})
+
+    found = denoise(Conditioned(Velocity(), None, scheduler.alphas_cumprod), scheduler, clean + noise, 0.3, 3)
+    torch.testing.assert_close(found, clean, atol=1e-4, rtol=1e-4)
+
+
+def test_velocity_comes_from_the_scheduler(pipeline: Path, models: Path) -> None:
+    noise, _ = add_model("noise", pipeline)
+    sd.write_scheduler(pipeline / "scheduler", "DDIMScheduler", prediction_type="v_prediction")
+    velocity, _ = add_model("velocity", pipeline)
+    latents = np.zeros((4, 4, 4), np.float32)
+    one, other = (registry.load(manifest, "cpu").denoise(latents, 0.5, 1) for manifest in (noise, velocity))
+    assert np.abs(one - other).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("family", "unet_weights", "text_weights"), [("sd1", 859_520_964, 123_060_480), ("sd2", 865_910_724, 340_387_840)]
+)
+def test_shipped_configurations_are_those_of_stable_diffusion(
+    family: str, unet_weights: int, text_weights: int
+) -> None:
+    """Numbers of weights as their model cards and repositories give them; names go there and back."""
+    from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    configs = single_file.CONFIGS / family
+    config = json.loads((configs / "unet" / "config.json").read_text())
+    text = json.loads((configs / "text_encoder" / "config.json").read_text())
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(config)
+        encoder = CLIPTextModel(CLIPTextConfig(**text))
+    assert sum(parameter.numel() for parameter in unet.parameters()) == unet_weights
+    assert sum(parameter.numel() for parameter in encoder.parameters()) == text_weights
+    state = unet.state_dict()
+    original = {f"model.diffusion_model.{sd.original_unet_name(name, 2, {1, 2, 3})}": t for name, t in state.items()}
+    assert single_file._family(original, None, configs) == family
+    converted = convert_ldm_unet_checkpoint(original, config)
+    assert {name: t.shape for name, t in converted.items()} == {name: t.shape for name, t in state.items()}
+
+
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+def test_shipped_autoencoders(family: str, tmp_path: Path) -> None:
+    config = json.loads((single_file.CONFIGS / family / "vae" / "config.json").read_text())
+    assert config["scaling_factor"] == (0.13025 if family == "sdxl" else 0.18215)
+    with torch.device("meta"):
+        vae = AutoencoderKL.from_config(config)
+    assert sum(parameter.numel() for parameter in vae.parameters()) == 83_653_863
+    with pytest.raises(SdzModelError, match="a tensor is missing"):
+        build("AutoencoderKL", config, {}, tmp_path, "again")
+
+
+def test_list_show_and_remove(pipeline: Path, models: Path, run: Callable[..., Any]) -> None:
+    run("models", "add", "sd15", pipeline, "--vae-only")
+    fingerprint = registry.find("sd15").fingerprint
+    code, out, _ = run("models", "list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["sd15-1", "tiny-2"]
+    assert fingerprint[:16] in out
+    _, out, _ = run("models", "show", "sd15", "--json")
+    about = json.loads(out)
+    assert about["fingerprint"] == fingerprint
+    assert (about["source"], about["unet"], about["step"]) == (str(pipeline), False, 0.18215)
+    _, out, _ = run("models", "show", "tiny")
+    assert "unet: yes" in out
+    code, out, _ = run("models", "remove", "sd15")
+    assert code == 0
+    assert list(models.iterdir()) == []
+    for name in ("sd15", "tiny", "../models"):
+        code, _, err = run("models", "remove", name)
+        assert code == 4
+        assert "no such model was added" in err
+    assert registry.find("tiny")
+    assert run("models", "show", "sd15")[0] == 4
+
+
+def test_files_of_a_removed_model_name_the_way_back(
+    pipeline: Path, models: Path, tmp_path: Path, picture: Image.Image
+) -> None:
+    manifest, _ = add_model("sd15", pipeline, vae_only=True)
+    file = tmp_path / "a.sdz"
+    picture.save(file, model="sd15")
+    remove_model("sd15")
+    expected = rf"a\.sdz: .*not installed \(found {manifest.fingerprint[:16]}.*sdz-convert models add NAME SOURCE"
+    with Image.open(file) as image, pytest.raises(SdzModelError, match=expected):
+        image.load()
+    with pytest.raises(SdzModelError, match=r"no such model \(found sd15.*sdz-convert models add"):
+        picture.save(file, model="sd15")
+
+
+def test_other_weights_than_the_manifest_says(pipeline: Path, models: Path, picture: Image.Image) -> None:
+    manifest, _ = add_model("sd15", pipeline)
+    path = manifest.folder / "unet" / f"{NETWORK_STEM}.safetensors"
+    tensors = sd.reload(path)
+    tensors["conv_in.bias"] += 1
+    save_file(tensors, path, {"format": "pt"})
+    with pytest.raises(SdzModelError) as caught:
+        registry.load(manifest, "cpu")
+    assert "weights of model sd15-1 are not those" in str(caught.value)
+    assert f"expected {manifest.fingerprint[:16]}" in str(caught.value)
+    assert str(caught.value).endswith(f"sdz-convert models add sd15 {pipeline}")
+
+
+def test_a_damaged_prompt_is_refused(pipeline: Path, models: Path) -> None:
+    manifest, _ = add_model("sd15", pipeline)
+    path = manifest.folder / "empty_prompt.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(SdzModelError, match="the empty prompt differs"):
+        registry.load(manifest, "cpu")
+    path.unlink()
+    with pytest.raises(SdzModelError, match="cannot read the empty prompt"):
+        registry.load(manifest, "cpu")
+
+
+def test_large_pictures_are_worked_on_in_windows(pipeline: Path, models: Path) -> None:
+    manifest, _ = add_model("sd15", pipeline)
+    model = registry.load(manifest, "cpu")
+    rgb = np.zeros((8, 8 * 90, 3), np.uint8)
+    rgb[:, :, 0] = np.linspace(0, 255, 8 * 90)
+    latents = model.encode(rgb)
+    assert latents.shape == (1, 90, 4)
+    assert np.isfinite(latents).all()
+    clean = model.denoise(latents, 0.5, 1)
+    decoded = model.decode(clean, 8, 8 * 90)
+    assert decoded.shape == rgb.shape
+    left, right = (model.decode(clean[:, part], 8, 8 * 64) for part in (slice(0, 64), slice(26, 90)))
+    assert np.array_equal(decoded[:, : 8 * 26], left[:, : 8 * 26]), "windows start at 0 and 26"
+    assert np.array_equal(decoded[:, 8 * 42 :], right[:, 8 * 16 :]), "and the second has faded in at 42"
+    middle = decoded[:, 8 * 26 : 8 * 42].astype(int)
+    bounds = np.sort([left[:, 8 * 26 : 8 * 42], right[:, : 8 * 16]], axis=0).astype(int)
+    assert (middle >= bounds[0] - 1).all()
+    assert (middle <= bounds[1] + 1).all()

@@ -119,7 +119,8 @@ def _run(given: dict[str, Any]) -> ExitCode:
                 raise  # every other picture would fail in the same way
             except Exception as error:  # any plugin may raise anything, and the other pictures are to be done
                 failed = True
-                _say(f"sdz-convert: {batch.described(error, source.name)}", given["verbose"])
+                text = batch.described(error, source.name).removeprefix(f"{source.name}: ")
+                _say(f"sdz-convert: {source.name}: {text}", given["verbose"])
     if not comparisons:
         return ExitCode.FAILED
     documents = _documents(comparisons, request.metrics, given, missing)
@@ -172,9 +173,9 @@ def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) ->
     from pillow_sdz.dependencies import needs_model_packages
 
     if source.problem is not None:
-        raise ConversionError(f"{source.name}: {source.problem}")
+        raise ConversionError(source.problem)
     if source.is_sdz:
-        raise ConversionError(f"{source.name}: is an .sdz; compare starts from the picture that one was made of")
+        raise ConversionError("is an .sdz; compare starts from the picture that one was made of")
     with (
         open_source(source, settings) as opened,
         tqdm(desc=source.name, unit="stage", file=sys.stderr, leave=False, disable=True if quiet else None) as bar,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from PIL import Image, ImageDraw, ImageFont
@@ -76,7 +77,7 @@ def _pieces(comparison: Comparison) -> Iterator[tuple[str, Image.Image]]:
 def _caption(comparison: Comparison, stage: Stage) -> str:
     size = f"{stage.size:,} bytes, {stage.bits_per_pixel():.3f} bpp"
     if not stage.numbers:
-        return f"{comparison.name}\n{stage.title}, {stage.stored[0].form}\n{size}"
+        return f"{PurePath(comparison.name).name}\n{stage.title}, {stage.stored[0].form}\n{size}"
     picked = [name for name in ("SSIMULACRA2", "PSNR") if stage.numbers.get(name) is not None]
     return f"{stage.title}\n{size}\n" + ", ".join(f"{name} {stage.numbers[name]:.1f}" for name in picked)
 

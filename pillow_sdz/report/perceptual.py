@@ -83,7 +83,8 @@ class LPIPS(Features):
         x, y = (
             each / (torch.linalg.vector_norm(each, dim=1, keepdim=True) + EPSILON) for each in (reference, features)
         )
-        return ((x - y).square() * weight).sum(1).mean((1, 2))
+        distance: Tensor = ((x - y).square() * weight).sum(1).mean((1, 2))
+        return distance
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distance of ``b`` from the original ``a``; gradients flow into ``b`` only."""
@@ -118,8 +119,8 @@ class DISTS(Features):
         with torch.no_grad():
             reference = [a, *self.features((a - mean) / std, self._l2_pool)]
         ours = [b, *self.features((b - mean) / std, self._l2_pool)]
-        alphas = self.get_buffer("alpha").split((3, *VGG_CHANNELS), 1)
-        betas = self.get_buffer("beta").split((3, *VGG_CHANNELS), 1)
+        alphas = torch.split_with_sizes(self.get_buffer("alpha"), (3, *VGG_CHANNELS), 1)
+        betas = torch.split_with_sizes(self.get_buffer("beta"), (3, *VGG_CHANNELS), 1)
         score = torch.zeros(len(a), device=a.device)
         for x, y, alpha, beta in zip(reference, ours, alphas, betas, strict=True):
             xm, ym, xv, yv, covariance = _moments(x, y)

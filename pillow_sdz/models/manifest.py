@@ -83,7 +83,7 @@ class Manifest:
 
     @property
     def full_name(self) -> str:
-        """Name and version, as files and error messages give it: ``tiny-2``."""
+        """Name and version, as files and error messages give it: ``tiny-3``."""
         return f"{self.name}-{self.version}"
 
     @property

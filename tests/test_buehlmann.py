@@ -94,8 +94,9 @@ def test_his_codes_differ_from_plain_rounding_in_nothing_but_halves() -> None:
 
 def test_other_sizes_are_cut_and_scaled(chelsea: Image.Image, pipeline: Path, models: Path) -> None:
     add_model("sd14", pipeline, vae_only=True)
-    chelsea.putalpha(128)
-    with Image.open(io.BytesIO(saved(chelsea))) as image:
+    translucent = chelsea.copy()
+    translucent.putalpha(128)
+    with Image.open(io.BytesIO(saved(translucent))) as image:
         assert (image.size, image.mode) == ((512, 512), "RGBA")
         assert image.info["colors"][0] <= 256
 

@@ -438,19 +438,20 @@ def test_parser_of_a_truncated_file_on_request(rgb, monkeypatch):
 
 
 def test_settings_of_the_process_and_of_the_image(data, toy, monkeypatch):
-    for name in ("steps", "device", "tile_size", "dtype"):
+    for name in ("steps", "strength", "device", "tile_size", "dtype"):
         monkeypatch.setattr(pillow_sdz.options.decode, name, None)
     opened(data).load()
     pillow_sdz.options.decode.steps = 3
+    pillow_sdz.options.decode.strength = 0.5
     pillow_sdz.options.decode.device = "cpu"
     pillow_sdz.options.decode.tile_size = 256
     opened(data).load()
     image = opened(data)
-    image.steps, image.dtype = 0, "bfloat16"
+    image.steps, image.strength, image.dtype = 0, 0.25, "bfloat16"
     image.load()
-    nothing = {"file": "<stream>", "steps": None, "device": None, "tile": None, "dtype": None}
-    process = nothing | {"steps": 3, "device": "cpu", "tile": 256}
-    assert toy.decoded == [nothing, process, process | {"steps": 0, "dtype": "bfloat16"}]
+    nothing = {"file": "<stream>", "steps": None, "strength": None, "device": None, "tile": None, "dtype": None}
+    process = nothing | {"steps": 3, "strength": 0.5, "device": "cpu", "tile": 256}
+    assert toy.decoded == [nothing, process, process | {"steps": 0, "strength": 0.25, "dtype": "bfloat16"}]
 
 
 @pytest.mark.parametrize(

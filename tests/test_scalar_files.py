@@ -130,7 +130,7 @@ from PIL import Image
 
 toy_scalar.install(pytest.MonkeyPatch())
 image = Image.open("a.sdz")
-assert image.info["model"] == "toy-1" and image.info["step"] == 23.25
+assert image.info["model"] == "toy-1" and image.info["step"] == {STEP_AT_DEFAULT}
 image.thumbnail((40, 30))
 with Image.open("a.sdz") as again:
     again.verify()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -86,6 +86,40 @@ class Walk:
                 yield each, channels, eighths >> 3, FRACTIONS * width + (eighths & 7)
 
 
+class Symbols(NamedTuple):
+    """One group of one pass as it is coded; arrays are (n, size), in the order of the stream.
+
+    Attributes:
+        positions, channels: where in the latent.
+        value: multiples of the step.
+        table, symbol: which symbol of which table stands for each.
+        escaped: which values follow in digits.
+    """
+
+    positions: NDArray[np.intp]
+    channels: slice
+    value: NDArray[np.int64]
+    table: NDArray[np.int64]
+    symbol: NDArray[np.int64]
+    escaped: NDArray[np.bool_]
+
+
+def symbols(values: NDArray[np.int16], step: int, prior: Prior) -> Iterator[Symbols]:
+    """What an encoder puts into the stream, group after group; arguments as for `encode`."""
+    height, width, channels_in_all = values.shape
+    walk = Walk((height, width, channels_in_all), step, prior)
+    flat = values.reshape(-1, channels_in_all).astype(np.int64)
+    walk.known[:-1] = centred(flat, step)
+    reach = tables().reach
+    for each, channels, base, table in walk.batches():
+        value = flat[each.positions, channels]
+        bound = reach[table // FRACTIONS]
+        distance = value - base
+        escaped = np.abs(distance) > bound
+        symbol = np.where(escaped, ESCAPE, distance + bound + 1)
+        yield Symbols(each.positions, channels, value, table, symbol, escaped)
+
+
 def encode(values: NDArray[np.int16], step: int, prior: Prior) -> bytes:
     """Code multiples of a step.
 
@@ -94,18 +128,10 @@ def encode(values: NDArray[np.int16], step: int, prior: Prior) -> bytes:
         step: 16 to 2048 sixteenths of a code.
         prior: the model's.
     """
-    walk = Walk(values.shape, step, prior)
-    flat = values.reshape(-1, values.shape[2]).astype(np.int64)
-    walk.known[:-1] = centred(flat, step)
     encoder = AnsEncoder(lanes_for(values.size))
-    reach = tables().reach
-    for each, channels, base, table in walk.batches():
-        value = flat[each.positions, channels]
-        bound = reach[table // FRACTIONS]
-        distance = value - base
-        escaped = np.abs(distance) > bound
-        encoder.put(table.ravel(), np.where(escaped, ESCAPE, distance + bound + 1).ravel())
-        digits = value[escaped] + LARGEST_VALUE
+    for each in symbols(values, step, prior):
+        encoder.put(each.table.ravel(), each.symbol.ravel())
+        digits = each.value[each.escaped] + LARGEST_VALUE
         for shift in _DIGITS:
             encoder.put(np.full(len(digits), EVEN), (digits >> shift) & 63)
     return encoder.finish()

@@ -12,6 +12,8 @@ from pillow_sdz.cli.exits import ExitCode
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.errors import SdzError
 from pillow_sdz.models import registry
+from pillow_sdz.models.single_file import FAMILIES
+from pillow_sdz.models.sources import SCHEDULERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,12 +50,12 @@ def command() -> None:
 @click.option("--vae-only", is_flag=True, help="The autoencoder alone: smaller and faster, decoding skips the U-Net.")
 @click.option(
     "--scheduler",
-    type=click.Choice(["ddim", "pndm", "euler", "lms", "unipc"]),
+    type=click.Choice(list(SCHEDULERS)),
     help="How the U-Net takes its steps.  [default: the checkpoint's]",
 )
 @click.option(
     "--family",
-    type=click.Choice(["sd1", "sd2", "sdxl"]),
+    type=click.Choice(FAMILIES),
     help="Of a single file that does not show it, as autoencoders alone do not.",
 )
 @click.option(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pillow_sdz.prior_tables import ESCAPE, FRACTIONS, PRECISION, SYMBOLS, tables
-from pillow_sdz.scalar_coding import Walk, centred
+from pillow_sdz.prior_tables import PRECISION, SYMBOLS, tables
+from pillow_sdz.scalar_coding import symbols
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,17 +29,9 @@ def bits_of_values(values: NDArray[np.int16], step: int, prior: Prior) -> NDArra
     Returns:
         (h, w, C).
     """
-    height, width, channels_in_all = values.shape
-    walk = Walk((height, width, channels_in_all), step, prior)
-    flat = values.reshape(-1, channels_in_all).astype(np.int64)
-    walk.known[:-1] = centred(flat, step)
-    bits = np.zeros(flat.shape)
-    frequency, reach = tables().frequency, tables().reach
-    for each, channels, base, table in walk.batches():
-        bound = reach[table // FRACTIONS]
-        distance = flat[each.positions, channels] - base
-        escaped = np.abs(distance) > bound
-        symbol = np.where(escaped, ESCAPE, distance + bound + 1)
-        cost = PRECISION - np.log2(frequency[SYMBOLS * table + symbol])
-        bits[each.positions, channels] = cost + ESCAPED_BITS * escaped
+    bits = np.zeros((values.shape[0] * values.shape[1], values.shape[2]))
+    frequency = tables().frequency
+    for each in symbols(values, step, prior):
+        cost = PRECISION - np.log2(frequency[SYMBOLS * each.table + each.symbol])
+        bits[each.positions, each.channels] = cost + ESCAPED_BITS * each.escaped
     return bits.reshape(values.shape)

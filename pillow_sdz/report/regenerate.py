@@ -16,24 +16,9 @@ STEPS_AT_FULL: Final = 20
 """U-Net steps of a strength of 1, as image generators commonly take; fewer in proportion, as their img2img does."""
 
 
-def noise_level(model: Model, strength: float) -> float:
-    """Standard deviation, in the autoencoder's units, of the noise at a strength's timestep.
-
-    The noise level of timestep t is sqrt((1 - a) / a) with a = alphas_cumprod[t], in scaled latents.
-
-    Args:
-        model: one with a U-Net.
-        strength: 0 (none) to 1 (the last timestep).
-    """
-    assert model.scheduler is not None
-    alphas = model.scheduler.alphas_cumprod
-    alpha = float(alphas[round(strength * (len(alphas) - 1))])
-    return float(np.sqrt((1 - alpha) / alpha)) / model.manifest.latent_scaling
-
-
 def img2img(model: Model, latents: NDArray[np.float32], strength: float, seed: int = 0) -> NDArray[np.float32]:
     """Add noise to latents (h, w, C) and let the U-Net take it away again; returns latents of the same shape."""
-    level = noise_level(model, strength)
+    level = model.noise_at(strength)
     noise = np.random.default_rng(seed).standard_normal(latents.shape, np.float32) * np.float32(level)
     return model.denoise(latents + noise, level, max(1, round(STEPS_AT_FULL * strength)))
 

@@ -195,7 +195,7 @@ class _Work:
             self.left_out["img2img"] = f"the model {self.manifest.full_name} has no U-Net"
             return []
         picture = self._decoded(regenerate.img2img(self.model, self.latents, strength))
-        level = regenerate.noise_level(self.model, strength) / self.mapping.step
+        level = self.model.noise_at(strength) / self.mapping.step
         details = {"strength": strength, "noise": level}
         png = Stored("PNG", len(saved(picture, "PNG", optimize=True)))
         jpeg = saved(picture, "JPEG", quality=JPEG_QUALITY)

@@ -467,3 +467,28 @@ def test_decoded_is_always_rgb():
     buffer = io.BytesIO()
     Image.new("L", (3, 2), 7).save(buffer, "PNG")
     assert formats.decoded(buffer.getvalue()).mode == "RGB"
+
+
+def test_a_large_checkpoint_is_measured_beside_the_shipped_model(monkeypatch):
+    """The command as it stands, with a checkpoint in miniature."""
+    import sd_checkpoints
+
+    import bench_stable_diffusion as bench
+
+    monkeypatch.setenv("PILLOW_SDZ_MODELS", "")  # the command sets it; this puts it back
+    monkeypatch.setattr(bench, "VAE", sd_checkpoints.VAE)
+    monkeypatch.setattr(bench, "UNET", {**sd_checkpoints.UNET, "cross_attention_dim": 32})
+    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    monkeypatch.setattr(bench, "TEXT", {**bench.TEXT, **small})
+    result = CliRunner().invoke(bench.main, ["--side", "128"], catch_exceptions=False)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("128x128 pixels")
+    assert lines[1].split() == ["tiny", "full-size", "ratio"]
+    rows = [line.rsplit(maxsplit=3) for line in lines[2:8]]
+    for label, shipped, large, ratio in rows:
+        a, b = (float(text.replace(",", "")) for text in (shipped, large))
+        assert a > 0, label
+        assert float(ratio) == pytest.approx(b / a, rel=0.2, abs=0.06)
+    assert [row[0].split(",")[0] for row in rows] == ["encode"] * 3 + ["decode"] * 3
+    assert all(int(text.replace(",", "")) > 200 for text in lines[8].split()[-2:])

@@ -22,6 +22,8 @@ from prior import LatentPrior
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from adversary import Adversary
+
 # Stable Diffusion's noise schedule (Rombach et al. 2022), so that one denoising loop serves both kinds of model.
 SCHEDULER = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
@@ -179,22 +181,36 @@ class Average:
 
 
 def save_checkpoint(
-    path: Path, codec: Codec, average: Average, optimiser: torch.optim.Optimizer, meta: dict[str, Any]
+    path: Path,
+    codec: Codec,
+    average: Average,
+    optimiser: torch.optim.Optimizer,
+    adversary: Adversary | None,
+    meta: dict[str, Any],
 ) -> None:
     """Write weights, average and optimiser state as safetensors, replacing ``path`` only once all is on disk."""
     tensors = {f"codec.{k}": v for k, v in codec.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.codec.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
+    if adversary is not None:
+        tensors |= {f"adversary.{k}": v for k, v in adversary.state().items()}
     temporary = path.with_suffix(".partial")
     save_file({k: v.contiguous().clone() for k, v in tensors.items()}, temporary, {"meta": json.dumps(meta)})
     temporary.replace(path)
 
 
 def load_checkpoint(
-    path: Path, codec: Codec, average: Average, optimiser: torch.optim.Optimizer | None
+    path: Path,
+    codec: Codec,
+    average: Average,
+    optimiser: torch.optim.Optimizer | None = None,
+    adversary: Adversary | None = None,
 ) -> dict[str, Any]:
-    """Restore what `save_checkpoint` wrote; returns its ``meta``. Without an optimiser only weights are restored."""
+    """Restore what `save_checkpoint` wrote; returns its ``meta``. Without an optimiser only weights are restored.
+
+    An adversary that joined since the checkpoint was written starts anew.
+    """
     with safe_open(path, "pt") as file:
         meta: dict[str, Any] = json.loads(file.metadata()["meta"])
     tensors = load_file(path)
@@ -207,4 +223,6 @@ def load_checkpoint(
                 _, index, key = name.split(".")
                 state.setdefault(int(index), {})[key] = value
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    if adversary is not None and "adversary.step" in tensors:
+        adversary.restore({k[10:]: v for k, v in tensors.items() if k.startswith("adversary.")})
     return meta

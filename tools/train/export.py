@@ -94,7 +94,7 @@ def main(checkpoint: Path, photos: Path, table: Path | None, output: Path) -> No
     model, data = settings["model"], settings["data"]
     codec = Codec(model)
     average = Average(codec, 0.0)
-    load_checkpoint(checkpoint, codec, average, None)
+    load_checkpoint(checkpoint, codec, average)
     if average.codec.prior is not None:
         sizes = model["prior"]
         file = prior_bytes(average.codec.prior, PriorShape(model["vae"]["latent_channels"], **sizes))

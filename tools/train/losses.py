@@ -93,9 +93,7 @@ class PictureLoss(nn.Module):
         if turn:
             name = turn[step % len(turn)]
             size = min(self.vgg_crop, *original.shape[2:])
-            y, x = (
-                int(torch.randint(side - size + 1, (), generator=generator)) // 8 * 8 for side in original.shape[2:]
-            )
+            y, x = (int(torch.randint(side - size + 1, (), generator=generator)) for side in original.shape[2:])
             window = (slice(self.vgg_pictures), slice(None), slice(y, y + size), slice(x, x + size))
             terms[name] = self.networks[name](original[window], decoded[window]).mean()
         total = sum((self.weights.get(name, 0.0) * value for name, value in terms.items()), torch.zeros(()))

@@ -14,19 +14,33 @@ import math
 import time
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from adversary import Adversary
 from bottleneck import add_noise, palettise, straight_through, to_code_grid
 from codec import Average, Codec, load_checkpoint, save_checkpoint
 from data import Photos, evaluation_crops, split_photos
 from losses import PictureLoss
 from muon import Muon
 from winograd import use_winograd
+
+
+class Pass(NamedTuple):
+    """One batch through the networks."""
+
+    decoded: Tensor | None
+    """The pictures, or None where the stage needs none."""
+    latents: Tensor
+    """What they were decoded from, as a file would hold it."""
+    loss: Tensor
+    """The part of the loss that needs no picture: the latent's error and its bits."""
+    terms: dict[str, float]
+    """What to log."""
 
 
 def autocast(device: str) -> torch.autocast:
@@ -51,13 +65,10 @@ def palettise_codes(codec: Codec, latents: Tensor, stage: dict[str, Any], genera
     return to_code_grid(palettise(latents, stage["crops"], entries, generator), codec.step)
 
 
-def forward(
-    codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
-) -> tuple[Tensor | None, Tensor, dict[str, float]]:
-    """Picture -> decoded picture (None where the stage needs none), the loss of the latent, and what to log."""
+def forward(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
+    """Send pictures through the stage's bottleneck."""
     if stage["bottleneck"] == "palette":
-        decoded, loss = _through_palette(codec, pictures, stage, generator)
-        return decoded, loss, {}
+        return _through_palette(codec, pictures, stage, generator)
     if stage["bottleneck"] == "rounded":
         return _prior_alone(codec, pictures, stage, generator)
     return _through_steps(codec, pictures, stage, generator)
@@ -68,40 +79,35 @@ def _encode(codec: Codec, pictures: Tensor, stage: dict[str, Any]) -> Tensor:
         return codec.encode(pictures)
 
 
-def _through_palette(
-    codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def _through_palette(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
     """Clean, noisy or really palettised latents: which of them a step sees is drawn per step."""
     latents = _encode(codec, pictures, stage)
     penalty = 0.01 * (latents.square().mean() - 1).clamp(min=0)
     draw = float(torch.rand((), generator=generator))
     if draw < stage["clean"]:
-        return codec.decode(latents), penalty
+        return Pass(codec.decode(latents), latents, penalty, {})
     if draw < stage["clean"] + stage["noise"]:
-        return codec.decode(add_noise(latents, stage["noise_most"], generator)), penalty
+        noisy = add_noise(latents, stage["noise_most"], generator)
+        return Pass(codec.decode(noisy), noisy, penalty, {})
     quantised = palettise_codes(codec, latents, stage, generator)
     if "unet" not in stage["train"]:
-        return codec.decode(straight_through(latents, quantised)), penalty
+        return Pass(codec.decode(straight_through(latents, quantised)), quantised, penalty, {})
     error = (quantised - latents).square().mean((1, 2, 3)).sqrt()
     denoised = codec.denoise(quantised, error)
     relative = (denoised - latents).square().mean((1, 2, 3)) / error.square().clamp(min=1e-6)
-    return codec.decode(denoised), penalty + stage["latent_weight"] * relative.mean()
+    return Pass(codec.decode(denoised), quantised, penalty + stage["latent_weight"] * relative.mean(), {})
 
 
-def _prior_alone(
-    codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
-) -> tuple[None, Tensor, dict[str, float]]:
+def _prior_alone(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
     """The bits of really rounded latents: what files cost, once the autoencoder is settled."""
     latents = _encode(codec, pictures, stage)
     step = draw_steps(len(pictures), stage, generator).to(latents)
-    values = codec.to_codes(codec.quantise(latents, step)).round()
-    rate = (codec.prior(values, step) / (pictures.shape[2] * pictures.shape[3])).mean()
-    return None, rate, {"bpp": float(rate.detach())}
+    quantised = codec.quantise(latents, step)
+    rate = (codec.prior(codec.to_codes(quantised).round(), step) / (pictures.shape[2] * pictures.shape[3])).mean()
+    return Pass(None, quantised, rate, {"bpp": float(rate.detach())})
 
 
-def _through_steps(
-    codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
-) -> tuple[Tensor, Tensor, dict[str, float]]:
+def _through_steps(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
     """Latents rounded to multiples of a step drawn per picture; their bits are part of the loss.
 
     The bits are those of latents with uniform noise in place of rounding (Balle et al. 2017), the picture that of
@@ -117,12 +123,27 @@ def _through_steps(
     quantised = straight_through(latents, codec.quantise(latents.detach(), step))
     terms = {"bpp": float(per_pixel.detach().mean())}
     if "unet" not in stage["train"]:
-        return codec.decode(quantised), rate, terms
+        return Pass(codec.decode(quantised), quantised, rate, terms)
     error = step * codec.step / 12**0.5
     denoised = codec.denoise(quantised, error)
     relative = (denoised - latents).square().mean((1, 2, 3)) / error.square()
     terms["unet"] = float(relative.detach().mean())
-    return codec.decode(denoised), rate + stage["latent_weight"] * relative.mean(), terms
+    return Pass(codec.decode(denoised), quantised, rate + stage["latent_weight"] * relative.mean(), terms)
+
+
+def towards(
+    photos: Tensor, result: Pass, loss: PictureLoss, adversary: Adversary | None, step: int, generator: torch.Generator
+) -> tuple[Tensor, dict[str, float]]:
+    """The part of the loss that looks at pictures (with an adversary only its gradient is right), and what to log."""
+    assert result.decoded is not None
+    if adversary is None:
+        return loss(photos, result.decoded, step, generator)
+    decoded, latents = result.decoded.detach(), result.latents.detach()
+    leaf = decoded.clone().requires_grad_()
+    distance, terms = loss(photos, leaf, step, generator)
+    (others,) = torch.autograd.grad(distance, leaf)
+    terms |= adversary.learn(photos, decoded, latents)
+    return (result.decoded * (others + adversary.gradient(decoded, latents, others))).sum(), terms
 
 
 def rate_weight(step: int, stage: dict[str, Any]) -> float:
@@ -222,7 +243,7 @@ def main(
         click.echo(f"new parts: {', '.join(codec.warm_start(warm_start)) or 'none'}")
     average = Average(codec, plan["average"])
     if not checkpoint.exists() and (before := plan.get("after")):
-        load_checkpoint(run / f"{before}.safetensors", codec, average, None)
+        load_checkpoint(run / f"{before}.safetensors", codec, average)
         codec.load_state_dict(average.codec.state_dict())
     codec.to(device)
     average.codec.to(device)
@@ -233,7 +254,8 @@ def main(
         optimiser = Muon(groups)
     else:
         optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=plan["weight_decay"])
-    step = load_checkpoint(checkpoint, codec, average, optimiser)["step"] if checkpoint.exists() else 0
+    adversary = Adversary(codec.vae.config.latent_channels, plan["adversary"], device) if "adversary" in plan else None
+    step = load_checkpoint(checkpoint, codec, average, optimiser, adversary)["step"] if checkpoint.exists() else 0
     looks = (plan["vgg_crop"], plan["vgg_pictures"], plan.get("shifted", 0.0))
     loss = PictureLoss(plan["losses"], perceptual, *looks).to(device)
     if device == "cpu" and not autocast(device)._enabled:
@@ -246,7 +268,9 @@ def main(
     dataset = Photos(split.train, plan["crop"], text=plan["text"])
 
     def save() -> None:
-        save_checkpoint(checkpoint, codec, average, optimiser, {"step": step, "stage": stage, "config": settings})
+        save_checkpoint(
+            checkpoint, codec, average, optimiser, adversary, {"step": step, "stage": stage, "config": settings}
+        )
 
     log = (run / f"{stage}.jsonl").open("a", buffering=1)
     started, sums, count = time.monotonic(), dict[str, float](), dict[str, int]()
@@ -259,10 +283,10 @@ def main(
             for group in optimiser.param_groups:
                 group["lr"] = group["share"] * learning_rate(step, plan)
             with autocast(device):
-                decoded, total, terms = forward(codec, pictures, plan | {"rate": rate_weight(step, plan)}, generator)
-                terms["latent"] = float(total.detach())
-                if decoded is not None:
-                    distance, more = loss(pictures, decoded, step, generator)
+                result = forward(codec, pictures, plan | {"rate": rate_weight(step, plan)}, generator)
+                total, terms = result.loss, result.terms | {"latent": float(result.loss.detach())}
+                if result.decoded is not None:
+                    distance, more = towards(pictures, result, loss, adversary, step, generator)
                     total, terms = total + distance, terms | more
             optimiser.zero_grad(set_to_none=True)
             total.backward()

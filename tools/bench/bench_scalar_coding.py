@@ -1,11 +1,12 @@
-"""Scalar payloads against libimagequant and zlib, at the same latent error, on photos.
+"""Palettes and scalar payloads against libimagequant and zlib, at the same latent error, on photos.
 
     python tools/bench/bench_scalar_coding.py [--model tiny] [--colors 64,128,256] PHOTO_OR_FOLDER ...
 
-For each palette size: bytes of the palette and of the deflated indices, the latent error they leave (mean squared error
-of the codes over their variance), and the bytes of a scalar payload whose step leaves the same error, picture by
-picture. Libimagequant takes four channels; a latent with more gets a palette of its own for each four. Every stream
-is decoded again and compared.
+For each palette size: bytes of libimagequant's palette and of its indices, deflated, and the latent error that they
+leave (mean squared error of the codes over their variance); what is left if each position takes the palette's nearest
+entry instead; and the bytes of this package's two kinds of payload, each at the least size whose error is not above
+libimagequant's, picture by picture: a palette with context coding, and a scalar payload. Libimagequant takes four
+channels; a latent with more gets a palette of its own for each four. Every stream is decoded again and compared.
 """
 
 from __future__ import annotations
@@ -15,49 +16,88 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import imagequant
 import numpy as np
 from PIL import Image
 
 from photos import files
-from pillow_sdz import scalar_coding
+from pillow_sdz import context_coding, palette_coding, scalar_coding
 from pillow_sdz.codes import to_codes, to_targets
 from pillow_sdz.deflate import deflate
 from pillow_sdz.limits import MAX_STEP
 from pillow_sdz.lloyd import assign
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
-from pillow_sdz.palette_start import LIBIMAGEQUANT_CHANNELS, by_libimagequant
+from pillow_sdz.palette_start import LIBIMAGEQUANT_CHANNELS
+from pillow_sdz.palettise import make_layers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pillow_sdz.layers import Layer
     from pillow_sdz.prior import Prior
 
 
-def with_palette(codes: NDArray[np.uint8], colors: int) -> tuple[int, NDArray[np.int16]]:
-    """Bytes of palettes and deflated indices, and the codes that they give back."""
-    size, back = 0, np.empty(codes.shape, np.int16)
+def with_libimagequant(codes: NDArray[np.uint8], colors: int) -> tuple[int, NDArray[np.int16], NDArray[np.int16]]:
+    """Bytes of palettes and deflated indices, the codes that they give back, and those of nearest entries."""
+    size, own, near = 0, np.empty(codes.shape, np.int16), np.empty(codes.shape, np.int16)
+    height, width = codes.shape[:2]
     for first in range(0, codes.shape[2], LIBIMAGEQUANT_CHANNELS):
-        points = np.ascontiguousarray(codes[..., first : first + LIBIMAGEQUANT_CHANNELS].reshape(-1, 4))
-        palette = by_libimagequant(points, colors)
-        indices = assign(points, palette).indices
-        size += palette.size + len(deflate(indices.astype(np.uint8).tobytes(), 9))
-        back[..., first : first + LIBIMAGEQUANT_CHANNELS] = palette[indices].reshape(*codes.shape[:2], -1)
-    return size, back
+        part = slice(first, first + LIBIMAGEQUANT_CHANNELS)
+        points = np.ascontiguousarray(codes[..., part])
+        data, flat = imagequant.quantize_raw_rgba_bytes(points.tobytes(), width, height, 0.0, colors)
+        palette = np.array(flat, np.int16).reshape(-1, LIBIMAGEQUANT_CHANNELS)
+        size += palette.size + len(deflate(data, 9))
+        own[..., part] = palette[np.frombuffer(data, np.uint8)].reshape(points.shape)
+        near[..., part] = palette[assign(points.reshape(-1, 4), palette).indices].reshape(points.shape)
+    return size, own, near
+
+
+def squared(targets: NDArray[np.float32], codes: NDArray[np.generic]) -> float:
+    """Mean squared error of codes."""
+    return float(np.square(codes - 128.0 - targets).mean())
+
+
+def with_palette(codes: NDArray[np.uint8], targets: NDArray[np.float32], error: float) -> tuple[int, float]:
+    """Bytes of the palette of fewest entries, found to a 32nd, whose squared error is not above ``error``; the error."""
+    tried = dict[int, tuple[int, float]]()
+
+    def at(place: int) -> tuple[int, float]:
+        """With ``2 ** (place / 32)`` entries."""
+        if place not in tried:
+            (layer,) = make_layers(codes, [round(2 ** (place / 32))], 9)
+            tried[place] = _stored(layer), squared(targets, layer.palette[layer.indices])
+        return tried[place]
+
+    low, high = 32, 32 * 12  # 2 to 4096 entries
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if at(middle)[1] <= error else (middle, high)
+    return at(high)
+
+
+def _stored(layer: Layer) -> int:
+    """Bytes of a layer's palette and indices, which must come back as they were."""
+    coding, compact = palette_coding.encode(layer.palette)
+    palette = palette_coding.decode(coding, compact, *layer.palette.shape, "bench")
+    data = context_coding.encode(layer.indices, palette)
+    back = context_coding.decode(data, layer.indices.shape, palette, "bench")
+    if not ((palette == layer.palette).all() and (back == layer.indices).all()):
+        raise AssertionError("the coders of palette and indices lost something")
+    return len(compact) + len(data)
 
 
 def with_step(targets: NDArray[np.float32], error: float) -> tuple[int, float]:
     """The largest step whose squared error is not above ``error``, and its squared error."""
 
-    def squared(step: int) -> float:
-        back = scalar_coding.to_codes(scalar_coding.quantise(targets, step), step)
-        return float(np.square(back - 128.0 - targets).mean())
+    def left(step: int) -> float:
+        return squared(targets, scalar_coding.to_codes(scalar_coding.quantise(targets, step), step))
 
     low, high = 1, MAX_STEP
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if squared(middle) <= error else (low, middle)
-    return low, squared(low)
+        low, high = (middle, high) if left(middle) <= error else (low, middle)
+    return low, left(low)
 
 
 def coded(targets: NDArray[np.float32], step: int, prior: Prior, seconds: list[float]) -> int:
@@ -89,23 +129,27 @@ def main(paths: tuple[Path, ...], model: str, colors: str) -> None:
         f"{manifest.full_name}: {len(latents)} pictures, {positions} positions of {latents[0].shape[2]} channels"
     )
     for count in (int(number) for number in colors.split(",")):
-        palette_bytes = scalar_bytes = 0
-        errors, seconds = np.zeros(2), [0.0, 0.0]
+        sizes, errors, seconds = np.zeros(3), np.zeros(4), [0.0, 0.0]
         for latent in latents:
             codes, targets = to_codes(latent, manifest.codes.step), to_targets(latent, manifest.codes.step)
-            size, back = with_palette(codes, count)
-            error = float(np.square(back - 128.0 - targets).mean())
-            step, same = with_step(targets, error)
-            palette_bytes += size
-            scalar_bytes += coded(targets, step, prior, seconds)
-            errors += np.array([error, same]) / targets.var() / len(latents)
+            size, own, near = with_libimagequant(codes, count)
+            error = squared(targets, own)
+            palette, second = with_palette(codes, targets, error)
+            step, third = with_step(targets, error)
+            sizes += np.array([size, palette, coded(targets, step, prior, seconds)]) / len(latents)
+            errors += np.array([error, second, third, squared(targets, near)]) / targets.var() / len(latents)
         per = 4096e3 / positions
         click.echo(
-            f"{count:4} entries: libimagequant and zlib {palette_bytes / len(latents):7.0f} bytes, error {errors[0]:.4f}; "
-            f"scalar {scalar_bytes / len(latents):7.0f} bytes, error {errors[1]:.4f}: "
-            f"{100 * (scalar_bytes / palette_bytes - 1):+.1f} %, "
+            f"{count:4} entries\n"
+            f"  libimagequant and zlib {sizes[0]:7.0f} bytes, error {errors[0]:.4f} (nearest entries {errors[3]:.4f})\n"
+            f"  our palette            {sizes[1]:7.0f} bytes, error {errors[1]:.4f}: {_change(sizes[1], sizes[0])}\n"
+            f"  scalar                 {sizes[2]:7.0f} bytes, error {errors[2]:.4f}: {_change(sizes[2], sizes[0])}, "
             f"{seconds[0] * per:.1f} ms to encode and {seconds[1] * per:.1f} ms to decode 64x64 positions"
         )
+
+
+def _change(ours: float, theirs: float) -> str:
+    return f"{100 * (ours / theirs - 1):+.1f} %"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -363,3 +364,45 @@ def test_fast_operations_equal_plain_autograd(monkeypatch: pytest.MonkeyPatch) -
     scale = torch.tensor([1.0, -2.0])
     grads = [torch.autograd.grad(y, features, scale)[0] for y in (ours, plain)]
     torch.testing.assert_close(grads[0], grads[1], rtol=1e-3, atol=1e-6)
+
+
+def opponent(monkeypatch: pytest.MonkeyPatch, alone: int = 0) -> Any:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from adversary import Adversary
+
+    torch.manual_seed(0)
+    return Adversary(4, {"share": 0.1, "alone": alone, "learning_rate": 2e-3}, "cpu")
+
+
+def test_an_adversary_learns_to_tell_decoded_pictures_from_photos_and_pushes_them_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    photos = torch.rand(4, 3, 32, 32, generator=generator)
+    decoded, latents = torch.full_like(photos, 0.5), torch.zeros(4, 4, 4, 4)
+    adversary = opponent(monkeypatch, alone=30)
+    others = torch.randn(photos.shape, generator=generator)
+    for _ in range(30):
+        terms = adversary.learn(photos, decoded, latents)
+    assert terms["told"] > 0.2
+    assert not adversary.gradient(decoded, latents, others).any(), "it has no say while it learns alone"
+    adversary.learn(photos, decoded, latents)
+    gradient = adversary.gradient(decoded, latents, others)
+    assert float(gradient.norm() / others.norm()) == pytest.approx(0.1, rel=1e-4)
+    with torch.no_grad():
+        before, after = (adversary.network(p, latents).mean() for p in (decoded, decoded - 0.01 * gradient))
+    assert after > before
+
+
+def test_an_adversary_goes_on_from_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(2)
+    photos, decoded = torch.rand(2, 2, 3, 32, 32, generator=generator)
+    latents = torch.zeros(2, 4, 4, 4)
+    first, second = opponent(monkeypatch), opponent(monkeypatch)
+    for _ in range(3):
+        first.learn(photos, decoded, latents)
+    second.restore({name: tensor.clone() for name, tensor in first.state().items()})
+    assert first.step == second.step == 3
+    assert first.learn(photos, decoded, latents) == second.learn(photos, decoded, latents)
+    for one, other in zip(first.network.parameters(), second.network.parameters(), strict=True):
+        assert torch.equal(one, other)

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+import optimiser_state
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,18 +83,10 @@ class Adversary:
     def state(self) -> dict[str, Tensor]:
         """Everything that a checkpoint needs."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
-        return tensors | {"step": torch.tensor(self.step)}
+        return tensors | optimiser_state.to_tensors(self.optimiser) | {"step": torch.tensor(self.step)}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Undo `state`."""
         self.step = int(tensors["step"])
         self.network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimiser."):
-                _, index, key = name.split(".")
-                states.setdefault(int(index), {})[key] = value
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": states, "param_groups": groups})
+        optimiser_state.restore(self.optimiser, tensors)

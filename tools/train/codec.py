@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+import optimiser_state
 from fast import use_fast_norm
 from integers import load_prior
 from pillow_sdz.models.manifest import PRIOR_NAME
@@ -191,8 +192,7 @@ def save_checkpoint(
     """Write weights, average and optimiser state as safetensors, replacing ``path`` only once all is on disk."""
     tensors = {f"codec.{k}": v for k, v in codec.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.codec.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in state.items()}
+    tensors |= optimiser_state.to_tensors(optimiser)
     if adversary is not None:
         tensors |= {f"adversary.{k}": v for k, v in adversary.state().items()}
     temporary = path.with_suffix(".partial")
@@ -217,12 +217,7 @@ def load_checkpoint(
     codec.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("codec.")})
     average.codec.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("average.")})
     if optimiser is not None:
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimiser."):
-                _, index, key = name.split(".")
-                state.setdefault(int(index), {})[key] = value
-        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        optimiser_state.restore(optimiser, tensors)
     if adversary is not None and "adversary.step" in tensors:
         adversary.restore({k[10:]: v for k, v in tensors.items() if k.startswith("adversary.")})
     return meta

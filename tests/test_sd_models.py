@@ -17,9 +17,10 @@ from safetensors.torch import load_file, save_file
 from pillow_sdz.cli import main
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry, single_file
-from pillow_sdz.models.adding import add_model, remove_model
+from pillow_sdz.models.adding import add_model
 from pillow_sdz.models.checkpoint import NETWORK_STEM, TEXT_STEM
 from pillow_sdz.models.diffusers_parts import build
+from pillow_sdz.models.removing import remove_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError
-from pillow_sdz.models import adding, registry, weights
+from pillow_sdz.models import new_folder, registry, weights
 from pillow_sdz.models.adding import add_model
 from pillow_sdz.models.checkpoint import NETWORK_STEM
 
@@ -271,7 +271,7 @@ def test_no_space_is_seen_before_anything_is_written(
     pipeline: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(pipeline)._replace(free=1000)
-    monkeypatch.setattr(adding.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(new_folder.shutil, "disk_usage", lambda _: usage)
     refused(models, pipeline, r"no space left for the model \(found 1,000 bytes, expected .*PILLOW_SDZ_MODELS")
 
 
@@ -303,7 +303,7 @@ def test_an_interruption_leaves_nothing(pipeline: Path, models: Path, monkeypatc
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(adding, "read_manifest", interrupt)
+    monkeypatch.setattr(new_folder, "read_manifest", interrupt)
     with pytest.raises(KeyboardInterrupt):
         add_model("sd15", pipeline)
     assert list(models.iterdir()) == []

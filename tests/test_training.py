@@ -341,6 +341,38 @@ def test_lpips_leaves_the_grid_in_the_share_of_steps_that_is_asked_for(monkeypat
         assert all(0 <= value < 8 for phase in phases for value in phase)
 
 
+def test_the_spectrum_loss_tells_a_weave_from_texture_and_not_two_samples_of_one_texture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from losses import LUMA, spectra, spectrum_distance
+
+    generator = torch.Generator().manual_seed(0)
+
+    def texture() -> torch.Tensor:
+        grain = torch.randn(2, 1, 128, 128, generator=generator)
+        return 0.5 + 0.2 * torch.nn.functional.avg_pool2d(grain, 2, 1, 1)[..., 1:, 1:]
+
+    one, other = (texture().expand(-1, 3, -1, -1) for _ in range(2))
+    wave = (torch.arange(128) * (torch.pi / 2)).cos()
+    weave = (0.5 + 0.2 * wave[:, None] * wave).expand(2, 3, -1, -1)
+    assert abs(float(weave.std() / one.std()) - 1) < 0.1, "as strong as the texture"
+    same, blurred, woven = (
+        float(spectrum_distance(one, b)) for b in (other, torch.nn.functional.avg_pool2d(one, 3, 1, 1), weave)
+    )
+    assert float(spectrum_distance(one, one)) == 0
+    assert same < 0.4 < blurred < woven
+
+    white = spectra((0.05 * torch.randn(1, 3, 256, 256, generator=generator)).clamp(-1, 1))
+    expected = 0.05**2 * sum(part**2 for part in LUMA)
+    middle = white.unflatten(1, (16, 9))[:, 4:12, 2:7].exp().mean()
+    assert abs(float(middle) / expected - 1) < 0.25, "power is a variance"
+    bent = other.clone().requires_grad_()
+    spectrum_distance(one, bent).backward()
+    assert bent.grad is not None
+    assert bent.grad.isfinite().all()
+
+
 def test_fast_operations_equal_plain_autograd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(TOOLS))
     from fast import _RmsNorm, unit_distance

@@ -1,4 +1,8 @@
-"""The training loss: fidelity (L1, SSIM at three scales) plus perception (LPIPS-Alex, and LPIPS-VGG and DISTS in turns)."""
+"""The training loss: fidelity, perception and texture.
+
+Fidelity is L1 and SSIM at three scales, perception LPIPS-Alex, and LPIPS-VGG and DISTS in turns, texture the local power
+spectrum.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,13 @@ if TYPE_CHECKING:
 
 SSIM_WINDOW = 7
 SSIM_SCALES = 3
+SPECTRUM_WINDOW = 16
+SPECTRUM_STRIDE = 4
+SPECTRUM_REGION = 8
+"""A region is this many windows high and wide: 44 pixels."""
+SPECTRUM_FLOOR = 1e-4
+"""Power that makes no difference: that of noise of 2.5 grey levels."""
+LUMA = (0.299, 0.587, 0.114)
 
 
 def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:
@@ -31,12 +42,41 @@ def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:
     return total / SSIM_SCALES
 
 
+def spectra(pictures: Tensor) -> Tensor:
+    """Log power spectra of the luma of (B, 3, h, w) in [0, 1], region by region: (B, 144, y, x).
+
+    Periodograms of windows of 16 pixels, averaged over the windows of a region (Welch 1967). Power is that of white
+    noise of the same strength at every frequency.
+    """
+    luma = (pictures * torch.tensor(LUMA, device=pictures.device)[:, None, None]).sum(1, keepdim=True)
+    size, stride = SPECTRUM_WINDOW, SPECTRUM_STRIDE
+    windows = F.unfold(luma, size, stride=stride)
+    windows = (windows - windows.mean(1, keepdim=True)).transpose(1, 2).unflatten(2, (size, size))
+    taper = torch.hann_window(size, device=pictures.device)
+    taper = taper[:, None] * taper
+    transformed = torch.view_as_real(torch.fft.rfft2(windows * taper))
+    power = transformed.square().sum(-1).flatten(2).transpose(1, 2) / taper.square().sum()
+    rows, columns = ((side - size) // stride + 1 for side in pictures.shape[2:])
+    region = min(SPECTRUM_REGION, rows, columns)
+    return (F.avg_pool2d(power.unflatten(2, (rows, columns)), region, region // 2 or 1) + SPECTRUM_FLOOR).log()
+
+
+def spectrum_distance(original: Tensor, decoded: Tensor) -> Tensor:
+    """Mean absolute difference of local log power spectra: blind to where a texture's strokes are, but not to how many
+    of them there are, how strong they are and which way they run.
+
+    LPIPS and DISTS look at texture through convolutions with strides, and can be pleased by a weave of a few
+    frequencies in the place of a texture's many.
+    """
+    return (spectra(original) - spectra(decoded)).abs().mean()
+
+
 class PictureLoss(nn.Module):
     """Weighted sum of distances between a picture and its reconstruction.
 
     Args:
-        weights: weight by name: ``l1``, ``ssim``, ``lpips_alex``, ``lpips_vgg``, ``dists``. Zero or absent
-            switches a term off, and then its network is not loaded.
+        weights: weight by name: ``l1``, ``ssim``, ``spectrum``, ``lpips_alex``, ``lpips_vgg``, ``dists``. Zero or
+            absent switches a term off, and then its network is not loaded.
         perceptual: folder with the perceptual weights; needed only for the last three.
         vgg_crop: the VGG networks cost several times the autoencoder, so they look at a square of this many pixels
             a side out of each crop, in turns where there are both LPIPS and DISTS.
@@ -85,6 +125,9 @@ class PictureLoss(nn.Module):
             with torch.autocast(decoded.device.type, enabled=False):
                 # Variances as differences of filtered squares do not survive bfloat16.
                 terms["ssim"] = ssim_distance(original, decoded.float())
+        if self.weights.get("spectrum"):
+            with torch.autocast(decoded.device.type, enabled=False):
+                terms["spectrum"] = spectrum_distance(original, decoded.float())
         if "lpips_alex" in self.networks:
             y, x = self._phase(generator)
             window = (..., slice(y, None), slice(x, None))

@@ -10,6 +10,7 @@ from pillow_sdz.errors import SdzError, SdzModelError
 from pillow_sdz.layers import decode_codes
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
+from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.notices import notice
 from pillow_sdz.scalar_layer import read_step, rms_of_rounding
 
@@ -30,7 +31,8 @@ def decode(
         container: what `pillow_sdz.container.parse` returned.
         file: name for error messages.
         steps: U-Net steps; None takes the number stored in the file, 0 skips the U-Net.
-        device, dtype: see `pillow_sdz.models.registry.load`.
+        device: see `pillow_sdz.models.registry.load`.
+        dtype: ``float32``, ``bfloat16`` or ``float16``; None is that of `pillow_sdz.models.runtime.decoding_dtype`.
         tile: side of a tile's core in pixels.
         strength: where on its noise schedule the U-Net starts, 0 to 1; None takes the noise of the file's codes.
 
@@ -50,7 +52,7 @@ def decode(
             container, partial(registry.find_model_palette, header.fingerprint), file,
             prior_lookup=partial(registry.model_prior, manifest),
         )  # fmt: skip
-        model = registry.load(manifest, device, dtype)
+        model = registry.load(manifest, device, dtype or decoding_dtype())
     except SdzError as error:
         if error.file is not None:
             raise

@@ -143,7 +143,9 @@ class DecodeSettings:
         tile_size: side of a tile in pixels, 64 to 65535; smaller needs less memory; None takes the model's default.
             Pixels stay the same within one level, but not with models of Stable Diffusion, whose tiles fade into each
             other.
-        dtype: ``float32``, ``bfloat16`` or ``float16``; None is float32, with which results agree on all machines.
+        dtype: ``float32``, ``bfloat16`` or ``float16``, also for encoding. None encodes in float32 and decodes in what
+            the environment variable ``PILLOW_SDZ_DTYPE`` says; without it in bfloat16 on CPUs that multiply that
+            natively (pixels differ by one or two levels), and elsewhere in float32.
 
     Setting a value out of its range raises `SdzOptionError`, an unknown name AttributeError.
     """

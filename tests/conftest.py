@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+os.environ["PILLOW_SDZ_DTYPE"] = "float32"  # also for the processes that tests start: pixels are compared
 
 
 def _photo(name: str) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import threading
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.models import registry
@@ -193,6 +195,45 @@ def test_bfloat16_is_close_to_float32() -> None:
         registry.load(manifest, "cpu", dtype).decode(latents, 128, 128) for dtype in ("float32", "bfloat16")
     )
     assert 0 < np.abs(ours.astype(int) - theirs).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("named", "capabilities", "expected"),
+    [
+        (None, {}, "float32"),
+        (None, {"avx512_bf16": False, "amx_bf16": True}, "bfloat16"),
+        (None, {"avx512_bf16": True}, "bfloat16"),
+        ("float32", {"avx512_bf16": True}, "float32"),
+        ("bfloat16", {}, "bfloat16"),
+    ],
+)
+def test_files_decode_in_the_number_type_that_the_processor_is_made_for(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, capabilities: dict[str, bool], expected: str
+) -> None:
+    monkeypatch.delenv("PILLOW_SDZ_DTYPE")
+    if named:
+        monkeypatch.setenv("PILLOW_SDZ_DTYPE", named)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    loaded: list[str | None] = []
+    load = registry.load
+
+    def spy(manifest: Any, device: str | None = None, dtype: str | None = None) -> Any:
+        loaded.append(dtype)
+        return load(manifest, device, "float32")
+
+    monkeypatch.setattr(registry, "load", spy)
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), "olive").save(file, "SDZ")
+    Image.open(file).load()
+    assert loaded == [None, expected], "encoding is float32 everywhere"
+
+
+def test_an_unknown_number_type_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), "olive").save(file, "SDZ")
+    monkeypatch.setenv("PILLOW_SDZ_DTYPE", "int4")
+    with pytest.raises(SdzOptionError, match="dtype: no such number type"):
+        Image.open(file).load()
 
 
 def test_a_forked_child_decodes(fresh_python: Callable[..., Any]) -> None:

@@ -167,7 +167,7 @@ def load(manifest: Manifest, device: str | None = None, dtype: str | None = None
     Args:
         manifest: which model.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; None chooses what there is, an accelerator before the CPU.
-        dtype: ``float32``, ``bfloat16`` or ``float16``; None is float32 on the CPU, so that results agree everywhere.
+        dtype: ``float32``, ``bfloat16`` or ``float16``; None is float32.
 
     Raises:
         SdzDependencyError: torch or safetensors is not installed.

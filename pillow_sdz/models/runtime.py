@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pillow_sdz.errors import SdzDependencyError, SdzOptionError
 from pillow_sdz.settings import check_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+VARIABLE = "PILLOW_SDZ_DTYPE"
+"""Environment variable: the number type to decode in."""
 
 _forked = False
 
@@ -60,6 +63,27 @@ def choose(device: str | None, dtype: str | None) -> tuple[str, str]:
             f"torch cannot use this device: {reason}", field="device", found=device, expected="cpu, cuda or mps"
         ) from error
     return device, check_dtype(dtype or "float32")
+
+
+def decoding_dtype() -> str:
+    """The number type to decode in unless one is asked for: what $PILLOW_SDZ_DTYPE says, else what the CPU is made for.
+
+    A CPU that multiplies bfloat16 by itself does so several times faster than float32. Pixels then differ by one or two
+    levels. Encoding stays in float32, and so does an accelerator.
+
+    Raises:
+        SdzOptionError: the variable names no number type.
+        SdzDependencyError: torch is missing.
+    """
+    if named := os.environ.get(VARIABLE):
+        return check_dtype(named)
+    require_torch()
+    import torch
+
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        return "float32"
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.11 has none
+    return "bfloat16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "float32"
 
 
 @contextlib.contextmanager

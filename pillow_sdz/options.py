@@ -73,7 +73,7 @@ class SaveOptions:
             codes: larger, closer to the original), or None to let the model and the quality decide.
         effort: 0 (fastest) to 9 (smallest).
         target_size: size in bytes that the file must not exceed; the best quality that fits is taken.
-        step: step of a scalar payload in codes, 4.0 (largest file) to 128.0; instead of ``quality``.
+        step: step of a scalar payload in codes, 1.0 (largest file) to 128.0; instead of ``quality``.
         profile: ``buehlmann2022``, the palette of 256 dithered entries of his experiment: the middle square of the
             picture at 512x512 pixels, about 5 kB; ``model`` is one of Stable Diffusion 1.x.
 

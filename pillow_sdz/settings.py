@@ -55,10 +55,10 @@ def whole(field: str, value: object, low: int, high: int, unit: str = "") -> int
 def real(field: str, value: object, low: float, high: float, unit: str = "") -> float:
     """Check a number of any real type (numpy's too, but not a bool, a string or not-a-number).
 
-    >>> real("step", 2, 4.0, 128.0, " codes")
+    >>> real("step", 0.5, 1.0, 128.0, " codes")
     Traceback (most recent call last):
     ...
-    pillow_sdz.errors.SdzOptionError: step: is out of range (found 2.0, expected a number from 4.0 to 128.0 codes)
+    pillow_sdz.errors.SdzOptionError: step: is out of range (found 0.5, expected a number from 1.0 to 128.0 codes)
 
     Raises:
         SdzOptionError: another type, or out of range.

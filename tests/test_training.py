@@ -438,3 +438,43 @@ def test_an_adversary_goes_on_from_its_state(monkeypatch: pytest.MonkeyPatch) ->
     assert first.learn(photos, decoded, latents) == second.learn(photos, decoded, latents)
     for one, other in zip(first.network.parameters(), second.network.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_what_the_unet_is_worth_is_measured_on_the_same_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from click.testing import CliRunner
+
+    import unet_gain
+    from codec import Average, Codec, save_checkpoint
+
+    for name in ("LPIPS", "DISTS"):  # their weights are not here
+        monkeypatch.setattr(unet_gain, name, lambda *_: lambda a, b: (a - b).abs().mean())
+    settings = tomllib.loads(CONFIG)
+    stages = {"with": {"train": {"decoder": 1.0, "unet": 1.0}}, "without": {"train": {"decoder": 1.0}}}
+    paths = [tmp_path / f"{name}.safetensors" for name in stages]
+    torch.manual_seed(0)
+    codec = Codec(settings["model"])
+    for parameter in codec.unet.conv_out.parameters():
+        parameter.data += 1  # at its start it is the identity
+    optimiser = torch.optim.SGD(codec.parameters(), 0.1)
+    for path in paths:
+        meta = {"step": 1, "stage": path.stem, "config": settings | {"stages": stages}}
+        save_checkpoint(path, codec, Average(codec, 0.9), optimiser, None, meta)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "b.png")
+    options = ["--photos", str(tmp_path), "--perceptual", str(tmp_path), "--steps", "16,64"]
+
+    result = CliRunner().invoke(unet_gain.main, [*map(str, paths), *options])
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.output.splitlines()[-2:]]
+    assert [float(row[0]) for row in rows] == [16, 64]
+    for row in rows:
+        with_, without, gain = (float(number) for number in row[2:5])
+        assert with_ != without
+        assert gain == pytest.approx(100 * (1 - with_ / without), abs=0.1)
+
+    next(codec.vae.encoder.parameters()).data += 1
+    save_checkpoint(paths[1], codec, Average(codec, 0.9), optimiser, None, meta)
+    result = CliRunner().invoke(unet_gain.main, [*map(str, paths), *options])
+    assert result.exit_code == 2
+    assert "different encoders" in result.output

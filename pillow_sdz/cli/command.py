@@ -91,8 +91,8 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
 @click.option(
     "--step",
     metavar="CODES",
-    type=click.FloatRange(4, 128),
-    help="The quantiser's step in codes, 4 (best) to 128 (smallest), instead of quality.",
+    type=click.FloatRange(limits.MIN_STEP / 16, limits.MAX_STEP / 16),
+    help="The quantiser's step in codes, 1 (best) to 128 (smallest), instead of quality.",
 )
 @click.option(
     "--steps",

@@ -230,7 +230,7 @@ def test_command_line(photo: Image.Image, tmp_path: Path, capfdbinary: Any, monk
     for options in (("--quality", "5"), ("--colors", "16"), ("--target-size", "5kB"), ("--payload", "direct")):
         assert run("a.png", "--force", "--step", "12.5", *options) == 2
     assert run("a.png", "--force", "--step", "0.5") == 2
-    assert run("a.png", "--force", "--step", "1") == 0, "as fine as save() allows"
+    assert run("a.png", "--model", "toy", "--force", "--step", "1") == 0, "as fine as save() allows"
     shutil.rmtree(tmp_path / "models" / "toy")
     assert run("--info", "a.sdz") == 0
     assert run("--test", "a.sdz") == 4

@@ -15,6 +15,7 @@ from pillow_sdz import limits
 from pillow_sdz.cli.exits import MEANING, ExitCode
 from pillow_sdz.cli.settings import METADATA, Settings
 from pillow_sdz.cli.values import parse_colors, parse_size
+from pillow_sdz.options import STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +92,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
 @click.option(
     "--step",
     metavar="CODES",
-    type=click.FloatRange(limits.MIN_STEP / 16, limits.MAX_STEP / 16),
+    type=click.FloatRange(*STEP),
     help="The quantiser's step in codes, 1 (best) to 128 (smallest), instead of quality.",
 )
 @click.option(

@@ -51,7 +51,8 @@ def of_file(work: Work) -> list[Stage]:
         how = f"{len(container.layers)} layer(s) of a palette and an index for each position"
     else:
         how = "the 8-bit latent itself, packed without loss"
-    return _with_and_without(work, "sdz", "file", ".sdz", f"The file holds {how}.", container, drawings, details)
+    text = f"The file holds {how}."
+    return _with_and_without(work, "sdz", "file", ".sdz", text, container, drawings, details, work.data)
 
 
 def of_palette(work: Work) -> list[Stage]:
@@ -70,10 +71,10 @@ def of_palette(work: Work) -> list[Stage]:
 
 def _with_and_without(
     work: Work, key: str, chapter: str, title: str, text: str, container: Container, drawings: tuple[Drawing, ...],
-    details: dict[str, object], data: bytes | None = None,
+    details: dict[str, object], data: bytes,
 ) -> list[Stage]:  # fmt: skip
     """A file decoded without and with the U-Net; once where that is the same."""
-    stored = (Stored(".sdz", len(work.data if data is None else data)),)
+    stored = (Stored(".sdz", len(data)),)
     noise, steps = decoder.noise_of(container, work.name), container.header.steps
     details = {**details, "noise": noise, "steps": 0}
     plain = work.from_file(container, 0)

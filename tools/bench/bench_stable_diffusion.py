@@ -122,7 +122,7 @@ def table(rows: dict[str, dict[str, dict[str, Any]]], rate: float, side: int) ->
     lines.append(f"{'':28}" + "".join(f"{name:>14}" for name in (*names, "ratio")))
     for action in ("encode", "decode"):
         for field, label, digits in (
-            ("first", "first in a process, s", 2), ("again", "again, s", 2), ("peak", "peak memory, MiB", 0),
+            ("first", "first in a process, s", 3), ("again", "again, s", 3), ("peak", "peak memory, MiB", 0),
         ):  # fmt: skip
             values = [float(rows[name][action][field] or float("nan")) for name in names]
             cells = "".join(f"{value:>14,.{digits}f}" for value in values)

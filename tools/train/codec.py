@@ -71,6 +71,10 @@ class Codec(nn.Module):
         predicted = self.unet(latents * alpha, timestep).sample.float()
         return latents - sigma / alpha * predicted
 
+    def rounding_error(self, step: Tensor) -> Tensor:
+        """Root mean square error of rounding to multiples of ``step`` (B,) codes, as latents."""
+        return step * self.step / 12**0.5
+
     def quantise(self, latents: Tensor, step: Tensor) -> Tensor:
         """Round to the codes that a scalar payload gives back, as latents.
 
@@ -221,3 +225,12 @@ def load_checkpoint(
     if adversary is not None and "adversary.step" in tensors:
         adversary.restore({k[10:]: v for k, v in tensors.items() if k.startswith("adversary.")})
     return meta
+
+
+def load_average(path: Path) -> tuple[Codec, dict[str, Any]]:
+    """The moving average of a checkpoint, and its ``meta``: step, stage and configuration."""
+    with safe_open(path, "pt") as file:
+        codec = Codec(json.loads(file.metadata()["meta"])["config"]["model"])
+    average = Average(codec, 0.0)
+    meta = load_checkpoint(path, codec, average)
+    return average.codec, meta

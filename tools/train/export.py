@@ -19,10 +19,9 @@ import click
 import numpy as np
 import torch
 from diffusers import DDIMScheduler
-from safetensors import safe_open
 from torch import Tensor
 
-from codec import SCHEDULER, Average, Codec, load_checkpoint
+from codec import SCHEDULER, Codec, load_average
 from data import evaluation_crops, split_photos
 from integers import prior_bytes
 from pillow_sdz.codes import to_codes
@@ -89,21 +88,17 @@ def preview_matrix(codec: Codec, paths: list[Path]) -> np.ndarray[Any, np.dtype[
     "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="the model folder to write"
 )
 def main(checkpoint: Path, photos: Path, table: Path | None, output: Path) -> None:
-    with safe_open(checkpoint, "pt") as file:
-        settings = json.loads(file.metadata()["meta"])["config"]
-    model, data = settings["model"], settings["data"]
-    codec = Codec(model)
-    average = Average(codec, 0.0)
-    load_checkpoint(checkpoint, codec, average)
-    if average.codec.prior is not None:
+    codec, meta = load_average(checkpoint)
+    model, data = meta["config"]["model"], meta["config"]["data"]
+    if codec.prior is not None:
         sizes = model["prior"]
-        file = prior_bytes(average.codec.prior, PriorShape(model["vae"]["latent_channels"], **sizes))
+        file = prior_bytes(codec.prior, PriorShape(model["vae"]["latent_channels"], **sizes))
         prior = PriorFile(**sizes, sha256=hashlib.sha256(file).hexdigest())
         output.mkdir(parents=True, exist_ok=True)
         (output / PRIOR_NAME).write_bytes(file)
     else:
         prior = None
-    codec = average.codec.half().float()  # what is measured below is what the float16 files hold
+    codec = codec.half().float()  # what is measured below is what the float16 files hold
     channels = model["vae"]["latent_channels"]
     factor = codec.vae.spatial_compression_ratio
     split = split_photos(photos, data["held_out"], tuple(data["exclude"]))

@@ -121,13 +121,11 @@ class PictureLoss(nn.Module):
     ) -> tuple[Tensor, dict[str, float]]:
         """Return the loss and each term's unweighted value. Both pictures are (B, 3, h, w) in [0, 1]."""
         terms = {"l1": (original - decoded).abs().mean()}
-        if self.weights.get("ssim"):
-            with torch.autocast(decoded.device.type, enabled=False):
-                # Variances as differences of filtered squares do not survive bfloat16.
-                terms["ssim"] = ssim_distance(original, decoded.float())
-        if self.weights.get("spectrum"):
-            with torch.autocast(decoded.device.type, enabled=False):
-                terms["spectrum"] = spectrum_distance(original, decoded.float())
+        for name, distance in (("ssim", ssim_distance), ("spectrum", spectrum_distance)):
+            if self.weights.get(name):
+                with torch.autocast(decoded.device.type, enabled=False):
+                    # Variances as differences of filtered squares do not survive bfloat16, nor do spectra.
+                    terms[name] = distance(original, decoded.float())
         if "lpips_alex" in self.networks:
             y, x = self._phase(generator)
             window = (..., slice(y, None), slice(x, None))

@@ -124,7 +124,7 @@ def _through_steps(codec: Codec, pictures: Tensor, stage: dict[str, Any], genera
     terms = {"bpp": float(per_pixel.detach().mean())}
     if "unet" not in stage["train"]:
         return Pass(codec.decode(quantised), quantised, rate, terms)
-    error = step * codec.step / 12**0.5
+    error = codec.rounding_error(step)
     denoised = codec.denoise(quantised, error)
     relative = (denoised - latents).square().mean((1, 2, 3)) / error.square()
     terms["unet"] = float(relative.detach().mean())
@@ -178,7 +178,7 @@ def evaluate(
                 error = (quantised - latents).square().mean().sqrt()[None]
             else:
                 step = torch.tensor([float(stage["evaluate_at"])], device=device)
-                quantised, error = codec.quantise(latents, step), step * codec.step / 12**0.5
+                quantised, error = codec.quantise(latents, step), codec.rounding_error(step)
                 bits = codec.prior(codec.to_codes(quantised).round(), step)
                 row["bpp"] = float(bits) / (picture.shape[2] * picture.shape[3])
             final = codec.denoise(quantised, error) if use_unet else quantised

@@ -9,36 +9,24 @@ the encoder fixed, so that both decode the same bytes. The centres of the held-o
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from statistics import fmean
 
 import click
 import torch
-from safetensors import safe_open
 from tqdm import tqdm
 
-from codec import Average, Codec, load_checkpoint
+from codec import Codec, load_average
 from data import evaluation_crops, split_photos
 from perceptual import DISTS, LPIPS
 
 METRICS = ("LPIPS-VGG", "LPIPS-Alex", "DISTS")
 
 
-def load(path: Path) -> tuple[Codec, dict[str, object]]:
-    """The moving average of a checkpoint, and the stage that it is of."""
-    with safe_open(path, "pt") as file:
-        meta = json.loads(file.metadata()["meta"])
-    codec = Codec(meta["config"]["model"])
-    average = Average(codec, 0.0)
-    load_checkpoint(path, codec, average)
-    return average.codec, meta["config"]["stages"][meta["stage"]] | {"data": meta["config"]["data"]}
-
-
 @torch.no_grad()
 def decode(codec: Codec, latents: torch.Tensor, step: torch.Tensor, *, unet: bool) -> torch.Tensor:
     """Pictures from rounded latents, within [0, 1]."""
-    clean = codec.denoise(latents, step * codec.step / 12**0.5) if unet else latents
+    clean = codec.denoise(latents, codec.rounding_error(step)) if unet else latents
     return codec.decode(clean).clamp(0, 1)
 
 
@@ -48,12 +36,13 @@ def decode(codec: Codec, latents: torch.Tensor, step: torch.Tensor, *, unet: boo
 @click.option("--perceptual", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--steps", default="12,21,32,48,72", show_default=True, help="quantiser steps in codes")
 def main(checkpoints: tuple[Path, Path], photos: Path, perceptual: Path, steps: str) -> None:
-    codecs, stages = zip(*(load(path) for path in checkpoints), strict=True)
+    codecs, metas = zip(*(load_average(path) for path in checkpoints), strict=True)
     ours, theirs = (codec.vae.encoder.state_dict() for codec in codecs)
     if any(not torch.equal(tensor, theirs[name]) for name, tensor in ours.items()):
         raise click.UsageError("the two have different encoders, so they do not decode the same bytes")
     networks = dict(zip(METRICS, (LPIPS("vgg", perceptual), LPIPS("alex", perceptual), DISTS(perceptual)), strict=True))
-    data = stages[0]["data"]
+    data = metas[0]["config"]["data"]
+    with_unet = ["unet" in meta["config"]["stages"][meta["stage"]]["train"] for meta in metas]
     pictures = list(evaluation_crops(split_photos(photos, data["held_out"], tuple(data["exclude"])).held_out, 256))
     click.echo("step    bpp   " + "".join(f"{name}: with, without, gain      " for name in METRICS))
     for value in (float(text) for text in steps.split(",")):
@@ -63,10 +52,7 @@ def main(checkpoints: tuple[Path, Path], photos: Path, perceptual: Path, steps: 
                 latents = codecs[0].quantise(codecs[0].encode(picture), step)
                 spent = codecs[0].prior(codecs[0].to_codes(latents).round(), step)
                 bits.append(float(spent) / (picture.shape[2] * picture.shape[3]))
-                pair = [
-                    decode(codec, latents, step, unet="unet" in stage["train"])
-                    for codec, stage in zip(codecs, stages, strict=True)
-                ]
+                pair = [decode(codec, latents, step, unet=unet) for codec, unet in zip(codecs, with_unet, strict=True)]
                 rows.append([[float(network(picture, each)) for each in pair] for network in networks.values()])
         text = f"{value:4g} {fmean(bits):8.4f}  "
         for column in zip(*rows, strict=True):

@@ -112,6 +112,7 @@ def test_interrupted(tmp_path, number, jobs, program):
     process = subprocess.Popen(
         [sys.executable, "-c", program, "-j", jobs, *names, "-o", "out/"],
         env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in a shell's background ignore it
     )  # fmt: skip
     try:
         assert process.stdout.readline() == "ready\n"

@@ -34,6 +34,12 @@ MEAN_SHIFT: Final = 7
 SCALE_START: Final = 3 * 256
 """256 * log2 of the scale, in codes, that an output of zero stands for."""
 
+MANY_ROWS: Final = 1 << 14
+"""From here on a product may have the threads of numpy's BLAS."""
+
+UNTHREADED: Final = 1 << 17
+"""Multiplications in one product that OpenBLAS does not divide among threads (it does above 2**18)."""
+
 LARGEST_HIDDEN: Final = (1 << 15) - 1
 LARGEST_WEIGHT: Final = 1 << 20
 
@@ -134,7 +140,7 @@ class Prior:
         """
         net = self._networks[network]
         inputs = context.reshape(len(context), -1)
-        sums = inputs @ net.context[:-1] + (net.context[-1] * log_step + net.context_bias[0])
+        sums = _product(inputs, net.context[:-1]) + (net.context[-1] * log_step + net.context_bias[0])
         return _hidden(sums, CONTEXT_BITS - HIDDEN_BITS)
 
     def predict(
@@ -151,13 +157,33 @@ class Prior:
         """
         hidden, hidden_bias, out, out_bias = self._networks[network].groups[group]
         wide, seen = self.shape.wide, group * self.shape.size
-        sums = shared @ hidden[:wide] + hidden_bias[0]
+        sums = _product(shared, hidden[:wide]) + hidden_bias[0]
         if seen:
-            sums += own[:, :seen] @ hidden[wide:]
-        result = (_hidden(sums, WEIGHT_BITS) @ out + out_bias[0]).astype(np.int64)
+            sums += _product(own[:, :seen], hidden[wide:])
+        result = (_product(_hidden(sums, WEIGHT_BITS), out) + out_bias[0]).astype(np.int64)
         size = self.shape.size
         mean = (result[:, :size] >> MEAN_SHIFT) + 64 * near[:, seen : seen + size].astype(np.int64)
         return mean, (result[:, size:] >> WEIGHT_BITS) + SCALE_START
+
+
+def _product(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``rows`` (n, k) @ ``weights`` (k, m), as a stack of products that are too small for threads unless n is large.
+
+    The threads of OpenBLAS keep a core busy for some 25 ms after their work, waiting for more: of a small picture's
+    decoding that was a quarter, for torch had one core less.
+    """
+    height = max(1, UNTHREADED // weights.size)
+    whole = len(rows) // height * height
+    if len(rows) >= MANY_ROWS or whole == 0:
+        return rows @ weights
+    result = np.empty((len(rows), weights.shape[1]))
+    np.matmul(
+        rows[:whole].reshape(-1, height, rows.shape[1]),
+        weights,
+        out=result[:whole].reshape(-1, height, weights.shape[1]),
+    )
+    np.matmul(rows[whole:], weights, out=result[whole:])
+    return result
 
 
 def _hidden(sums: NDArray[np.float64], shift: int) -> NDArray[np.float64]:

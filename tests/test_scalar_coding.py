@@ -10,8 +10,8 @@ from reference_scalar import decode_slowly
 
 from pillow_sdz import ans, scalar_coding
 from pillow_sdz.errors import SdzFormatError, SdzModelError
-from pillow_sdz.passes import passes
-from pillow_sdz.prior import LARGEST_WEIGHT, Prior, PriorShape
+from pillow_sdz.passes import NEIGHBOURS, passes
+from pillow_sdz.prior import LARGEST_WEIGHT, MANY_ROWS, UNTHREADED, Prior, PriorShape
 from pillow_sdz.prior_tables import EVEN, PRECISION, SYMBOLS, tables
 
 SHAPE = PriorShape(channels=4, groups=2, wide=12, deep=8)
@@ -180,3 +180,21 @@ def test_a_better_prior_needs_fewer_bytes() -> None:
     )
     plain = Prior.from_bytes(flat, SHAPE, file="prior")  # the mean of the four nearest neighbours, and nothing else
     assert len(scalar_coding.encode(values, 200, plain)) < 0.8 * len(scalar_coding.encode(shuffled, 200, plain))
+
+
+BLOCK = UNTHREADED // (NEIGHBOURS * SHAPE.channels * SHAPE.wide)
+
+
+@pytest.mark.parametrize("count", [1, BLOCK - 1, BLOCK, 3 * BLOCK + 1, MANY_ROWS + 1])
+def test_predictions_do_not_depend_on_how_many_are_made_at_once(count: int) -> None:
+    rng = np.random.default_rng(count)
+    context = rng.integers(-128, 128, (count, NEIGHBOURS, SHAPE.channels)).astype(np.float64)
+    near, own = context[:, :4].sum(1), context[:, 0].copy()
+
+    def predict(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        return PRIOR.predict(1, 1, PRIOR.share(1, context[rows], 40), near[rows], own[rows])
+
+    whole, last = predict(slice(None)), predict(slice(max(0, count - 3), None))
+    for ours, theirs in zip(whole, last, strict=True):
+        assert len(ours) == count
+        assert np.array_equal(ours[max(0, count - 3) :], theirs)

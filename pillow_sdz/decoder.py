@@ -52,7 +52,7 @@ def decode(
             container, partial(registry.find_model_palette, header.fingerprint), file,
             prior_lookup=partial(registry.model_prior, manifest),
         )  # fmt: skip
-        model = registry.load(manifest, device, dtype or decoding_dtype())
+        model = registry.load(manifest, device, dtype or decoding_dtype(device))
     except SdzError as error:
         if error.file is not None:
             raise

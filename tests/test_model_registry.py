@@ -17,7 +17,7 @@ from PIL import Image
 from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.models import registry
 from pillow_sdz.models.manifest import read_manifest
-from pillow_sdz.models.runtime import isolated
+from pillow_sdz.models.runtime import decoding_dtype, isolated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,6 +226,14 @@ def test_files_decode_in_the_number_type_that_the_processor_is_made_for(
     Image.new("RGB", (16, 16), "olive").save(file, "SDZ")
     Image.open(file).load()
     assert loaded == [None, expected], "encoding is float32 everywhere"
+
+
+def test_the_processor_chooses_its_number_type_beside_an_accelerator_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PILLOW_SDZ_DTYPE")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert decoding_dtype("cpu") == "bfloat16"
+    assert decoding_dtype("meta") == "float32"
 
 
 def test_an_unknown_number_type_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -473,6 +473,11 @@ def test_what_the_unet_is_worth_is_measured_on_the_same_codes(tmp_path: Path, mo
         assert with_ != without
         assert gain == pytest.approx(100 * (1 - with_ / without), abs=0.1)
 
+    result = CliRunner().invoke(unet_gain.main, [*map(str, paths), *options, "--all", "--crop", "32"])
+    assert result.exit_code == 0, result.output
+    both = [line.split() for line in result.output.splitlines()[-2:]]
+    assert all(every[1:3] != held_out[1:3] for every, held_out in zip(both, rows, strict=True)), "other photos"
+
     next(codec.vae.encoder.parameters()).data += 1
     save_checkpoint(paths[1], codec, Average(codec, 0.9), optimiser, None, meta)
     result = CliRunner().invoke(unet_gain.main, [*map(str, paths), *options])

@@ -65,22 +65,22 @@ def choose(device: str | None, dtype: str | None) -> tuple[str, str]:
     return device, check_dtype(dtype or "float32")
 
 
-def decoding_dtype() -> str:
+def decoding_dtype(device: str | None = None) -> str:
     """The number type to decode in unless one is asked for: what $PILLOW_SDZ_DTYPE says, else what the CPU is made for.
 
     A CPU that multiplies bfloat16 by itself does so several times faster than float32. Pixels then differ by one or two
     levels. Encoding stays in float32, and so does an accelerator.
 
     Raises:
-        SdzOptionError: the variable names no number type.
+        SdzOptionError: the variable names no number type, or the device is not there.
         SdzDependencyError: torch is missing.
     """
     if named := os.environ.get(VARIABLE):
         return check_dtype(named)
-    require_torch()
+    device, _ = choose(device, None)
     import torch
 
-    if torch.cuda.is_available() or torch.backends.mps.is_available():
+    if torch.device(device).type != "cpu":
         return "float32"
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.11 has none
     return "bfloat16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "float32"

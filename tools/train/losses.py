@@ -62,13 +62,15 @@ def spectra(pictures: Tensor) -> Tensor:
 
 
 def spectrum_distance(original: Tensor, decoded: Tensor) -> Tensor:
-    """Mean absolute difference of local log power spectra: blind to where a texture's strokes are, but not to how many
-    of them there are, how strong they are and which way they run.
+    """How far the local log power spectra are apart: blind to where a texture's strokes are, but not to how many of
+    them there are, how strong they are and which way they run.
 
     LPIPS and DISTS look at texture through convolutions with strides, and can be pleased by a weave of a few
-    frequencies in the place of a texture's many.
+    frequencies in the place of a texture's many. Power that the original has not is such a pattern, and an eye sees its
+    peaks: it counts by its square as well.
     """
-    return (spectra(original) - spectra(decoded)).abs().mean()
+    difference = spectra(decoded) - spectra(original)
+    return (difference.abs() + difference.clamp(min=0).square()).mean()
 
 
 class PictureLoss(nn.Module):

@@ -4,7 +4,8 @@
         --perceptual WEIGHTS
 
 The stages ``with_unet`` and ``without_unet`` of the configuration train both for as long, from the same start and with
-the encoder fixed, so that both decode the same bytes. The centres of the held-out photos are decoded at several steps.
+the encoder fixed, so that both decode the same bytes. The centres of the held-out photos (or, with --all, of all in the
+folder: for one that was never trained on) are decoded at several steps.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ def decode(codec: Codec, latents: torch.Tensor, step: torch.Tensor, *, unet: boo
 @click.option("--photos", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--perceptual", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--steps", default="12,21,32,48,72", show_default=True, help="quantiser steps in codes")
-def main(checkpoints: tuple[Path, Path], photos: Path, perceptual: Path, steps: str) -> None:
+@click.option("--all", "every", is_flag=True, help="take all photos, not the held-out ones")
+@click.option("--crop", default=256, show_default=True, type=click.IntRange(16), help="side of the centres")
+def main(
+    checkpoints: tuple[Path, Path], photos: Path, perceptual: Path, steps: str, every: bool, crop: int
+) -> None:  # fmt: skip
     codecs, metas = zip(*(load_average(path) for path in checkpoints), strict=True)
     ours, theirs = (codec.vae.encoder.state_dict() for codec in codecs)
     if any(not torch.equal(tensor, theirs[name]) for name, tensor in ours.items()):
@@ -43,7 +48,8 @@ def main(checkpoints: tuple[Path, Path], photos: Path, perceptual: Path, steps: 
     networks = dict(zip(METRICS, (LPIPS("vgg", perceptual), LPIPS("alex", perceptual), DISTS(perceptual)), strict=True))
     data = metas[0]["config"]["data"]
     with_unet = ["unet" in meta["config"]["stages"][meta["stage"]]["train"] for meta in metas]
-    pictures = list(evaluation_crops(split_photos(photos, data["held_out"], tuple(data["exclude"])).held_out, 256))
+    split = split_photos(photos, 0 if every else data["held_out"], tuple(data["exclude"]))
+    pictures = list(evaluation_crops(split.train if every else split.held_out, crop))
     click.echo("step    bpp   " + "".join(f"{name}: with, without, gain      " for name in METRICS))
     for value in (float(text) for text in steps.split(",")):
         step, rows, bits = torch.tensor([value]), [], []

@@ -440,6 +440,22 @@ def test_an_adversary_goes_on_from_its_state(monkeypatch: pytest.MonkeyPatch) ->
         assert torch.equal(one, other)
 
 
+def test_a_stage_is_like_another_but_for_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from stages import stage_settings
+
+    stages = {"a": {"steps": 3, "crop": 128}, "b": {"like": "a", "steps": 4}, "c": {"like": "b", "clip": 1.0}}
+    assert stage_settings(stages, "c") == {"like": "b", "steps": 4, "crop": 128, "clip": 1.0}
+    tiny = tomllib.loads((TOOLS / "configs" / "tiny.toml").read_text())["stages"]
+    names = {
+        frozenset(stage_settings(tiny, name)) - {"like", "after", "rate_ramp", "shifted"}
+        for name in ("codec", "balance")
+    }
+    assert len(names) == 1, "nothing is lost on the way"
+    with_, without = (stage_settings(tiny, name) | {"like": ""} for name in ("with_unet", "without_unet"))
+    assert with_ == without | {"train": {"decoder": 1.0, "unet": 1.0}}, "a fair comparison"
+
+
 def test_what_the_unet_is_worth_is_measured_on_the_same_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(TOOLS))
     from click.testing import CliRunner

@@ -4,7 +4,7 @@
 
 Each stage writes RUN/STAGE.safetensors (weights, moving average, optimiser) and RUN/STAGE.jsonl (the log). Calling the
 same command again resumes; batches depend on the seed and the step alone, so that a resumed run equals an
-uninterrupted one. A stage starts from the stage that its configuration names, or from ``--warm-start``.
+uninterrupted one. A stage starts from the stage that its configuration names with ``after``, or from ``--warm-start``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 import time
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import torch
@@ -22,113 +22,20 @@ from torch import Tensor
 from tqdm import tqdm
 
 from adversary import Adversary
-from bottleneck import add_noise, palettise, straight_through, to_code_grid
+from bottleneck import palettise, to_code_grid
 from codec import Average, Codec, load_checkpoint, save_checkpoint
 from data import Photos, evaluation_crops, split_photos
+from forward import Pass, forward
 from losses import PictureLoss
 from muon import Muon
+from stages import learning_rate, rate_weight, stage_settings
 from winograd import use_winograd
-
-
-class Pass(NamedTuple):
-    """One batch through the networks."""
-
-    decoded: Tensor | None
-    """The pictures, or None where the stage needs none."""
-    latents: Tensor
-    """What they were decoded from, as a file would hold it."""
-    loss: Tensor
-    """The part of the loss that needs no picture: the latent's error and its bits."""
-    terms: dict[str, float]
-    """What to log."""
 
 
 def autocast(device: str) -> torch.autocast:
     """bfloat16 where the hardware multiplies it fast; elsewhere float32."""
     fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.autocast(device, torch.bfloat16, enabled=fast)
-
-
-def learning_rate(step: int, stage: dict[str, Any]) -> float:
-    """Linear warm-up, then a cosine down to a hundredth of the peak."""
-    peak, warmup, steps = stage["learning_rate"], stage["warmup"], stage["steps"]
-    if step < warmup:
-        return float(peak * (step + 1) / warmup)
-    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return float(peak * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2))
-
-
-def palettise_codes(codec: Codec, latents: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
-    """Palettise as a file would, with a palette size drawn log-uniformly from the stage's range."""
-    low, high = (math.log2(entries) for entries in stage["entries"])
-    entries = round(2 ** (low + float(torch.rand((), generator=generator)) * (high - low)))
-    return to_code_grid(palettise(latents, stage["crops"], entries, generator), codec.step)
-
-
-def forward(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
-    """Send pictures through the stage's bottleneck."""
-    if stage["bottleneck"] == "palette":
-        return _through_palette(codec, pictures, stage, generator)
-    if stage["bottleneck"] == "rounded":
-        return _prior_alone(codec, pictures, stage, generator)
-    return _through_steps(codec, pictures, stage, generator)
-
-
-def _encode(codec: Codec, pictures: Tensor, stage: dict[str, Any]) -> Tensor:
-    with torch.set_grad_enabled("encoder" in stage["train"]):
-        return codec.encode(pictures)
-
-
-def _through_palette(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
-    """Clean, noisy or really palettised latents: which of them a step sees is drawn per step."""
-    latents = _encode(codec, pictures, stage)
-    penalty = 0.01 * (latents.square().mean() - 1).clamp(min=0)
-    draw = float(torch.rand((), generator=generator))
-    if draw < stage["clean"]:
-        return Pass(codec.decode(latents), latents, penalty, {})
-    if draw < stage["clean"] + stage["noise"]:
-        noisy = add_noise(latents, stage["noise_most"], generator)
-        return Pass(codec.decode(noisy), noisy, penalty, {})
-    quantised = palettise_codes(codec, latents, stage, generator)
-    if "unet" not in stage["train"]:
-        return Pass(codec.decode(straight_through(latents, quantised)), quantised, penalty, {})
-    error = (quantised - latents).square().mean((1, 2, 3)).sqrt()
-    denoised = codec.denoise(quantised, error)
-    relative = (denoised - latents).square().mean((1, 2, 3)) / error.square().clamp(min=1e-6)
-    return Pass(codec.decode(denoised), quantised, penalty + stage["latent_weight"] * relative.mean(), {})
-
-
-def _prior_alone(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
-    """The bits of really rounded latents: what files cost, once the autoencoder is settled."""
-    latents = _encode(codec, pictures, stage)
-    step = draw_steps(len(pictures), stage, generator).to(latents)
-    quantised = codec.quantise(latents, step)
-    rate = (codec.prior(codec.to_codes(quantised).round(), step) / (pictures.shape[2] * pictures.shape[3])).mean()
-    return Pass(None, quantised, rate, {"bpp": float(rate.detach())})
-
-
-def _through_steps(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
-    """Latents rounded to multiples of a step drawn per picture; their bits are part of the loss.
-
-    The bits are those of latents with uniform noise in place of rounding (Balle et al. 2017), the picture that of
-    really rounded ones. A finer step asks for fidelity: its bits weigh less.
-    """
-    latents = _encode(codec, pictures, stage)
-    step = draw_steps(len(pictures), stage, generator).to(latents)
-    width = step[:, None, None, None]
-    noise = torch.rand(latents.shape, generator=generator).to(latents) - 0.5
-    bits = codec.prior(codec.to_codes(latents) + noise * width, step)
-    per_pixel = bits / (pictures.shape[2] * pictures.shape[3])
-    rate = (stage["rate"] * (step / stage["rate_step"]) ** stage["rate_power"] * per_pixel).mean()
-    quantised = straight_through(latents, codec.quantise(latents.detach(), step))
-    terms = {"bpp": float(per_pixel.detach().mean())}
-    if "unet" not in stage["train"]:
-        return Pass(codec.decode(quantised), quantised, rate, terms)
-    error = codec.rounding_error(step)
-    denoised = codec.denoise(quantised, error)
-    relative = (denoised - latents).square().mean((1, 2, 3)) / error.square()
-    terms["unet"] = float(relative.detach().mean())
-    return Pass(codec.decode(denoised), quantised, rate + stage["latent_weight"] * relative.mean(), terms)
 
 
 def towards(
@@ -144,20 +51,6 @@ def towards(
     (others,) = torch.autograd.grad(distance, leaf)
     terms |= adversary.learn(photos, decoded, latents)
     return (result.decoded * (others + adversary.gradient(decoded, latents, others))).sum(), terms
-
-
-def rate_weight(step: int, stage: dict[str, Any]) -> float:
-    """The stage's weight of the rate; with a ramp (first step, last step, share at its start) it grows to that."""
-    first, last, share = stage.get("rate_ramp", (0, 1, 1.0))
-    progress = min(1.0, max(0.0, (step - first) / (last - first)))
-    return float(stage.get("rate_weight", 1.0) * (share + (1 - share) * progress))
-
-
-def draw_steps(count: int, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
-    """Steps in codes, log-uniform in one of the stage's ranges, each as likely."""
-    ranges = torch.tensor(stage["code_steps"]).log()
-    low, high = ranges[torch.randint(len(ranges), (count,), generator=generator)].T
-    return (low + (high - low) * torch.rand(count, generator=generator)).exp()
 
 
 @torch.no_grad()
@@ -233,7 +126,7 @@ def main(
         raise click.BadParameter(
             f"{config} has stages {', '.join(settings['stages'])}; found {stage!r}", param_hint="--stage"
         )
-    plan, data = settings["stages"][stage], settings["data"]
+    plan, data = stage_settings(settings["stages"], stage), settings["data"]
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = run / f"{stage}.safetensors"
 

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from codec import Codec, load_average
 from data import evaluation_crops, split_photos
 from perceptual import DISTS, LPIPS
+from stages import stage_settings
 
 METRICS = ("LPIPS-VGG", "LPIPS-Alex", "DISTS")
 
@@ -47,7 +48,7 @@ def main(
         raise click.UsageError("the two have different encoders, so they do not decode the same bytes")
     networks = dict(zip(METRICS, (LPIPS("vgg", perceptual), LPIPS("alex", perceptual), DISTS(perceptual)), strict=True))
     data = metas[0]["config"]["data"]
-    with_unet = ["unet" in meta["config"]["stages"][meta["stage"]]["train"] for meta in metas]
+    with_unet = ["unet" in stage_settings(meta["config"]["stages"], meta["stage"])["train"] for meta in metas]
     split = split_photos(photos, 0 if every else data["held_out"], tuple(data["exclude"]))
     pictures = list(evaluation_crops(split.train if every else split.held_out, crop))
     click.echo("step    bpp   " + "".join(f"{name}: with, without, gain      " for name in METRICS))

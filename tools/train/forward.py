@@ -1,0 +1,107 @@
+"""One batch through the networks and a stage's bottleneck: what a file would do to its latents."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from bottleneck import add_noise, palettise, straight_through, to_code_grid
+
+if TYPE_CHECKING:
+    from codec import Codec
+
+
+class Pass(NamedTuple):
+    """One batch through the networks."""
+
+    decoded: Tensor | None
+    """The pictures, or None where the stage needs none."""
+    latents: Tensor
+    """What they were decoded from, as a file would hold it."""
+    loss: Tensor
+    """The part of the loss that needs no picture: the latent's error and its bits."""
+    terms: dict[str, float]
+    """What to log."""
+
+
+def palettise_codes(codec: Codec, latents: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
+    """Palettise as a file would, with a palette size drawn log-uniformly from the stage's range."""
+    low, high = (math.log2(entries) for entries in stage["entries"])
+    entries = round(2 ** (low + float(torch.rand((), generator=generator)) * (high - low)))
+    return to_code_grid(palettise(latents, stage["crops"], entries, generator), codec.step)
+
+
+def forward(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
+    """Send pictures through the stage's bottleneck."""
+    if stage["bottleneck"] == "palette":
+        return _through_palette(codec, pictures, stage, generator)
+    if stage["bottleneck"] == "rounded":
+        return _prior_alone(codec, pictures, stage, generator)
+    return _through_steps(codec, pictures, stage, generator)
+
+
+def _encode(codec: Codec, pictures: Tensor, stage: dict[str, Any]) -> Tensor:
+    with torch.set_grad_enabled("encoder" in stage["train"]):
+        return codec.encode(pictures)
+
+
+def _through_palette(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
+    """Clean, noisy or really palettised latents: which of them a step sees is drawn per step."""
+    latents = _encode(codec, pictures, stage)
+    penalty = 0.01 * (latents.square().mean() - 1).clamp(min=0)
+    draw = float(torch.rand((), generator=generator))
+    if draw < stage["clean"]:
+        return Pass(codec.decode(latents), latents, penalty, {})
+    if draw < stage["clean"] + stage["noise"]:
+        noisy = add_noise(latents, stage["noise_most"], generator)
+        return Pass(codec.decode(noisy), noisy, penalty, {})
+    quantised = palettise_codes(codec, latents, stage, generator)
+    if "unet" not in stage["train"]:
+        return Pass(codec.decode(straight_through(latents, quantised)), quantised, penalty, {})
+    error = (quantised - latents).square().mean((1, 2, 3)).sqrt()
+    denoised = codec.denoise(quantised, error)
+    relative = (denoised - latents).square().mean((1, 2, 3)) / error.square().clamp(min=1e-6)
+    return Pass(codec.decode(denoised), quantised, penalty + stage["latent_weight"] * relative.mean(), {})
+
+
+def _prior_alone(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
+    """The bits of really rounded latents: what files cost, once the autoencoder is settled."""
+    latents = _encode(codec, pictures, stage)
+    step = draw_steps(len(pictures), stage, generator).to(latents)
+    quantised = codec.quantise(latents, step)
+    rate = (codec.prior(codec.to_codes(quantised).round(), step) / (pictures.shape[2] * pictures.shape[3])).mean()
+    return Pass(None, quantised, rate, {"bpp": float(rate.detach())})
+
+
+def _through_steps(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
+    """Latents rounded to multiples of a step drawn per picture; their bits are part of the loss.
+
+    The bits are those of latents with uniform noise in place of rounding (Balle et al. 2017), the picture that of
+    really rounded ones. A finer step asks for fidelity: its bits weigh less.
+    """
+    latents = _encode(codec, pictures, stage)
+    step = draw_steps(len(pictures), stage, generator).to(latents)
+    width = step[:, None, None, None]
+    noise = torch.rand(latents.shape, generator=generator).to(latents) - 0.5
+    bits = codec.prior(codec.to_codes(latents) + noise * width, step)
+    per_pixel = bits / (pictures.shape[2] * pictures.shape[3])
+    rate = (stage["rate"] * (step / stage["rate_step"]) ** stage["rate_power"] * per_pixel).mean()
+    quantised = straight_through(latents, codec.quantise(latents.detach(), step))
+    terms = {"bpp": float(per_pixel.detach().mean())}
+    if "unet" not in stage["train"]:
+        return Pass(codec.decode(quantised), quantised, rate, terms)
+    error = codec.rounding_error(step)
+    denoised = codec.denoise(quantised, error)
+    relative = (denoised - latents).square().mean((1, 2, 3)) / error.square()
+    terms["unet"] = float(relative.detach().mean())
+    return Pass(codec.decode(denoised), quantised, rate + stage["latent_weight"] * relative.mean(), terms)
+
+
+def draw_steps(count: int, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
+    """Steps in codes, log-uniform in one of the stage's ranges, each as likely."""
+    ranges = torch.tensor(stage["code_steps"]).log()
+    low, high = ranges[torch.randint(len(ranges), (count,), generator=generator)].T
+    return (low + (high - low) * torch.rand(count, generator=generator)).exp()

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 SSIM_WINDOW = 7
 SSIM_SCALES = 3
 SPECTRUM_WINDOW = 16
-SPECTRUM_STRIDE = 4
-SPECTRUM_REGION = 8
-"""A region is this many windows high and wide: 44 pixels."""
+SPECTRUM_STRIDE = 8
+SPECTRUM_REGION = 5
+"""A region is this many windows high and wide: 48 pixels."""
 SPECTRUM_FLOOR = 1e-4
 """Power that makes no difference: that of noise of 2.5 grey levels."""
-LUMA = (0.299, 0.587, 0.114)
+YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+"""JFIF's luma and colour differences of R, G and B."""
 
 
 def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:
@@ -43,14 +44,14 @@ def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:
 
 
 def spectra(pictures: Tensor) -> Tensor:
-    """Log power spectra of the luma of (B, 3, h, w) in [0, 1], region by region: (B, 144, y, x).
+    """Log power spectra of luma and colour differences of (B, 3, h, w) in [0, 1], region by region: (B, 3, 144, y, x).
 
     Periodograms of windows of 16 pixels, averaged over the windows of a region (Welch 1967). Power is that of white
     noise of the same strength at every frequency.
     """
-    luma = (pictures * torch.tensor(LUMA, device=pictures.device)[:, None, None]).sum(1, keepdim=True)
+    planes = torch.einsum("pc,bcyx->bpyx", torch.tensor(YCBCR, device=pictures.device), pictures).flatten(0, 1)
     size, stride = SPECTRUM_WINDOW, SPECTRUM_STRIDE
-    windows = F.unfold(luma, size, stride=stride)
+    windows = F.unfold(planes[:, None], size, stride=stride)
     windows = (windows - windows.mean(1, keepdim=True)).transpose(1, 2).unflatten(2, (size, size))
     taper = torch.hann_window(size, device=pictures.device)
     taper = taper[:, None] * taper
@@ -58,16 +59,17 @@ def spectra(pictures: Tensor) -> Tensor:
     power = transformed.square().sum(-1).flatten(2).transpose(1, 2) / taper.square().sum()
     rows, columns = ((side - size) // stride + 1 for side in pictures.shape[2:])
     region = min(SPECTRUM_REGION, rows, columns)
-    return (F.avg_pool2d(power.unflatten(2, (rows, columns)), region, region // 2 or 1) + SPECTRUM_FLOOR).log()
+    averaged = F.avg_pool2d(power.unflatten(2, (rows, columns)), region, region // 2 or 1)
+    return (averaged + SPECTRUM_FLOOR).log().unflatten(0, (-1, 3))
 
 
 def spectrum_distance(original: Tensor, decoded: Tensor) -> Tensor:
     """How far the local log power spectra are apart: blind to where a texture's strokes are, but not to how many of
-    them there are, how strong they are and which way they run.
+    them there are, how strong they are, which way they run and what colour they have.
 
     LPIPS and DISTS look at texture through convolutions with strides, and can be pleased by a weave of a few
-    frequencies in the place of a texture's many. Power that the original has not is such a pattern, and an eye sees its
-    peaks: it counts by its square as well.
+    frequencies in the place of a texture's many; to blue they are all but blind. Power that the original has not is
+    such a pattern, and an eye sees its peaks: it counts by its square as well.
     """
     difference = spectra(decoded) - spectra(original)
     return (difference.abs() + difference.clamp(min=0).square()).mean()

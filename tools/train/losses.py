@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 
 SSIM_WINDOW = 7
 SSIM_SCALES = 3
-SPECTRUM_WINDOW = 16
-SPECTRUM_STRIDE = 8
-SPECTRUM_REGION = 5
-"""A region is this many windows high and wide: 48 pixels."""
+SPECTRUM_WINDOWS = {16: 5, 32: 3}
+"""Side of a window in pixels: how many windows a region is high and wide. They overlap by half: 48 and 64 pixels."""
 SPECTRUM_FLOOR = 1e-4
 """Power that makes no difference: that of noise of 2.5 grey levels."""
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
@@ -43,14 +41,14 @@ def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:
     return total / SSIM_SCALES
 
 
-def spectra(pictures: Tensor) -> Tensor:
-    """Log power spectra of luma and colour differences of (B, 3, h, w) in [0, 1], region by region: (B, 3, 144, y, x).
+def spectra(pictures: Tensor, size: int) -> Tensor:
+    """Log power spectra of luma and colour differences of (B, 3, h, w) in [0, 1], region by region.
 
-    Periodograms of windows of 16 pixels, averaged over the windows of a region (Welch 1967). Power is that of white
-    noise of the same strength at every frequency.
+    Returns (B, 3, size * (size / 2 + 1), y, x): periodograms of windows of ``size`` pixels, averaged over the windows of
+    a region (Welch 1967). Power is that of white noise of the same strength at every frequency.
     """
     planes = torch.einsum("pc,bcyx->bpyx", torch.tensor(YCBCR, device=pictures.device), pictures).flatten(0, 1)
-    size, stride = SPECTRUM_WINDOW, SPECTRUM_STRIDE
+    stride = size // 2
     windows = F.unfold(planes[:, None], size, stride=stride)
     windows = (windows - windows.mean(1, keepdim=True)).transpose(1, 2).unflatten(2, (size, size))
     taper = torch.hann_window(size, device=pictures.device)
@@ -58,7 +56,7 @@ def spectra(pictures: Tensor) -> Tensor:
     transformed = torch.view_as_real(torch.fft.rfft2(windows * taper))
     power = transformed.square().sum(-1).flatten(2).transpose(1, 2) / taper.square().sum()
     rows, columns = ((side - size) // stride + 1 for side in pictures.shape[2:])
-    region = min(SPECTRUM_REGION, rows, columns)
+    region = min(SPECTRUM_WINDOWS[size], rows, columns)
     averaged = F.avg_pool2d(power.unflatten(2, (rows, columns)), region, region // 2 or 1)
     return (averaged + SPECTRUM_FLOOR).log().unflatten(0, (-1, 3))
 
@@ -69,10 +67,14 @@ def spectrum_distance(original: Tensor, decoded: Tensor) -> Tensor:
 
     LPIPS and DISTS look at texture through convolutions with strides, and can be pleased by a weave of a few
     frequencies in the place of a texture's many; to blue they are all but blind. Power that the original has not is
-    such a pattern, and an eye sees its peaks: it counts by its square as well.
+    such a pattern, and an eye sees its peaks: it counts by its square as well. Long straight lines stand out of the
+    spectrum of a large window, grain that changes from place to place needs small ones.
     """
-    difference = spectra(decoded) - spectra(original)
-    return (difference.abs() + difference.clamp(min=0).square()).mean()
+    total = torch.zeros((), device=decoded.device)
+    for size in SPECTRUM_WINDOWS:
+        difference = spectra(decoded, size) - spectra(original, size)
+        total = total + (difference.abs() + difference.clamp(min=0).square()).mean()
+    return total / len(SPECTRUM_WINDOWS)
 
 
 class PictureLoss(nn.Module):

@@ -83,7 +83,7 @@ class Manifest:
 
     @property
     def full_name(self) -> str:
-        """Name and version, as files and error messages give it: ``tiny-5``."""
+        """Name and version, as files and error messages give it: ``tiny-6``."""
         return f"{self.name}-{self.version}"
 
     @property

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 STEP_AT_ZERO: Final = 112.0
 """Step of quality 0, in codes."""
 
-STEP_AT_DEFAULT: Final = 24.25
+STEP_AT_DEFAULT: Final = 25.0
 """Step of the default quality, in codes."""
 
 STEP_AT_FINEST: Final = 1.5
@@ -52,7 +52,7 @@ def plan_for_quality(quality: int) -> Plan:
         SdzOptionError: quality is out of its range.
 
     >>> [plan_for_quality(quality).step for quality in (0, 25, 50, 99, 100)]
-    [1792, 834, 388, 24, None]
+    [1792, 847, 400, 24, None]
     """
     if not 0 <= quality <= DIRECT:
         raise SdzOptionError("out of range", field="quality", found=quality, expected=f"0 to {DIRECT}")

@@ -52,10 +52,10 @@ def test_names_and_fingerprints_find_models() -> None:
 
 def test_missing_models_are_named_with_the_way_out() -> None:
     with pytest.raises(
-        SdzModelError, match=r"no such model \(found tinny, expected one of .*tiny-6.*PILLOW_SDZ_MODELS"
+        SdzModelError, match=r"no such model \(found tinny, expected one of .*tiny-7.*PILLOW_SDZ_MODELS"
     ):
         registry.find("tinny")
-    with pytest.raises(SdzModelError, match=r"not installed \(found 0000000000000000, expected one of .*tiny-6"):
+    with pytest.raises(SdzModelError, match=r"not installed \(found 0000000000000000, expected one of .*tiny-7"):
         registry.find_by_fingerprint(bytes(8))
 
 
@@ -69,7 +69,7 @@ def test_a_changed_byte_in_the_weights_is_refused(copy: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
-    with pytest.raises(SdzModelError, match="weights of model tiny-6 are not those of its manifest"):
+    with pytest.raises(SdzModelError, match="weights of model tiny-7 are not those of its manifest"):
         registry.load(registry.find("tiny"), "cpu")
 
 

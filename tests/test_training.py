@@ -261,7 +261,16 @@ def test_muon_steps_are_orthogonal(monkeypatch: pytest.MonkeyPatch, shape: tuple
     weight, gain = torch.nn.Parameter(torch.zeros(shape)), torch.nn.Parameter(torch.zeros(5))
     optimiser = Muon([{"params": [weight, gain], "lr": 0.1}])
     weight.grad, gain.grad = torch.randn(shape), torch.ones(5)
+    other = torch.nn.Parameter(torch.zeros(shape))  # of the same shape: each is made orthogonal on its own
+    other.grad = 3 * weight.grad.flip(0)
+    optimiser.add_param_group({"params": [other], "lr": 0.1})
     optimiser.step()
+    together = Muon([{"params": [torch.nn.Parameter(torch.zeros(shape)) for _ in range(2)], "lr": 0.1}])
+    for parameter, alone in zip(together.param_groups[0]["params"], (weight, other), strict=True):
+        parameter.grad = alone.grad
+    together.step()
+    for parameter, alone in zip(together.param_groups[0]["params"], (weight, other), strict=True):
+        torch.testing.assert_close(parameter.detach(), alone.detach())
     torch.testing.assert_close(gain.detach(), torch.full((5,), -0.1))
     assert 0.01 < float(weight.detach().square().mean().sqrt()) < 0.03
 
@@ -333,12 +342,90 @@ def test_lpips_leaves_the_grid_in_the_share_of_steps_that_is_asked_for(monkeypat
     from losses import PictureLoss
 
     generator = torch.Generator().manual_seed(0)
+    picture = torch.arange(40 * 48).view(1, 1, 40, 48)
     for share in (0.0, 0.25, 1.0):
         loss = PictureLoss({"l1": 1.0}, None, shifted=share)
-        phases = [loss._phase(generator) for _ in range(2000)]
-        moved = sum(phase != (0, 0) for phase in phases) / len(phases)
-        assert abs(moved - share * 63 / 64) < 0.04
-        assert all(0 <= value < 8 for phase in phases for value in phase)
+        windows = [picture[loss._window((40, 48), generator)] for _ in range(2000)]
+        cut = [window for window in windows if window.shape != picture.shape]
+        assert abs(len(cut) / len(windows) - share) < 0.04
+        assert all(window.shape == (1, 1, 33, 41) for window in cut)
+        starts = {divmod(int(window[0, 0, 0, 0]), 48) for window in cut}
+        assert starts == ({(y, x) for y in range(8) for x in range(8)} if share else set())
+
+
+def test_photos_in_a_devices_memory_give_the_same_crops(monkeypatch: pytest.MonkeyPatch, workshop: Path) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from data import Photos, ResidentPhotos
+
+    paths = sorted((workshop / "photos").glob("*.png"))
+    ours, theirs = Photos(paths, 96, progress=False), ResidentPhotos(paths, 96, "cpu", progress=False)
+    exact = 0
+    for step in range(12):
+        expected, found = ours.batch(5, step, 2, 2), theirs.batch(5, step, 2, 2)
+        assert found.shape == (4, 3, 96, 96)
+        for a, b in zip(expected, found, strict=True):
+            assert float((a - b).abs().mean()) < 0.01
+            exact += torch.equal(a, b)
+    assert 12 <= exact < 48  # half of them are scaled
+
+
+def test_photos_in_a_devices_memory_carry_text_in_the_share_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, workshop: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import data
+
+    monkeypatch.setattr(data, "TEXT_COPIES", 5)
+    paths = sorted((workshop / "photos").glob("*.png"))
+    always, never = (data.ResidentPhotos(paths, 96, "cpu", progress=False, text=share) for share in (1.0, 0.0))
+    assert len(always.written) == 5
+    assert not never.written
+    assert not any(torch.equal(a, b) for a in always.written for b in always.planes)
+    for plane in always.written:
+        plane.fill_(7)
+    assert float((always.batch(1, 1, 3, 1) * 255 - 7).abs().max()) < 1e-3
+
+
+def test_a_tint_counts_where_grain_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from losses import PictureLoss
+
+    loss = PictureLoss({"tint": 1.0}, None)
+    plain = torch.full((1, 3, 64, 64), 0.5)
+    grain = 0.1 * torch.randn(plain.shape, generator=torch.Generator().manual_seed(0))
+    tint = torch.tensor([0.02, 0.0, 0.02])[:, None, None]
+    of_grain, of_tint = (
+        float(loss(plain, plain + change, 0, torch.Generator())[0]) for change in (grain, tint.expand_as(plain))
+    )
+    assert of_tint == pytest.approx(0.02 * 2 / 3, rel=1e-3)
+    assert of_grain < of_tint
+
+
+def test_lpips_vgg_and_dists_look_in_turns_or_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from losses import PictureLoss
+
+    class Half(torch.nn.Module):
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return (a - b).abs().mean((1, 2, 3))
+
+    a, b = torch.zeros(2, 3, 32, 32), torch.full((2, 3, 32, 32), 0.5)
+    for turns in (True, False):
+        loss = PictureLoss({"l1": 0.0}, None, 16, 1, turns=turns)
+        loss.weights |= {"lpips_vgg": 1.0, "dists": 2.0}
+        loss.networks = torch.nn.ModuleDict({"lpips_vgg": Half(), "dists": Half()})
+        values = [float(loss(a, b, step, torch.Generator())[0]) for step in range(4)]
+        assert values == ([0.5, 1.0, 0.5, 1.0] if turns else [1.5] * 4)
+
+
+def test_a_stage_may_end_at_a_share_of_its_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from stages import learning_rate
+
+    stage = {"learning_rate": 1e-3, "warmup": 10, "steps": 110}
+    rates = [learning_rate(step, stage | {"final": 0.5}) for step in (0, 9, 10, 60, 110)]
+    assert rates == pytest.approx([1e-4, 1e-3, 1e-3, 7.5e-4, 5e-4])
+    assert learning_rate(110, stage) == pytest.approx(1e-5)
 
 
 def test_the_spectrum_loss_tells_a_weave_from_texture_and_not_two_samples_of_one_texture(
@@ -450,6 +537,8 @@ def test_a_stage_is_like_another_but_for_what_it_says(monkeypatch: pytest.Monkey
 
     stages = {"a": {"steps": 3, "crop": 128}, "b": {"like": "a", "steps": 4}, "c": {"like": "b", "clip": 1.0}}
     assert stage_settings(stages, "c") == {"like": "b", "steps": 4, "crop": 128, "clip": 1.0}
+    with pytest.raises(SystemExit, match="no stage 'aa' in the configuration; it has a, b, c, d"):
+        stage_settings(stages | {"d": {"like": "aa"}}, "d")
     tiny = tomllib.loads((TOOLS / "configs" / "tiny.toml").read_text())["stages"]
     names = {
         frozenset(stage_settings(tiny, name)) - {"like", "after", "rate_ramp", "shifted"}

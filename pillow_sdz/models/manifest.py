@@ -83,7 +83,7 @@ class Manifest:
 
     @property
     def full_name(self) -> str:
-        """Name and version, as files and error messages give it: ``tiny-6``."""
+        """Name and version, as files and error messages give it: ``tiny-7``."""
         return f"{self.name}-{self.version}"
 
     @property

@@ -61,7 +61,7 @@ class Adversary:
         self.network = PatchDiscriminator(latent_channels).to(device)
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=float(plan["learning_rate"]), betas=(0.5, 0.9))
 
-    def learn(self, photos: Tensor, decoded: Tensor, latents: Tensor) -> dict[str, float]:
+    def learn(self, photos: Tensor, decoded: Tensor, latents: Tensor) -> dict[str, Tensor]:
         """One step of its own (hinge loss: Lim and Ye 2017); returns what to log."""
         scores = self.network(torch.cat([photos, decoded]), latents.repeat(2, 1, 1, 1)).float()
         real, false = scores.chunk(2)
@@ -70,7 +70,7 @@ class Adversary:
         loss.backward()
         self.optimiser.step()
         self.step += 1
-        return {"told": float((real.detach().mean() - false.detach().mean()) / 2)}
+        return {"told": (real.detach().mean() - false.detach().mean()) / 2}
 
     def gradient(self, decoded: Tensor, latents: Tensor, others: Tensor) -> Tensor:
         """How to change the pictures to be taken for photos, scaled to its share of the ``others``' gradient."""

@@ -42,6 +42,7 @@ class Codec(nn.Module):
         self.unet = LatentUNet(**model["unet"])
         self.prior = LatentPrior(model["vae"]["latent_channels"], **model["prior"]) if "prior" in model else None
         self.bound = float(model["latent_bound"])
+        self.range = float(model.get("code_range", self.bound))
         scheduler = DDIMScheduler(**SCHEDULER)
         alphas = scheduler.alphas_cumprod
         self.register_buffer("noise_levels", ((1 - alphas) / alphas).sqrt(), persistent=False)
@@ -51,8 +52,8 @@ class Codec(nn.Module):
 
     @property
     def step(self) -> float:
-        """The latent value of one 8-bit code: 256 codes span the bounded range."""
-        return 2 * self.bound / 255
+        """The latent value of one 8-bit code: 256 codes span the bounded range, or more where coarse steps need it."""
+        return 2 * self.range / 255
 
     def encode(self, pictures: Tensor) -> Tensor:
         latents = self.vae.encode(pictures * 2 - 1).latent.float()
@@ -180,9 +181,9 @@ class Average:
     @torch.no_grad()
     def update(self, codec: Codec, step: int) -> None:
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        for ours, theirs in zip(self.codec.parameters(), codec.parameters(), strict=True):
-            if theirs.requires_grad:
-                ours.lerp_(theirs, weight)
+        pairs = zip(self.codec.parameters(), codec.parameters(), strict=True)
+        ours, theirs = zip(*((mine, new) for mine, new in pairs if new.requires_grad), strict=True)
+        torch._foreach_lerp_(ours, theirs, weight)
 
 
 def save_checkpoint(

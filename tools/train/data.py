@@ -6,11 +6,13 @@ uninterrupted run would have seen.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+TEXT_COPIES = 400
 SUFFIXES = {".webp", ".png", ".jpg", ".jpeg", ".avif", ".tif", ".tiff", ".bmp"}
 
 
@@ -52,6 +55,12 @@ def split_photos(folder: Path, held_out: int = 60, exclude: tuple[str, ...] = ()
     return Split([p for p in paths if p not in kept], sorted(kept))
 
 
+def read(path: Path) -> Image.Image:
+    """The picture in RGB, decoded."""
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
 class Photos:
     """Photos in memory, sampled by area: a large photo has more to teach than a thumbnail.
 
@@ -65,11 +74,12 @@ class Photos:
     def __init__(self, paths: list[Path], crop: int, progress: bool = True, text: float = 0.0) -> None:
         self.crop, self.text = crop, text
         self.images: list[Image.Image] = []
-        for path in tqdm(paths, "reading photos", disable=None if progress else True):
-            with Image.open(path) as image:
-                image = image.convert("RGB")
-            if min(image.size) >= crop:
-                self.images.append(image)
+        with ThreadPoolExecutor() as threads:
+            for image in tqdm(
+                threads.map(read, paths), "reading photos", len(paths), disable=None if progress else True
+            ):
+                if min(image.size) >= crop:
+                    self.images.append(image)
         if not self.images:
             raise SystemExit(f"none of {len(paths)} photos has a short side of {crop} pixels, the crop size")
         area = np.array([image.width * image.height for image in self.images], float)
@@ -99,6 +109,45 @@ class Photos:
                 pixels = np.asarray(crop)
                 out[i * crops + j] = pixels[:, ::-1] if rng.random() < 0.5 else pixels
         return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 255
+
+
+class ResidentPhotos(Photos):
+    """The same for a GPU: photos lie in its memory and are cut and scaled there.
+
+    Text is written on copies of some photos beforehand, `TEXT_COPIES` of them, and those are chosen with ``text``'s
+    share.
+    """
+
+    def __init__(self, paths: list[Path], crop: int, device: str, progress: bool = True, text: float = 0.0) -> None:
+        super().__init__(paths, crop, progress, text)
+        self.planes = [_on(device, image) for image in self.images]
+        rng = np.random.default_rng(len(self.images))
+        chosen = rng.choice(len(self.images), TEXT_COPIES if text else 0, p=self.weights)
+        self.written = [_on(device, write_on(self.images[each], rng)) for each in chosen]
+
+    def batch(self, seed: int, step: int, photos: int, crops: int) -> Tensor:
+        """As `Photos.batch`, on the GPU; but for text, and how what is scaled is resampled, the same crops."""
+        rng = np.random.default_rng((seed, step))
+        out = []
+        for chosen in rng.choice(len(self.planes), photos, p=self.weights):
+            plane = self.planes[chosen]
+            if self.written and rng.random() < self.text:
+                plane = self.written[int(rng.integers(len(self.written)))]
+            scale = rng.choice([1.0, 1.0, 0.75, 0.5])
+            if min(plane.shape[1:]) * scale < self.crop:
+                scale = 1.0
+            side = int(self.crop / scale)
+            for _ in range(crops):
+                x, y = (int(rng.integers(length - side + 1)) for length in (plane.shape[2], plane.shape[1]))
+                piece = plane[None, :, y : y + side, x : x + side].float()
+                if side != self.crop:
+                    piece = F.interpolate(piece, (self.crop, self.crop), mode="bicubic", antialias=True).clamp(0, 255)
+                out.append(piece.flip(3) if rng.random() < 0.5 else piece)
+        return torch.cat(out) / 255
+
+
+def _on(device: str, image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.asarray(image).copy()).to(device).permute(2, 0, 1).contiguous()
 
 
 def evaluation_crops(paths: list[Path], crop: int) -> Iterator[Tensor]:

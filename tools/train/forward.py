@@ -23,7 +23,7 @@ class Pass(NamedTuple):
     """What they were decoded from, as a file would hold it."""
     loss: Tensor
     """The part of the loss that needs no picture: the latent's error and its bits."""
-    terms: dict[str, float]
+    terms: dict[str, Tensor]
     """What to log."""
 
 
@@ -73,7 +73,7 @@ def _prior_alone(codec: Codec, pictures: Tensor, stage: dict[str, Any], generato
     step = draw_steps(len(pictures), stage, generator).to(latents)
     quantised = codec.quantise(latents, step)
     rate = (codec.prior(codec.to_codes(quantised).round(), step) / (pictures.shape[2] * pictures.shape[3])).mean()
-    return Pass(None, quantised, rate, {"bpp": float(rate.detach())})
+    return Pass(None, quantised, rate, {"bpp": rate.detach()})
 
 
 def _through_steps(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
@@ -85,19 +85,25 @@ def _through_steps(codec: Codec, pictures: Tensor, stage: dict[str, Any], genera
     latents = _encode(codec, pictures, stage)
     step = draw_steps(len(pictures), stage, generator).to(latents)
     width = step[:, None, None, None]
-    noise = torch.rand(latents.shape, generator=generator).to(latents) - 0.5
+    noise = uniform_like(latents, generator) - 0.5
     bits = codec.prior(codec.to_codes(latents) + noise * width, step)
     per_pixel = bits / (pictures.shape[2] * pictures.shape[3])
     rate = (stage["rate"] * (step / stage["rate_step"]) ** stage["rate_power"] * per_pixel).mean()
     quantised = straight_through(latents, codec.quantise(latents.detach(), step))
-    terms = {"bpp": float(per_pixel.detach().mean())}
+    terms = {"bpp": per_pixel.detach().mean()}
     if "unet" not in stage["train"]:
         return Pass(codec.decode(quantised), quantised, rate, terms)
     error = codec.rounding_error(step)
     denoised = codec.denoise(quantised, error)
     relative = (denoised - latents).square().mean((1, 2, 3)) / error.square()
-    terms["unet"] = float(relative.detach().mean())
+    terms["unet"] = relative.detach().mean()
     return Pass(codec.decode(denoised), quantised, rate + stage["latent_weight"] * relative.mean(), terms)
+
+
+def uniform_like(latents: Tensor, generator: torch.Generator) -> Tensor:
+    """Uniform in [0, 1), drawn where the latents are: a GPU does not wait for numbers from the CPU."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.rand(latents.shape, generator=torch.Generator(latents.device).manual_seed(seed), device=latents.device)
 
 
 def draw_steps(count: int, stage: dict[str, Any], generator: torch.Generator) -> Tensor:

@@ -1,12 +1,12 @@
 """The training loss: fidelity, perception and texture.
 
-Fidelity is L1 and SSIM at three scales, perception LPIPS-Alex, and LPIPS-VGG and DISTS in turns, texture the local power
+Fidelity is L1 at two scales and SSIM at three, perception LPIPS-Alex, LPIPS-VGG and DISTS, texture the local power
 spectrum.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from perceptual import DISTS, LPIPS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+TINT_SCALE = 8
 SSIM_WINDOW = 7
 SSIM_SCALES = 3
 SPECTRUM_WINDOWS = {16: 5, 32: 3}
@@ -81,15 +83,17 @@ class PictureLoss(nn.Module):
     """Weighted sum of distances between a picture and its reconstruction.
 
     Args:
-        weights: weight by name: ``l1``, ``ssim``, ``spectrum``, ``lpips_alex``, ``lpips_vgg``, ``dists``. Zero or
-            absent switches a term off, and then its network is not loaded.
+        weights: weight by name: ``l1``, ``tint`` (L1 at an eighth of the size, for colours that are off by little but
+            everywhere), ``ssim``, ``spectrum``, ``lpips_alex``, ``lpips_vgg``, ``dists``. Zero or absent switches a
+            term off, and then its network is not loaded.
         perceptual: folder with the perceptual weights; needed only for the last three.
         vgg_crop: the VGG networks cost several times the autoencoder, so they look at a square of this many pixels
-            a side out of each crop, in turns where there are both LPIPS and DISTS.
+            a side out of each crop.
         vgg_pictures: how many pictures of a batch they look at, the first ones.
         shifted: in which share of the steps LPIPS-Alex looks at a window that starts off the latent's grid. Its first
             convolution looks at every fourth pixel, and a decoder that always meets it at the same phase of its own
             8-pixel grid learns to look good there alone.
+        turns: whether LPIPS-VGG and DISTS look in turns, where there are both, or both in every step.
     """
 
     def __init__(
@@ -99,9 +103,11 @@ class PictureLoss(nn.Module):
         vgg_crop: int = 128,
         vgg_pictures: int = 1000,
         shifted: float = 0.0,
+        turns: bool = True,
     ) -> None:
         super().__init__()
-        self.weights, self.vgg_crop, self.vgg_pictures, self.shifted = weights, vgg_crop, vgg_pictures, shifted
+        self.weights, self.vgg_crop, self.vgg_pictures = weights, vgg_crop, vgg_pictures
+        self.shifted, self.turns = shifted, turns
         self.networks = nn.ModuleDict()
         for name, build in (
             ("lpips_alex", lambda f: LPIPS("alex", f)),
@@ -124,31 +130,31 @@ class PictureLoss(nn.Module):
 
     def forward(
         self, original: Tensor, decoded: Tensor, step: int, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss and each term's unweighted value. Both pictures are (B, 3, h, w) in [0, 1]."""
         terms = {"l1": (original - decoded).abs().mean()}
+        if self.weights.get("tint"):
+            terms["tint"] = F.avg_pool2d(original - decoded, TINT_SCALE).abs().mean()
         for name, distance in (("ssim", ssim_distance), ("spectrum", spectrum_distance)):
             if self.weights.get(name):
                 with torch.autocast(decoded.device.type, enabled=False):
                     # Variances as differences of filtered squares do not survive bfloat16, nor do spectra.
                     terms[name] = distance(original, decoded.float())
         if "lpips_alex" in self.networks:
-            y, x = self._phase(generator)
-            window = (..., slice(y, None), slice(x, None))
+            window = self._window(original.shape[2:], generator)
             terms["lpips_alex"] = self.networks["lpips_alex"](original[window], decoded[window]).mean()
         turn = [name for name in ("lpips_vgg", "dists") if name in self.networks]
-        if turn:
-            name = turn[step % len(turn)]
+        for name in [turn[step % len(turn)]] if turn and self.turns else turn:
             size = min(self.vgg_crop, *original.shape[2:])
             y, x = (int(torch.randint(side - size + 1, (), generator=generator)) for side in original.shape[2:])
             window = (slice(self.vgg_pictures), slice(None), slice(y, y + size), slice(x, x + size))
             terms[name] = self.networks[name](original[window], decoded[window]).mean()
-        total = sum((self.weights.get(name, 0.0) * value for name, value in terms.items()), torch.zeros(()))
-        return total, {name: float(value.detach()) for name, value in terms.items()}
+        weighted = [self.weights.get(name, 0.0) * value for name, value in terms.items()]
+        return torch.stack(weighted).sum(), {name: value.detach() for name, value in terms.items()}
 
-    def _phase(self, generator: torch.Generator) -> tuple[int, int]:
-        """How many rows and columns LPIPS-Alex leaves out this time, 0 to 7."""
+    def _window(self, size: Sequence[int], generator: torch.Generator) -> tuple[Any, ...]:
+        """Where LPIPS-Alex looks this time: everywhere, or off the grid. Of one size, for which a GPU is tuned once."""
         if not self.shifted or float(torch.rand((), generator=generator)) >= self.shifted:
-            return 0, 0
+            return (...,)
         y, x = torch.randint(8, (2,), generator=generator).tolist()
-        return int(y), int(x)
+        return (..., slice(y, y + size[0] - 7), slice(x, x + size[1] - 7))

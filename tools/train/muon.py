@@ -17,25 +17,25 @@ FEWEST_ROWS = 16
 A, B, C = 3.4445, -4.7750, 2.0315
 
 
-def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """The nearest matrix with orthonormal rows or columns, about.
+def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
+    """The nearest matrices with orthonormal rows or columns, about: (..., rows, columns), each on its own.
 
     Each iteration is a polynomial of the rows' products with each other times the matrix. The polynomials are multiplied
     first, as the smaller square matrices that they are, and the result with the matrix once.
     """
-    x = matrix / (matrix.norm() + 1e-7)
-    turned = x.shape[0] > x.shape[1]
+    x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    turned = x.shape[-2] > x.shape[-1]
     if turned:
-        x = x.T
-    products = x @ x.T
-    identity = torch.eye(len(x), device=x.device)
+        x = x.mT
+    products = x @ x.mT
+    identity = torch.eye(x.shape[-2], device=x.device)
     factor = identity
     for _ in range(iterations):
-        polynomial = torch.addmm(B * products, products, products, alpha=C) + A * identity
+        polynomial = C * (products @ products) + B * products + A * identity
         factor = polynomial @ factor
         products = polynomial @ products @ polynomial
     x = factor @ x
-    return x.T if turned else x
+    return x.mT if turned else x
 
 
 def is_matrix(parameter: Tensor) -> bool:
@@ -65,6 +65,7 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
+            alike: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = {}
             for p in group["params"]:
                 if p.grad is None:
                     continue
@@ -74,10 +75,13 @@ class Muon(torch.optim.Optimizer):
                         state["momentum"] = torch.zeros_like(p)
                     state["momentum"].lerp_(p.grad, 1 - group["momentum"])
                     update = p.grad.lerp(state["momentum"], group["momentum"]).reshape(p.shape[0], -1)
-                    size = group["scale"] * max(update.shape) ** 0.5
-                    p.add_(orthogonal(update).reshape(p.shape), alpha=-group["lr"] * size)
+                    alike.setdefault((update.shape[0], update.shape[1]), []).append((p, update))
                 else:
                     self._adam(p, state, group)
+            for shape, pairs in alike.items():  # in one go: on a GPU the number of products is what costs
+                steps = orthogonal(torch.stack([update for _, update in pairs]))
+                for (p, _), step in zip(pairs, steps, strict=True):
+                    p.add_(step.reshape(p.shape), alpha=-group["lr"] * group["scale"] * max(shape) ** 0.5)
 
     def _adam(self, p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         if not state:

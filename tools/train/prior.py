@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -78,16 +80,24 @@ class LatentPrior(nn.Module):
         flat = F.pad(values.flatten(2), (0, 1)).transpose(1, 2)
         log_step = step.log2()
         total = torch.zeros(b, device=values.device)
-        for each in passes(h, w):
-            own = flat[:, torch.from_numpy(each.positions).to(values.device)]
-            if each.network is None:
+        for number, positions, near in _passes(h, w, values.device):
+            own = flat[:, positions]
+            if number is None:
                 mean, log_scale = self.first[0], self.first[1]
             else:
-                near = torch.from_numpy(each.neighbours).to(values.device)
                 context = flat[:, near.reshape(-1)].view(b, len(near), NEIGHBOURS, c)
-                mean, log_scale = self.networks[each.network](context, own, log_step)
+                mean, log_scale = self.networks[number](context, own, log_step)
             total = total + bits(own, mean, log_scale, step[:, None, None]).sum((1, 2))
         return total
+
+
+@lru_cache(maxsize=8)
+def _passes(height: int, width: int, device: torch.device) -> list[tuple[int | None, Tensor, Tensor]]:
+    """Network, positions and neighbours of each pass, where the latents are."""
+    return [
+        (each.network, torch.from_numpy(each.positions).to(device), torch.from_numpy(each.neighbours).to(device))
+        for each in passes(height, width)
+    ]
 
 
 def bits(value: Tensor, mean: Tensor, log_scale: Tensor, step: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEXT_COPIES = 400
+"""How many photos with text on them a GPU holds."""
+
 SUFFIXES = {".webp", ".png", ".jpg", ".jpeg", ".avif", ".tif", ".tiff", ".bmp"}
 
 
@@ -92,30 +94,39 @@ class Photos:
         compression and gives sharper detail per pixel.
         """
         rng = np.random.default_rng((seed, step))
-        out = np.empty((photos * crops, self.crop, self.crop, 3), np.uint8)
-        for i, chosen in enumerate(rng.choice(len(self.images), photos, p=self.weights)):
-            image = self.images[chosen]
+        out = []
+        for chosen in rng.choice(len(self.images), photos, p=self.weights):
             scale = rng.choice([1.0, 1.0, 0.75, 0.5])
-            if min(image.size) * scale < self.crop:
+            photo, size = self._photo(chosen, rng)
+            if min(size) * scale < self.crop:
                 scale = 1.0
-            if self.text and rng.random() < self.text:
-                image = write_on(image, rng)
             side = int(self.crop / scale)
-            for j in range(crops):
-                x, y = (int(rng.integers(length - side + 1)) for length in image.size)
-                crop = image.crop((x, y, x + side, y + side))
-                if side != self.crop:
-                    crop = crop.resize((self.crop, self.crop), Image.Resampling.LANCZOS)
-                pixels = np.asarray(crop)
-                out[i * crops + j] = pixels[:, ::-1] if rng.random() < 0.5 else pixels
-        return torch.from_numpy(out).permute(0, 3, 1, 2).float() / 255
+            for _ in range(crops):
+                x, y = (int(rng.integers(length - side + 1)) for length in size)
+                piece = self._cut(photo, x, y, side)
+                out.append(piece.flip(2) if rng.random() < 0.5 else piece)
+        return torch.stack(out).float() / 255
+
+    def _photo(self, index: int, rng: np.random.Generator) -> tuple[Any, tuple[int, int]]:
+        """A photo, perhaps with text on it, and its width and height."""
+        image = self.images[index]
+        if self.text and rng.random() < self.text:
+            image = write_on(image, rng)
+        return image, image.size
+
+    def _cut(self, photo: Any, x: int, y: int, side: int) -> Tensor:
+        """A square out of a photo, scaled to the size of the crops: (3, crop, crop), 0 to 255."""
+        piece = photo.crop((x, y, x + side, y + side))
+        if side != self.crop:
+            piece = piece.resize((self.crop, self.crop), Image.Resampling.LANCZOS)
+        return torch.from_numpy(np.asarray(piece).copy()).permute(2, 0, 1)
 
 
 class ResidentPhotos(Photos):
     """The same for a GPU: photos lie in its memory and are cut and scaled there.
 
-    Text is written on copies of some photos beforehand, `TEXT_COPIES` of them, and those are chosen with ``text``'s
-    share.
+    But for text, and how what is scaled is resampled, the crops are the same. Text is written on copies of some photos
+    beforehand, and those are chosen with ``text``'s share.
     """
 
     def __init__(self, paths: list[Path], crop: int, device: str, progress: bool = True, text: float = 0.0) -> None:
@@ -125,25 +136,17 @@ class ResidentPhotos(Photos):
         chosen = rng.choice(len(self.images), TEXT_COPIES if text else 0, p=self.weights)
         self.written = [_on(device, write_on(self.images[each], rng)) for each in chosen]
 
-    def batch(self, seed: int, step: int, photos: int, crops: int) -> Tensor:
-        """As `Photos.batch`, on the GPU; but for text, and how what is scaled is resampled, the same crops."""
-        rng = np.random.default_rng((seed, step))
-        out = []
-        for chosen in rng.choice(len(self.planes), photos, p=self.weights):
-            plane = self.planes[chosen]
-            if self.written and rng.random() < self.text:
-                plane = self.written[int(rng.integers(len(self.written)))]
-            scale = rng.choice([1.0, 1.0, 0.75, 0.5])
-            if min(plane.shape[1:]) * scale < self.crop:
-                scale = 1.0
-            side = int(self.crop / scale)
-            for _ in range(crops):
-                x, y = (int(rng.integers(length - side + 1)) for length in (plane.shape[2], plane.shape[1]))
-                piece = plane[None, :, y : y + side, x : x + side].float()
-                if side != self.crop:
-                    piece = F.interpolate(piece, (self.crop, self.crop), mode="bicubic", antialias=True).clamp(0, 255)
-                out.append(piece.flip(3) if rng.random() < 0.5 else piece)
-        return torch.cat(out) / 255
+    def _photo(self, index: int, rng: np.random.Generator) -> tuple[Any, tuple[int, int]]:
+        plane = self.planes[index]
+        if self.text and rng.random() < self.text:
+            plane = self.written[int(rng.integers(len(self.written)))]
+        return plane, (plane.shape[2], plane.shape[1])
+
+    def _cut(self, photo: Any, x: int, y: int, side: int) -> Tensor:
+        piece: Tensor = photo[:, y : y + side, x : x + side].float()
+        if side != self.crop:
+            piece = F.interpolate(piece[None], (self.crop, self.crop), mode="bicubic", antialias=True)[0].clamp(0, 255)
+        return piece
 
 
 def _on(device: str, image: Image.Image) -> Tensor:
@@ -153,8 +156,7 @@ def _on(device: str, image: Image.Image) -> Tensor:
 def evaluation_crops(paths: list[Path], crop: int) -> Iterator[Tensor]:
     """The centre of each photo, as large as fits up to ``crop``, sides a multiple of 16; one (1, 3, h, w) each."""
     for path in paths:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
+        pixels = np.asarray(read(path))
         h, w = (min(side, crop) // 16 * 16 for side in pixels.shape[:2])
         y, x = (pixels.shape[0] - h) // 2, (pixels.shape[1] - w) // 2
         yield torch.from_numpy(pixels[y : y + h, x : x + w].copy()).permute(2, 0, 1)[None].float() / 255

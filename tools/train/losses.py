@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TINT_SCALE = 8
+"""Pixels a side over which the colour is averaged."""
+
 SSIM_WINDOW = 7
 SSIM_SCALES = 3
 SPECTRUM_WINDOWS = {16: 5, 32: 3}

@@ -40,8 +40,7 @@ class Features(plain.Features):
 class LPIPS(Features, plain.LPIPS):
     def distance(self, reference: Tensor, features: Tensor, weight: Tensor) -> Tensor:
         if features.is_cuda:  # what saves passes over memory on a CPU costs a GPU launches
-            distance: Tensor = plain.LPIPS.distance(self, reference.float(), features.float(), weight)
-            return distance
+            return super().distance(reference.float(), features.float(), weight)
         return unit_distance(reference, features, weight)
 
 

@@ -30,8 +30,8 @@ RAW_PROFILE: Final = "Raw profile type "
 
 _PILLOW_KEYS = """
     adobe adobe_transform background blend chromaticity default_image disposal dpi duration extension flashpix frames
-    gamma hotspot interlace jfif jfif_density jfif_unit jfif_version loop mp mpoffset photoshop progression progressive
-    sizes srgb timestamp transparency version
+    gamma hotspot id_section interlace jfif jfif_density jfif_unit jfif_version loop mp mpoffset orientation palette
+    photoshop progression progressive sizes srgb timestamp transparency version
 """
 PILLOW_KEYS: Final = frozenset(_PILLOW_KEYS.split())
 """Keys that Pillow's own code reads from info; text from a file never gets in there."""

@@ -50,9 +50,9 @@ FOREIGN: Final = frozenset(_FOREIGN.split())
 near miss is looked for (``speed`` is close to ``steps``, and is not a misspelling of it)."""
 
 HINTS: Final = {
-    "speed": "effort (0 to 9) trades time for size",
-    "method": "effort (0 to 9) trades time for size",
-    "compress_level": "effort (0 to 9) trades time for size",
+    "speed": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
+    "method": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
+    "compress_level": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
     "lossless": "the format is lossy; payload='direct' is the closest to the original",
     "comment": "text={'comment': ...} stores it",
     "pnginfo": "text={...} stores text",
@@ -71,7 +71,7 @@ class SaveOptions:
         steps: U-Net steps that readers should use by default, 0 to 255; None leaves it to the model.
         payload: ``scalar`` (values in uniform steps, coded with the model's prior), ``palette``, ``direct`` (8-bit
             codes: larger, closer to the original), or None to let the model and the quality decide.
-        effort: 0 (fastest) to 9 (smallest).
+        effort: 0 (fastest) to 9 (smallest); for palettes, direct latents and alpha. A scalar payload has one coding.
         target_size: size in bytes that the file must not exceed; the best quality that fits is taken.
         step: step of a scalar payload in codes, 1.0 (largest file) to 128.0; instead of ``quality``.
         profile: ``buehlmann2022``, the palette of 256 dithered entries of his experiment: the middle square of the

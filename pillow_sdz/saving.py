@@ -68,7 +68,10 @@ def encode_image(image: Image.Image, keywords: dict[str, Any], file: str | None)
     from pillow_sdz.dependencies import needs_model_packages
     from pillow_sdz.modes import to_planes
     from pillow_sdz.options import save_options
+    from pillow_sdz.tiff_exif import descriptive
 
+    if image.format == "TIFF" and "exif" not in keywords and "exif" not in image.info:  # where other readers put it
+        keywords = keywords | {"exif": descriptive(image.getexif())}
     options, metadata = save_options(keywords, image.info)
     planes = to_planes(image)
     if options.profile is not None:

@@ -27,6 +27,7 @@ import sheets
 import speed
 import timing
 from photos import Photo
+from pillow_sdz import settings
 from pillow_sdz.models import registry
 from pillow_sdz.report import formats
 from pillow_sdz.report import measures as metrics
@@ -492,3 +493,14 @@ def test_a_large_checkpoint_is_measured_beside_the_shipped_model(monkeypatch):
         assert float(ratio) == pytest.approx(b / a, rel=0.2, abs=0.06)
     assert [row[0].split(",")[0] for row in rows] == ["encode"] * 3 + ["decode"] * 3
     assert all(int(text.replace(",", "")) > 200 for text in lines[8].split()[-2:])
+
+
+def test_the_large_checkpoint_is_measured_in_the_number_type_asked_for(tmp_path, monkeypatch):
+    import bench_stable_diffusion as bench
+
+    seen = []
+    monkeypatch.setattr(settings.decode, "dtype", None)
+    monkeypatch.setattr(bench, "seconds", lambda _, __: seen.append(settings.decode.dtype) or 1.0)
+    (tmp_path / "a.sdz").write_bytes(b"")
+    bench.work("decode", "tiny", 64, "float16", None, tmp_path / "a.sdz")
+    assert seen == ["float16"] * 2

@@ -153,6 +153,41 @@ def test_strip_in_both_directions(run, tmp_path, kind):
             assert {k for k, key in keys.items() if key not in picture.info} == gone, name
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "gif", "jp2", "mpo"])
+def test_a_comment_is_kept_where_the_format_has_a_place_for_it_unless_stripped(run, tmp_path, suffix):
+    photo(tmp_path / "a.jpg", comment="a cat on a mat")
+    assert run("a.jpg") == 0
+    assert run("a.sdz", "-o", f"kept.{suffix}") == 0
+    assert "not kept" not in run.err
+    assert b"a cat on a mat" in (tmp_path / f"kept.{suffix}").read_bytes()
+    for kind in ("text", "all"):
+        assert run("a.sdz", "-o", f"{kind}.{suffix}", "--strip", kind) == 0
+        assert b"a cat on a mat" not in (tmp_path / f"{kind}.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "lost"), [("sgi", "exif, icc, xmp, text"), ("dib", "exif, icc, xmp, text"), ("mpo", "text")]
+)
+def test_a_note_says_what_a_format_cannot_hold(run, tmp_path, suffix, lost):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("prompt", "cat")
+    chunks.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    photo(tmp_path / "a.png", pnginfo=chunks, exif=exif(), icc_profile=ICC)
+    assert run("a.png") == 0
+    assert run("a.sdz", "-o", f"b.{suffix}") == 0
+    assert f"{lost} not kept" in run.err
+
+
+@pytest.mark.parametrize("suffix", ["pcx", "mpo"])
+def test_alpha_is_laid_on_white_where_a_format_refuses_it(run, tmp_path, suffix):
+    photo(tmp_path / "a.png", mode="RGBA")
+    assert run("a.png") == 0
+    assert run("a.sdz", "-o", f"b.{suffix}") == 0
+    assert "laid on white" in run.err
+    with Image.open(f"b.{suffix}") as back:
+        assert back.mode == "RGB"
+
+
 def test_tiff_tags_that_describe_the_picture_are_kept(run, tmp_path):
     tags = Image.Exif()
     tags[0x0110] = "Model 1"

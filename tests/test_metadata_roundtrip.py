@@ -74,6 +74,24 @@ def test_from_other_formats(image, kind):
     assert set(again.info) == {"icc_profile", "exif", "xmp", *FACTS}
 
 
+def test_what_describes_a_tiff_is_kept(image):
+    """Pillow's reader puts nothing of it into info, and has turned the picture by the time it is saved."""
+    tags = exif()
+    tags[0x8298] = "me"
+    again = through(through(image, "TIFF", exif=tags))
+    assert dict(again.getexif()) == {DESCRIPTION: "a cat", 0x8298: "me"}
+    assert again.size == (20, 40)
+    assert "exif" not in through(through(image, "TIFF", exif=tags), exif=None).info
+
+
+@pytest.mark.parametrize("key", ["orientation", "id_section", "palette", "comment"])
+@pytest.mark.parametrize("kind", ["TGA", "GIF", "JPEG", "PNG"])
+def test_a_text_is_no_option_of_another_saver(image, key, kind):
+    opened = through(image, text={key: "cat"})
+    assert through(through(opened, kind).convert("RGB")).size == image.size
+    assert through(opened).info == opened.info
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG", "AVIF"])
 def test_exif_goes_on_into_other_formats(full, kind):
     """The usual ``save(..., exif=image.info["exif"])``; Pillow's JPEG saver would lose it without its prefix."""

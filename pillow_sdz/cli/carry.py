@@ -9,6 +9,7 @@ from PIL.PngImagePlugin import MAX_TEXT_CHUNK, PngInfo
 
 from pillow_sdz.cli.settings import METADATA
 from pillow_sdz.info import EXIF_PREFIX, collect
+from pillow_sdz.tiff_exif import descriptive
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"  # where PNG keeps XMP (XMP specification, part 3, 1.1.5)
 _XMP_TAG = 700  # where TIFF keeps it (same, 1.1.4)
@@ -17,64 +18,48 @@ _HOLDS = {
     "AVIF": {"exif", "icc", "xmp"},
     "BMP": set[str](),
     "DDS": set[str](),
+    "DIB": set[str](),
+    "EPS": set[str](),
     "GIF": set[str](),
+    "ICNS": set[str](),
     "ICO": set[str](),
+    "IM": set[str](),
     "JPEG": {"exif", "icc", "xmp"},
     "JPEG2000": set[str](),
+    "MPO": {"exif", "icc", "xmp"},
     "PCX": set[str](),
     "PDF": set[str](),
     "PNG": {"exif", "icc", "xmp", "text"},
     "PPM": set[str](),
     "QOI": set[str](),
+    "SGI": set[str](),
+    "SPIDER": set[str](),
     "TGA": set[str](),
     "TIFF": {"exif", "icc", "xmp"},
     "WEBP": {"exif", "icc", "xmp"},
 }
-# The tags of a TIFF that tell about the picture, not about how the file stores it; among those of EXIF there may be
-# stale sizes and compressions, which Pillow's TIFF saver would write over the true ones.
-_DESCRIPTIVE = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.HostComputer,
-    ExifTags.Base.Copyright,
-)
-_SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+_COMMENT = "comment"
+_HOLDS_COMMENT = ("GIF", "JPEG", "JPEG2000", "MPO")
 
 
-def into_sdz(picture: Image.Image, strip: frozenset[str]) -> dict[str, Any]:
-    """Keywords for saving a loaded ``picture`` as SDZ. What is not mentioned the plugin takes from ``picture.info``."""
-    keywords: dict[str, Any] = {{"icc": "icc_profile"}.get(kind, kind): None for kind in strip}
-    if "exif" not in strip and picture.format == "TIFF":
-        # The orientation is not among these tags: Pillow turns TIFFs when it loads them.
-        keywords["exif"] = _descriptive(picture.getexif()) or None
-    return keywords
-
-
-def _descriptive(tags: Image.Exif, *more: int) -> bytes:
-    """EXIF with the tags that describe the picture, and ``more``; empty if there are none."""
-    exif = Image.Exif()
-    for tag in (*_DESCRIPTIVE, *more):
-        if tag in tags:
-            exif[tag] = tags[tag]
-    for number in _SUB_DIRECTORIES:
-        if directory := tags.get_ifd(number):
-            exif[number] = dict(directory)
-    return exif.tobytes() if len(exif) else b""
+def into_sdz(strip: frozenset[str]) -> dict[str, Any]:
+    """Keywords for saving a picture as SDZ. What is not mentioned the plugin takes from the picture."""
+    return {{"icc": "icc_profile"}.get(kind, kind): None for kind in strip}
 
 
 def from_sdz(picture: Image.Image, format_name: str, strip: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
     """Keywords for saving ``picture``, opened from SDZ, in another format, and notes on what that cannot hold."""
     metadata = collect({}, picture.info)
-    there: dict[str, Any] = {"exif": metadata.exif, "icc": metadata.icc, "xmp": metadata.xmp, "text": metadata.text}
+    text = dict(metadata.text)
+    comment = text.pop(_COMMENT, None) if format_name in _HOLDS_COMMENT else None
+    there: dict[str, Any] = {"exif": metadata.exif, "icc": metadata.icc, "xmp": metadata.xmp, "text": text}
     holds = _HOLDS.get(format_name, METADATA)
     keep = {kind: value for kind, value in there.items() if value and kind not in strip and kind in holds}
     lost = [kind for kind, value in there.items() if value and kind not in strip and kind not in holds]
     notes = [f"{', '.join(lost)} not kept: {format_name} has no place for it"] if lost else []
-    keywords: dict[str, Any] = {"icc_profile": keep.get("icc")}  # None: Pillow's savers would take it from info
+    keywords: dict[str, Any] = {"icc_profile": keep.get("icc")}
+    if comment and "text" not in strip:
+        keywords[_COMMENT] = comment.encode()
     exif, xmp = keep.get("exif"), keep.get("xmp")
     if format_name == "TIFF":
         if exif or xmp:
@@ -95,7 +80,7 @@ def _tiff_tags(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
     tags, chosen = Image.Exif(), Image.Exif()
     if exif:
         tags.load(exif)
-    chosen.load(_descriptive(tags, ExifTags.Base.Orientation))
+    chosen.load(descriptive(tags, ExifTags.Base.Orientation))
     if xmp:
         chosen[_XMP_TAG] = xmp
     return chosen

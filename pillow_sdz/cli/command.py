@@ -102,7 +102,12 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     help="U-Net steps: stored in a new .sdz as the readers' default; used when decoding one.  [default: the model's,"
     " the file's]",
 )
-@click.option("--effort", metavar="N", type=click.IntRange(0, 9), help="0 (fast) to 9 (small).  [default: 4]")
+@click.option(
+    "--effort",
+    metavar="N",
+    type=click.IntRange(0, 9),
+    help="0 (fast) to 9 (small), for palettes, direct latents and alpha.  [default: 4]",
+)
 @click.option(
     "-j",
     "--jobs",

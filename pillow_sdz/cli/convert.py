@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pillow_sdz.cli.settings import Settings
     from pillow_sdz.cli.sources import Source
 
-_NO_ALPHA = frozenset({"JPEG", "PPM"})  # PPM would drop the alpha without a word, JPEG refuses
+_NO_ALPHA = frozenset({"JPEG", "MPO", "PCX", "PPM"})  # PPM would drop the alpha without a word, the others refuse
 
 
 class ConversionError(Exception):
@@ -114,7 +114,7 @@ def _encode(picture: ImageFile.ImageFile, settings: Settings, notes: list[str]) 
     if frames > 1:
         notes.append(f"only the first of {frames} frames is kept")
     stream = io.BytesIO()
-    picture.save(stream, format=formats.SDZ, **settings.save, **carry.into_sdz(picture, settings.strip))
+    picture.save(stream, format=formats.SDZ, **settings.save, **carry.into_sdz(settings.strip))
     return stream.getvalue()
 
 
@@ -136,6 +136,7 @@ def _preview(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: 
 def _save(picture: Image.Image, format_name: str, settings: Settings, notes: list[str]) -> bytes:
     """The picture as a file of another format, in the first mode that the format takes."""
     keywords, lost = carry.from_sdz(picture, format_name, settings.strip)
+    picture.info.clear()  # Pillow's savers would take from there what is to be stripped
     refused: Exception | None = None
     for attempt, note in _modes(picture, format_name):
         stream = io.BytesIO()

@@ -94,7 +94,7 @@ def work(action: str, model: str, side: int, dtype: str, photo: str | None, file
     """The first time in this process, with all loading, then a second time; and the most memory."""
     import pillow_sdz
 
-    pillow_sdz.options.dtype = dtype
+    pillow_sdz.options.decode.dtype = dtype
 
     if action == "encode":
         image = picture(photo, side)

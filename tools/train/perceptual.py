@@ -1,6 +1,6 @@
 """Perceptual distances as training losses: those of `pillow_sdz.report.perceptual`, made faster to train with.
 
-Its description says where the weights are had; name their folder in the configuration.
+Its description says where the weights are had; name their folder with ``--perceptual``.
 """
 
 from __future__ import annotations

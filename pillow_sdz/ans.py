@@ -92,15 +92,17 @@ class AnsDecoder:
     Args:
         data: the bytes.
         lanes: as the encoder had.
+        symbols: how many there can be at most. Each takes a word or none.
         file, field: named in errors.
 
     Raises:
-        SdzFormatError: too few bytes for the states, an odd number of bytes, or a state out of range.
+        SdzFormatError: too few bytes for the states, more than the symbols can take, an odd number of bytes, or a state
+            out of range.
     """
 
-    def __init__(self, data: bytes, lanes: int, *, file: str, field: str) -> None:
+    def __init__(self, data: bytes, lanes: int, symbols: int, *, file: str, field: str) -> None:
         self._file, self._field, self._lanes = file, field, lanes
-        if len(data) < 4 * lanes or len(data) % 2:
+        if not 4 * lanes <= len(data) <= 4 * lanes + 2 * symbols or len(data) % 2:
             raise self._damaged("has a length that no encoder gives")
         self._states = np.frombuffer(data, "<u4", lanes).astype(np.int64)
         if (self._states < LOWEST).any():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pillow_sdz import limits
 from pillow_sdz.context_model import NEIGHBOURS, ContextModel
 from pillow_sdz.errors import SdzLimitError
 from pillow_sdz.range_coder import RangeDecoder, RangeEncoder
@@ -20,11 +21,18 @@ from pillow_sdz.waves import WavePlane
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MOST_POSITIONS: Final = 1 << 22
-"""Largest plane, in indices: that of a picture of 2**28 pixels at factor 8. A few bytes can stand for a whole plane, so
-that without a limit a small hostile file could keep a reader busy for hours."""
-
 _MOST_DIRECT: Final = 1024
+
+
+def cost(indices: int, entries: int) -> int:
+    """How many frequencies a plane asks for, which `limits.MAX_CONTEXT_FREQUENCIES` bounds."""
+    return indices * min(entries, _MOST_DIRECT)
+
+
+def fits(indices: int, entries: int, layers: int = 1) -> bool:
+    """Whether the limits allow a plane this coding, if as many layers as this have one like it."""
+    within = layers * cost(indices, entries) <= limits.MAX_CONTEXT_FREQUENCIES
+    return within and indices <= limits.MAX_CONTEXT_INDICES
 
 
 def _grouped(palette: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
@@ -42,16 +50,16 @@ def encode(indices: NDArray[np.uint16], palette: NDArray[np.uint8]) -> bytes:
     """Code an index plane losslessly.
 
     Args:
-        indices: (h, w), each below N; at most `MOST_POSITIONS` of them.
+        indices: (h, w), each below N; no more than `fits` allows.
         palette: (N, C) uint8, 2 <= N <= 4096.
 
     Returns:
         The bytes; `decode` needs shape and palette to read them. They may be empty.
 
     Raises:
-        SdzLimitError: the plane is larger than `MOST_POSITIONS`.
+        SdzLimitError: the plane is too large.
     """
-    _check_size(indices.size, None)
+    _check_size(indices.size, len(palette), None, "indices")
     groups, bits = _grouped(palette)
     numbers = indices.astype(np.intp)
     if numbers.shape[0] > numbers.shape[1]:
@@ -73,28 +81,30 @@ def encode(indices: NDArray[np.uint16], palette: NDArray[np.uint8]) -> bytes:
     return coder.finish()
 
 
-def decode(data: bytes, shape: tuple[int, int], palette: NDArray[np.uint8], file: str) -> NDArray[np.uint16]:
+def decode(
+    data: bytes, shape: tuple[int, int], palette: NDArray[np.uint8], file: str, *, field: str = "indices"
+) -> NDArray[np.uint16]:
     """Read the bytes of `encode`.
 
     Args:
         data: the bytes.
         shape: (h, w), both at least 1.
         palette: (N, C) uint8, 2 <= N <= 4096.
-        file: named in errors.
+        file, field: named in errors.
 
     Returns:
         (h, w) indices, each below N.
 
     Raises:
         SdzFormatError: no encoder writes these bytes.
-        SdzLimitError: the plane is larger than `MOST_POSITIONS`.
+        SdzLimitError: the plane is too large.
     """
-    _check_size(shape[0] * shape[1], file)
+    _check_size(shape[0] * shape[1], len(palette), file, field)
     groups, bits = _grouped(palette)
     model = ContextModel(groups)
     plane = WavePlane(min(shape), max(shape), model.middle, NEIGHBOURS)
     places = WavePlane(min(shape), max(shape), 0, NEIGHBOURS) if bits else None
-    coder = RangeDecoder(data, file=file, field="indices")
+    coder = RangeDecoder(data, file=file, field=field)
     for where, around in plane.waves(model.most_positions):
         symbols = _get(coder, model.frequencies(around))
         if places is not None:
@@ -108,14 +118,14 @@ def decode(data: bytes, shape: tuple[int, int], palette: NDArray[np.uint8], file
     return np.ascontiguousarray(result, np.uint16)
 
 
-def _check_size(positions: int, file: str | None) -> None:
-    if positions > MOST_POSITIONS:
+def _check_size(indices: int, entries: int, file: str | None, field: str) -> None:
+    if not fits(indices, entries):
         raise SdzLimitError(
             "the plane is too large for index coding 2",
             file=file,
-            field="indices",
-            found=positions,
-            expected=f"at most {MOST_POSITIONS}",
+            field=field,
+            found=f"{indices} indices, {entries} entries",
+            expected=f"at most {limits.MAX_CONTEXT_INDICES}, and {limits.MAX_CONTEXT_FREQUENCIES} frequencies",
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pillow_sdz import limits
 from pillow_sdz.codes import NOISE_UNIT, to_latents
-from pillow_sdz.errors import SdzError, SdzModelError
+from pillow_sdz.errors import SdzError
 from pillow_sdz.layers import decode_codes
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
@@ -41,13 +42,7 @@ def decode(
     """
     header = container.header
     try:
-        manifest = registry.find_by_fingerprint(header.fingerprint)
-        expected = (manifest.codes.channels, manifest.codes.factor)
-        if (header.channels, header.factor) != expected:
-            raise SdzModelError(
-                f"the file does not fit its model {manifest.full_name}",
-                field="channels, factor", found=(header.channels, header.factor), expected=expected,
-            )  # fmt: skip
+        manifest = registry.find_fitting(header.fingerprint, header.channels, header.factor)
         codes = decode_codes(
             container, partial(registry.find_model_palette, header.fingerprint), file,
             prior_lookup=partial(registry.model_prior, manifest),
@@ -63,8 +58,19 @@ def decode(
         noise = model.noise_at(strength)
     if steps and model.unet is None:
         notice(f"option steps was ignored: model {manifest.full_name} has no U-Net")
-    latents = model.denoise(latents, noise, header.steps if steps is None else steps)
+    latents = model.denoise(latents, noise, _steps_asked_for(header.steps, file) if steps is None else steps)
     return model.decode(latents, header.height, header.width, tile or DEFAULT_TILE)
+
+
+def _steps_asked_for(steps: int, file: str) -> int:
+    """The steps of a file's header, as far as a file may ask for them."""
+    if steps <= limits.MAX_UNASKED_STEPS:
+        return steps
+    notice(
+        f"{file} asks for {steps} U-Net steps and gets {limits.MAX_UNASKED_STEPS}; for more, set"
+        " pillow_sdz.options.decode.steps"
+    )
+    return limits.MAX_UNASKED_STEPS
 
 
 def noise_of(container: Container, file: str) -> float:

@@ -150,7 +150,8 @@ def _payload(picture: Picture, plan: Plan) -> tuple[list[bytes], int]:
     else:
         layers = make_layers(codes, plan.colors, effort)
     noise = rms_noise(codes, codes_from_layers(layers))
-    return [encode_layer(layer, effort=effort) for layer in layers], min(255, round(noise / NOISE_UNIT))
+    bodies = [encode_layer(layer, effort=effort, layers=len(layers)) for layer in layers]
+    return bodies, min(255, round(noise / NOISE_UNIT))
 
 
 def _build(picture: Picture, plan: Plan) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 from pillow_sdz.bitpack import bits_for, pack, packed_size, unpack
 from pillow_sdz.deflate import deflate, inflate
 from pillow_sdz.errors import SdzFormatError, SdzVersionError
+from pillow_sdz.header import NEWER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,13 +27,16 @@ _BYTE_ENTRIES: Final = 256
 _CONTEXT_EFFORT: Final = 2  # below, saving is meant to be fast
 
 
-def encode(indices: NDArray[np.uint16], palette: NDArray[np.uint8], effort: int = 4) -> tuple[int, bytes]:
+def encode(
+    indices: NDArray[np.uint16], palette: NDArray[np.uint8], effort: int = 4, *, layers: int = 1
+) -> tuple[int, bytes]:
     """Code an index plane, in as few bytes as the effort allows.
 
     Args:
         indices: shape (h, w), each below N.
         palette: shape (N, C), the palette they point into.
         effort: 0 (fast) to 9 (small); from 2 on the context coder is tried.
+        layers: how many layers like this one the file has; together they must stay within the context coder's limits.
 
     Returns:
         The coding id and the coded bytes; at equal size the lowest id.
@@ -49,7 +53,7 @@ def encode(indices: NDArray[np.uint16], palette: NDArray[np.uint8], effort: int 
     if effort >= _CONTEXT_EFFORT:
         from pillow_sdz import context_coding
 
-        if indices.size <= context_coding.MOST_POSITIONS:
+        if context_coding.fits(indices.size, entries, layers):
             candidates.append((CONTEXT, context_coding.encode(indices, palette)))
     return min(candidates, key=lambda candidate: (len(candidate[1]), candidate[0]))
 
@@ -87,7 +91,7 @@ def decode(
     if coding == CONTEXT:
         from pillow_sdz import context_coding
 
-        indices = context_coding.decode(bytes(data), shape, palette, file)
+        indices = context_coding.decode(bytes(data), shape, palette, file, field=field)
     elif coding == DEFLATE and entries <= _BYTE_ENTRIES:
         flat = inflate(data, count, field=field, file=file)
         indices = np.frombuffer(flat, np.uint8).astype(np.uint16)
@@ -99,7 +103,7 @@ def decode(
         except ValueError as error:
             raise SdzFormatError(f"the packed indices are damaged: {error}", file=file, field=field) from error
     else:
-        raise SdzVersionError("the file needs a newer pillow_sdz", file=file, field=f"{field} coding", found=coding)
+        raise SdzVersionError(NEWER, file=file, field=f"{field} coding", found=coding)
     if int(indices.max()) >= entries:
         raise SdzFormatError(
             "an index points past the palette",

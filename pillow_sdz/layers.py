@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz import index_coding, limits
-from pillow_sdz.errors import SdzFormatError, SdzModelError
+from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzModelError
 from pillow_sdz.layer_head import LayerHead, read_head
 from pillow_sdz.planes import decode_planes, encode_planes
 from pillow_sdz.scalar_layer import decode_scalar
@@ -59,13 +59,16 @@ class Layer:
     indices: NDArray[np.uint16]
 
 
-def encode_layer(layer: Layer, *, effort: int = 4, model_palette: NDArray[np.uint8] | None = None) -> bytes:
+def encode_layer(
+    layer: Layer, *, effort: int = 4, model_palette: NDArray[np.uint8] | None = None, layers: int = 1
+) -> bytes:
     """Write the body of a layer section.
 
     Args:
         layer: the layer. With a palette number the palette is not written, but the index coder needs it.
         effort: 0 (fast) to 9 (small).
         model_palette: the palette with that number, if the layer does not hold it.
+        layers: how many layers like this one the file has.
 
     Raises:
         ValueError: no palette, or indices that do not fit it.
@@ -76,7 +79,7 @@ def encode_layer(layer: Layer, *, effort: int = 4, model_palette: NDArray[np.uin
     entries, channels = palette.shape
     if not (limits.MIN_ENTRIES <= entries <= limits.MAX_ENTRIES and 1 <= channels <= limits.MAX_CHANNELS):
         raise ValueError(f"the palette has a shape that the format cannot hold: {palette.shape}")
-    indices_id, index_bytes = index_coding.encode(layer.indices, palette, effort)
+    indices_id, index_bytes = index_coding.encode(layer.indices, palette, effort, layers=layers)
     if layer.palette_number is not None:
         palette_id, palette_bytes = PALETTE_BY_NUMBER, b""
     else:
@@ -125,7 +128,9 @@ def decode_layer(
         from pillow_sdz import palette_coding
 
         coded = bytes(view[head.palette_start : head.index_start])
-        palette = palette_coding.decode(head.palette_coding, coded, head.entries, header.channels, file)
+        palette = palette_coding.decode(
+            head.palette_coding, coded, head.entries, header.channels, file, field=f"{field}, palette"
+        )
     elif palette_lookup is None:
         raise SdzModelError(
             "the palette is one of the model's, and no model is at hand",
@@ -230,7 +235,29 @@ def decode_codes(
         return decode_direct(container.layers[0], header, file=file)
     if header.payload == "scalar":
         return decode_scalar(container.layers[0], header, prior_lookup, file=file)
+    check_cost(container, file)
     return codes_from_layers(
         decode_layer(body, header, position, palette_lookup=palette_lookup, file=file)
         for position, body in enumerate(container.layers)
     )
+
+
+def check_cost(container: Container, file: str = "<bytes>") -> None:
+    """Check what the layers of a palette payload ask for together, before the first one is decoded.
+
+    Raises:
+        SdzLimitError: more than `limits.MAX_CONTEXT_FREQUENCIES`.
+        SdzFormatError: a layer is damaged.
+    """
+    from pillow_sdz import context_coding
+
+    header, total = container.header, 0
+    for position, body in enumerate(container.layers):
+        head = read_head(body, header, position, file=file)
+        if head.index_coding == index_coding.CONTEXT:
+            total += context_coding.cost(header.latent_width * header.latent_height, head.entries)
+    if total > limits.MAX_CONTEXT_FREQUENCIES:
+        raise SdzLimitError(
+            "the index planes would take too long to decode", file=file, field="layers", found=f"{total} frequencies",
+            expected=f"at most {limits.MAX_CONTEXT_FREQUENCIES}",
+        )  # fmt: skip

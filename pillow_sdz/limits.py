@@ -45,6 +45,21 @@ MAX_SCALAR_VALUES: Final = 1 << 25
 """Most latent values of a scalar payload: a value can cost a thousandth of a bit, so that its bytes bound no work. At
 factor 8 and 8 channels this is the largest picture."""
 
+MAX_CONTEXT_INDICES: Final = 1 << 22
+"""Largest plane of index coding 2: that of a picture of 2**28 pixels at factor 8. No bytes at all can stand for a whole
+plane, so that without this limit and the next one a small hostile file could keep a reader busy for hours."""
+
+MAX_CONTEXT_FREQUENCIES: Final = 1 << 31
+"""Most frequencies that the layers with index coding 2 of one file ask for, a plane's indices times the entries of its
+context model (at most 1,024): a minute's work. One plane of the largest size may have 512 entries."""
+
+MAX_FILE_BYTES = 1 << 30
+"""Longest file that is read: twice the raw alpha and direct codes of the largest picture."""
+
+MAX_UNASKED_STEPS = 50
+"""Most U-Net steps that are taken because a file asks for them: its number may be 255, and each step costs as much as
+the first. Whoever opens the file may ask for more."""
+
 MAX_SECTION_BYTES: Final = (1 << 28) - 1
 """Longest section body: its length is a varint of at most four bytes of seven bits."""
 

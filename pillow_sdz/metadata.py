@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pillow_sdz import limits
 from pillow_sdz.deflate import deflate, inflate_up_to
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.header import NEWER
 from pillow_sdz.structs import CODED_HEAD, TEXT_ENTRY, TEXT_HEAD, build_box, parse_box
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def decode_blob(body: bytes, limit: int | None = None, field: str = "metadata", 
     if coding == DEFLATED:
         return inflate_up_to(payload, limit, field=field, file=file)
     if coding != STORED:
-        raise SdzVersionError("the file needs a newer pillow_sdz", file=file, field=f"{field} coding", found=coding)
+        raise SdzVersionError(NEWER, file=file, field=f"{field} coding", found=coding)
     if len(payload) > limit:
         raise SdzLimitError(
             "is too large", file=file, field=field, found=f"{len(payload)} bytes", expected=f"at most {limit} bytes"

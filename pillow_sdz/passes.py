@@ -36,6 +36,10 @@ NETWORKS: Final = 6
 """Networks of a prior: stride 4 and more, stride 2 and stride 1, each for middles and for the rest."""
 
 
+MOST_KEPT: Final = 1 << 16
+"""Passes of larger latents are made anew each time: they take 104 bytes a position, and less time than the coding."""
+
+
 @dataclass(frozen=True)
 class Pass:
     """One pass.
@@ -52,13 +56,21 @@ class Pass:
     neighbours: NDArray[np.intp]
 
 
-@lru_cache(maxsize=8)
 def passes(height: int, width: int) -> tuple[Pass, ...]:
     """The passes over a latent of ``height`` x ``width`` positions, empty ones left out.
 
     >>> [len(each.positions) for each in passes(2, 3)]
     [1, 1, 1, 3]
     """
+    return _kept(height, width) if height * width <= MOST_KEPT else _made(height, width)
+
+
+@lru_cache(maxsize=8)
+def _kept(height: int, width: int) -> tuple[Pass, ...]:
+    return _made(height, width)
+
+
+def _made(height: int, width: int) -> tuple[Pass, ...]:
     rows, columns = np.divmod(np.arange(height * width), width)
     found = [_make(None, (rows % COARSEST == 0) & (columns % COARSEST == 0), rows, columns, 0, (), height, width)]
     for stride in STRIDES:

@@ -13,6 +13,7 @@ import numpy as np
 
 from pillow_sdz.deflate import deflate, inflate
 from pillow_sdz.errors import SdzFormatError, SdzVersionError
+from pillow_sdz.header import NEWER
 from pillow_sdz.structs import CODED_HEAD, build_box, parse_box
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def decode_planes(body: bytes, shape: tuple[int, int, int], *, field: str, file:
             raise SdzFormatError("the bits after the end of a row are not zero", file=file, field=field)
         return np.unpackbits(packed, axis=2, count=width) * np.uint8(255)
     if coding not in _FILTERS:
-        raise SdzVersionError("the file needs a newer pillow_sdz", file=file, field=f"{field} coding", found=coding)
+        raise SdzVersionError(NEWER, file=file, field=f"{field} coding", found=coding)
     planes = _frame(inflate(payload, count * height * width, field=field, file=file), shape)
     if coding in (UP, GRADIENT):
         np.add.accumulate(planes, axis=1, out=planes)

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from PIL import Image, ImageFile
 
-from pillow_sdz import settings
+from pillow_sdz import limits, settings
 from pillow_sdz.errors import SdzError, SdzLimitError
 from pillow_sdz.notices import notice
 from pillow_sdz.saving import save, save_all
@@ -28,9 +28,6 @@ MIME: Final = "image/x-sdz"
 
 MAGIC: Final = b"\x89SDZ\r\n\x1a\n"
 """The same as `pillow_sdz.structs.MAGIC`, without importing construct for every image that is opened."""
-
-MAX_FILE_BYTES: Final = 1 << 30
-"""Longest file that is read: twice the raw alpha and direct codes of the largest picture."""
 
 _READ: Final = 1 << 20
 
@@ -188,14 +185,17 @@ def read_all(stream: IO[bytes], file: str) -> bytes:
     """Read a stream to its end, in bounded pieces: it may be endless.
 
     Raises:
-        SdzLimitError: it is longer than `MAX_FILE_BYTES`.
+        SdzLimitError: it is longer than `limits.MAX_FILE_BYTES`.
     """
     pieces, length = [], 0
     while piece := stream.read(_READ):
         pieces.append(piece)
         length += len(piece)
-        if length > MAX_FILE_BYTES:
-            raise SdzLimitError("too long", file=file, field="file", expected=f"at most {MAX_FILE_BYTES} bytes")
+        if length > limits.MAX_FILE_BYTES:
+            raise SdzLimitError(
+                "is too long", file=file, field="file", expected=f"at most {limits.MAX_FILE_BYTES} bytes",
+                remedy="raise pillow_sdz.limits.MAX_FILE_BYTES if you trust the file",
+            )  # fmt: skip
     return b"".join(pieces)
 
 

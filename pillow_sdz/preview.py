@@ -21,6 +21,9 @@ SHIFT = 6
 BINOMIAL_SHIFT = 4
 """The weights of `binomial` add up to 16."""
 
+BAND = 1 << 20
+"""Positions that are worked on at a time, in whole rows: they take some 70 bytes each on the way."""
+
 MIDDLE = 128
 """The code and the grey level from which codes and colours are measured."""
 
@@ -62,14 +65,19 @@ def preview(codes: NDArray[np.uint8], matrix: NDArray[np.int8]) -> NDArray[np.ui
     [192, 160, 100]
     """
     height, width, channels = codes.shape
-    total = np.zeros((height, width, 3), np.int32)
-    for channel in range(channels):
-        total += (codes[:, :, channel, None].astype(np.int32) - MIDDLE) * matrix[channel].astype(np.int32)
-    total = binomial(total)
-    total += 1 << (SHIFT + BINOMIAL_SHIFT - 1)
-    total >>= SHIFT + BINOMIAL_SHIFT
-    total += matrix[channels].astype(np.int32) + MIDDLE
-    return np.clip(total, 0, 255).astype(np.uint8)
+    result = np.empty((height, width, 3), np.uint8)
+    rows = max(1, BAND // width)
+    for top in range(0, height, rows):
+        first, last = max(0, top - 1), min(height, top + rows + 1)
+        total = np.zeros((last - first, width, 3), np.int32)
+        for channel in range(channels):
+            total += (codes[first:last, :, channel, None].astype(np.int32) - MIDDLE) * matrix[channel].astype(np.int32)
+        total = binomial(total)[top - first :][:rows]
+        total += 1 << (SHIFT + BINOMIAL_SHIFT - 1)
+        total >>= SHIFT + BINOMIAL_SHIFT
+        total += matrix[channels].astype(np.int32) + MIDDLE
+        result[top : top + rows] = np.clip(total, 0, 255)
+    return result
 
 
 def binomial(values: NDArray[Any]) -> NDArray[np.int32]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from pillow_sdz.errors import SdzFormatError
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class RangeDecoder:
         self._length = len(data)
         self._data = data
         padded = data + bytes(-len(data) % 4)
-        self._words = [int.from_bytes(padded[at : at + 4], "big") for at in range(0, len(padded), 4)]
+        self._words = np.frombuffer(padded, ">u4").astype(np.uint32).data  # four bytes a word; a list takes forty
         self._file = file
         self._field = field
         self._span = _SPAN - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,20 @@ from pillow_sdz.codes import NOISE_UNIT
 from pillow_sdz.dependencies import needs_model_packages
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.info import Metadata, to_info
-from pillow_sdz.layers import decode_codes, read_head
+from pillow_sdz.layers import check_cost, decode_codes, decode_layer, read_head
 from pillow_sdz.metadata import decode_blob, decode_text
 from pillow_sdz.models import registry
 from pillow_sdz.preview import matrix_from_bytes, preview
 from pillow_sdz.scalar_layer import STEP_UNIT, read_step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from pillow_sdz.container import Container
+    from pillow_sdz.header import Header
+    from pillow_sdz.prior import Prior
 
 
 def describe(container: Container, file_bytes: int, file: str) -> dict[str, Any]:
@@ -97,13 +102,24 @@ def read_codes(container: Container, file: str) -> NDArray[np.uint8]:
     """Decode the codes, (h, w, C), from the layers that there are. Integers only, no weights.
 
     Raises:
-        SdzError: they are damaged, or need a palette or the prior of a model that is missing.
+        SdzError: they are damaged, need a palette or the prior of a model that is missing, or do not fit their model.
     """
     header = container.header
-    return decode_codes(
-        container, partial(registry.find_model_palette, header.fingerprint), file,
-        prior_lookup=partial(registry.find_model_prior, header.fingerprint, header.channels),
-    )  # fmt: skip
+    if _is_installed(header):
+        registry.find_fitting(header.fingerprint, header.channels, header.factor)
+    return decode_codes(container, _palettes(header), file, prior_lookup=_prior(header))
+
+
+def _is_installed(header: Header) -> bool:
+    return any(manifest.short_fingerprint == header.fingerprint for manifest in registry.installed())
+
+
+def _palettes(header: Header) -> Callable[[int], NDArray[np.uint8]]:
+    return partial(registry.find_model_palette, header.fingerprint)
+
+
+def _prior(header: Header) -> Callable[[], Prior]:
+    return lambda: registry.model_prior(registry.find_fitting(header.fingerprint, header.channels, header.factor))
 
 
 def decode_picture(
@@ -147,13 +163,18 @@ def check_bodies(container: Container, file: str) -> None:
     missing model are skipped; what their layer says about itself is checked all the same.
 
     Raises:
-        SdzError: a section is damaged.
+        SdzError: a section is damaged, or contradicts the model if that is installed.
     """
     read_metadata(container, file)
     read_alpha(container, file)
-    if container.preview is not None:
-        matrix_from_bytes(container.preview, container.header.channels, file)
-    try:
-        read_codes(container, file)
-    except SdzModelError:
+    header = container.header
+    if _is_installed(header):
+        registry.find_fitting(header.fingerprint, header.channels, header.factor)
+    if header.payload != "palette":
+        with suppress(SdzModelError):
+            decode_codes(container, file=file, prior_lookup=_prior(header))
         return
+    check_cost(container, file)
+    for position, body in enumerate(container.layers):
+        with suppress(SdzModelError):
+            decode_layer(body, header, position, palette_lookup=_palettes(header), file=file)

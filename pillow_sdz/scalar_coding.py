@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,9 @@ LARGEST_VALUE: Final = 1 << 15
 """Quantised values are smaller than this in size; three digits of six bits hold any of them."""
 
 _DIGITS: Final = (12, 6, 0)
+
+_PART: Final = 1 << 16
+"""Positions whose neighbours are gathered at a time: 768 bytes each with eight channels."""
 
 
 def quantise(targets: NDArray[np.float32], step: int) -> NDArray[np.int16]:
@@ -70,20 +74,35 @@ class Walk:
         """
         for each in self.passes:
             count = len(each.positions)
-            if each.network is not None:
-                context = self.known[each.neighbours]
-                shared = self.prior.share(each.network, context, self.log - 9 * 256)
-                near = context[:, :4].sum(1)
+            parts = [slice(start, start + _PART) for start in range(0, count, _PART)]
+            around = [] if each.network is None else [self._around(each.network, each.neighbours[p]) for p in parts]
+            if len(parts) > 1:  # whole numbers that fit; kept until the last group, as floats they would take gigabytes
+                around = [(shared.astype(np.uint16), near.astype(np.int16)) for shared, near in around]
             for group in range(self.prior.shape.groups):
                 channels = slice(group * self.size, (group + 1) * self.size)
                 if each.network is None:
                     mean, scale = (np.broadcast_to(row[channels], (count, self.size)) for row in self.prior.first())
                 else:
-                    own = self.known[each.positions]
-                    mean, scale = self.prior.predict(each.network, group, shared, near, own)
+                    found = [
+                        self._predict(each.network, group, *seen, each.positions[part])
+                        for part, seen in zip(parts, around, strict=True)
+                    ]
+                    mean, scale = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
                 eighths = np.maximum(np.minimum((mean + self.step) // (2 * self.step), 1 << 17), -(1 << 17))
                 width = np.maximum(np.minimum((scale - self.log + 8 * 256 + 32) >> 6, SCALES - 1), 0)
                 yield each, channels, eighths >> 3, FRACTIONS * width + (eighths & 7)
+
+    def _around(self, network: int, neighbours: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What all groups see of the neighbours (n, 12): the hidden values they share, and the sums of the nearest."""
+        context = self.known[neighbours]
+        return self.prior.share(network, context, self.log - 9 * 256), context[:, :4].sum(1)
+
+    def _predict(
+        self, network: int, group: int, shared: NDArray[Any], near: NDArray[Any], positions: NDArray[np.intp]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Means and scales of a group at some positions; see `pillow_sdz.prior.Prior.predict`."""
+        own = self.known[positions]
+        return self.prior.predict(network, group, np.asarray(shared, float), np.asarray(near, float), own)
 
 
 class Symbols(NamedTuple):
@@ -149,9 +168,10 @@ def decode(
         SdzFormatError: the bytes are damaged.
     """
     height, width, channels_in_all = shape
+    lanes, most = lanes_for(math.prod(shape)), (1 + len(_DIGITS)) * math.prod(shape)
+    decoder = AnsDecoder(data, lanes, most, file=file, field=field)
     walk = Walk(shape, step, prior)
     flat = np.zeros((height * width, channels_in_all), np.int16)
-    decoder = AnsDecoder(data, lanes_for(height * width * channels_in_all), file=file, field=field)
     reach = tables().reach
     for each, channels, base, table in walk.batches():
         symbol = decoder.get(table.ravel()).reshape(table.shape)

@@ -65,7 +65,8 @@ def check_values(count: int, *, file: str | None = None) -> None:
     if count > limits.MAX_SCALAR_VALUES:
         raise SdzLimitError(
             "the latent is too large for a scalar payload", file=file, field="latent", found=f"{count} values",
-            expected=f"at most {limits.MAX_SCALAR_VALUES}", remedy="save with payload='palette' or a smaller picture",
+            expected=f"at most {limits.MAX_SCALAR_VALUES}",
+            remedy="save with payload='palette' or a smaller picture" if file is None else None,
         )  # fmt: skip
 
 

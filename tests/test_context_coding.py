@@ -232,8 +232,9 @@ def test_random_bytes_with_large_palettes(entries: int) -> None:
 
 
 def test_planes_beyond_the_limit_are_refused_before_any_work() -> None:
-    with pytest.raises(SdzLimitError, match="too large"):
-        context_coding.decode(b"", (1 << 12, 1 << 11), palette_of(2), "f")
+    for shape, entries in (((1 << 12, 1 << 11), 2), ((1 << 11, 1 << 11), 513)):
+        with pytest.raises(SdzLimitError, match="layer 3, indices: the plane is too large"):
+            context_coding.decode(b"", shape, palette_of(entries), "f", field="layer 3, indices")
 
 
 POSITIVE = st.integers(1, 2**31 - 1)

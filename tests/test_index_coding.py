@@ -107,6 +107,8 @@ def test_damaged_planes(coding: int, data: bytes, entries: int, error: type[SdzE
 
 
 def test_context_decoder_is_not_trusted_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context_coding, "decode", lambda data, shape, palette, file: np.full(shape, 3, np.uint16))
+    monkeypatch.setattr(
+        context_coding, "decode", lambda data, shape, palette, file, field: np.full(shape, 3, np.uint16)
+    )
     with pytest.raises(SdzFormatError, match="past the palette"):
         decode(CONTEXT, b"", (2, 3), palette(3))

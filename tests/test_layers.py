@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from sample_files import EXAMPLE_CODES, example, header, layer_body, small
 
-from pillow_sdz import palette_coding
+from pillow_sdz import limits, palette_coding
 from pillow_sdz.container import Container, build, parse
 from pillow_sdz.deflate import deflate
-from pillow_sdz.errors import SdzError, SdzFormatError, SdzModelError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzModelError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.header import Header
 from pillow_sdz.layers import (
     Layer,
@@ -196,3 +196,36 @@ def test_compact_palettes_are_checked_by_their_own_coder() -> None:
     short = build_box(LAYER_HEAD, **fields, palette_length=len(coded[1]) - 1) + coded[1] + bytes(1)
     with pytest.raises(SdzFormatError):
         decode_layer(short, header())
+
+
+def test_an_error_names_the_layer() -> None:
+    fields = {"last_entry": 1, "palette_number": None}
+    unknown = build_box(LAYER_HEAD, **fields, coding={"palette": 7, "indices": 0}, palette_length=0)
+    with pytest.raises(SdzVersionError, match="layer 3, palette coding: "):
+        decode_layer(unknown, header(), 2)
+    cut = build_box(LAYER_HEAD, **fields, coding={"palette": 1, "indices": 0}, palette_length=0)
+    with pytest.raises(SdzFormatError, match="layer 3, palette: "):
+        decode_layer(cut, header(), 2)
+    damaged = layer_body([[128] * 4, [1, 2, 3, 4]], b"\0", index_coding=2)
+    with pytest.raises(SdzFormatError, match="layer 3, indices: "):
+        decode_layer(damaged, header(), 2)
+
+
+def test_what_all_layers_ask_for_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    palette = [[128] * 4, [1, 2, 3, 4]]
+    one = layer_body(palette, b"", index_coding=2)
+    container = Container(header=header(), layers=[one] * 3)
+    monkeypatch.setattr(limits, "MAX_CONTEXT_FREQUENCIES", 3 * 2 * 2 - 1)
+    with pytest.raises(SdzLimitError, match=r"layers: .* \(found 12 frequencies, expected at most 11\)"):
+        decode_codes(container)
+    monkeypatch.setattr(limits, "MAX_CONTEXT_FREQUENCIES", 3 * 2 * 2)
+    decode_codes(container)
+
+
+def test_the_encoder_stays_within_what_a_reader_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = Layer(np.array([[0] * 4, [9] * 4, [99] * 4], np.uint8), None, np.zeros((30, 40), np.uint16))
+    coded = encode_layer(layer, layers=2)
+    assert read_head(coded, head_for(30, 40, 4), 0).index_coding == 2
+    monkeypatch.setattr(limits, "MAX_CONTEXT_FREQUENCIES", 2 * 30 * 40 * 3 - 1)
+    assert read_head(encode_layer(layer, layers=2), head_for(30, 40, 4), 0).index_coding != 2
+    assert encode_layer(layer, layers=1) == coded

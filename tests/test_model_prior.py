@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,16 +71,18 @@ def test_the_prior_is_found_and_kept(folder: Path) -> None:
         **toy_scalar.SHAPE, sha256=hashlib.sha256(toy_scalar.PRIOR_BYTES).hexdigest()
     )
     assert manifest.prior() == toy_scalar.PRIOR
-    found = registry.find_model_prior(SHORT, toy_scalar.CHANNELS)
+    found = registry.model_prior(registry.find_fitting(SHORT, toy_scalar.CHANNELS, manifest.codes.factor))
     assert found == toy_scalar.PRIOR
-    assert registry.find_model_prior(SHORT, toy_scalar.CHANNELS) is found
+    assert registry.model_prior(read_manifest(folder)) is found
 
 
 def test_files_that_do_not_fit(folder: Path) -> None:
-    with pytest.raises(SdzModelError, match=r"channels: the file does not fit its model toy-1 .found 4, expected 3"):
-        registry.find_model_prior(SHORT, 4)
+    for found in ((4, 8), (3, 1)):
+        message = f"channels, factor: the file does not fit its model toy-1 (found {found}, expected (3, 8))"
+        with pytest.raises(SdzModelError, match=re.escape(message)):
+            registry.find_fitting(SHORT, *found)
     with pytest.raises(SdzModelError, match=r"not installed \(found 0000000000000000, .*PILLOW_SDZ_MODELS"):
-        registry.find_model_prior(bytes(8), 3)
+        registry.find_fitting(bytes(8), 3, 8)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,7 @@ def test_damaged_files(folder: Path, damage: Callable[[Path], object], message: 
     damage(folder / "prior.i32")
     for _ in range(2):
         with pytest.raises(SdzModelError, match=rf"(?s)prior\.i32.*{message}"):
-            registry.find_model_prior(SHORT, toy_scalar.CHANNELS)
+            registry.model_prior(registry.find_fitting(SHORT, toy_scalar.CHANNELS, toy_scalar.FACTOR))
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,21 @@ def test_unet_in_windows_equals_whole(picture: np.ndarray, monkeypatch: pytest.M
     assert np.abs(whole - latents).max() > 1e-3, "a U-Net that does nothing would pass this test for nothing"
 
 
+def test_windows_do_not_grow_with_any_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pillow_sdz.models import denoise
+    from pillow_sdz.models import model as module
+
+    model = registry.load(registry.find("tiny"), "cpu")
+    context, overlaps = model.manifest.context.unet, []
+    monkeypatch.setattr(denoise, "denoise", lambda unet, scheduler, sample, noise, steps: sample)
+    monkeypatch.setattr(
+        module, "windows", lambda h, w, core, overlap: overlaps.append(overlap) or windows(h, w, core, 0)
+    )
+    for noise, steps in ((0.2, 1), (0.2, 3), (0.2, 255), (0.0, 255)):
+        model.denoise(np.zeros((2, 2, model.manifest.codes.channels), np.float32), noise, steps)
+    assert overlaps == [context, 3 * context, module.STEPS_SEEN * context, context]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (8, 8), (17, 33)])
 def test_any_size_is_padded_by_its_edge(size: tuple[int, int]) -> None:
     model = registry.load(registry.find("tiny"), "cpu")

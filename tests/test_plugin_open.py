@@ -222,7 +222,7 @@ def test_every_cut_and_every_flipped_bit_is_refused():
 
 
 def test_endless_stream(monkeypatch):
-    monkeypatch.setattr(plugin, "MAX_FILE_BYTES", 3 << 20)
+    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 3 << 20)
 
     class Endless(io.BytesIO):
         def read(self, size=-1):
@@ -365,6 +365,13 @@ def test_verify_without_the_models_palette():
     image = opened(container.build(container.Container(head, [body])))
     assert image.info["colors"] == (2,)
     image.verify()
+    residual = build_box(
+        LAYER_HEAD, last_entry=1, coding={"palette": 0, "indices": 15}, palette_number=None, palette_length=6
+    )
+    head = sample_files.header(mode="RGB", layer_count=2, channels=3)
+    image = opened(container.build(container.Container(head, [body, residual + bytes([128] * 6)])))
+    with pytest.raises(SdzError, match="layer 2, indices coding: "):
+        image.verify()
 
 
 def test_errors_of_models_name_the_file(data, toy):

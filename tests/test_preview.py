@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from pillow_sdz import preview as preview_module
 from pillow_sdz.errors import SdzFormatError
 from pillow_sdz.preview import binomial, fit_matrix, matrix_from_bytes, preview
 
@@ -40,6 +41,16 @@ def test_preview_is_the_formula(channels: int) -> None:
         picture = preview(codes, matrix)
         assert picture.dtype == np.uint8
         assert picture.tolist() == by_hand(codes, matrix)
+
+
+def test_large_previews_are_made_in_bands_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    codes = generator.integers(0, 256, (11, 7, 4), np.uint8)
+    matrix = generator.integers(-30, 30, (5, 3)).astype(np.int8)
+    whole = preview(codes, matrix)
+    for band in (1, 7, 21, 70):
+        monkeypatch.setattr(preview_module, "BAND", band)
+        assert (preview(codes, matrix) == whole).all()
 
 
 def test_preview_survives_the_extremes() -> None:

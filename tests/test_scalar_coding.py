@@ -10,7 +10,7 @@ from reference_scalar import decode_slowly
 
 from pillow_sdz import ans, scalar_coding
 from pillow_sdz.errors import SdzFormatError, SdzModelError
-from pillow_sdz.passes import NEIGHBOURS, passes
+from pillow_sdz.passes import MOST_KEPT, NEIGHBOURS, passes
 from pillow_sdz.prior import LARGEST_WEIGHT, MANY_ROWS, UNTHREADED, Prior, PriorShape
 from pillow_sdz.prior_tables import EVEN, PRECISION, SYMBOLS, tables
 
@@ -130,7 +130,7 @@ def test_lanes_read_back_any_symbols(lanes: int) -> None:
         encoder.put(table, symbol)
         batches.append((table, symbol))
     data = encoder.finish()
-    decoder = ans.AnsDecoder(data, lanes, file="f", field="x")
+    decoder = ans.AnsDecoder(data, lanes, 222, file="f", field="x")
     for table, symbol in batches:
         np.testing.assert_array_equal(decoder.get(table), symbol)
     decoder.finish()
@@ -198,3 +198,24 @@ def test_predictions_do_not_depend_on_how_many_are_made_at_once(count: int) -> N
     for ours, theirs in zip(whole, last, strict=True):
         assert len(ours) == count
         assert np.array_equal(ours[max(0, count - 3) :], theirs)
+
+
+def test_large_latents_are_predicted_in_parts_with_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = sample((30, 41, 4), 160)
+    data = scalar_coding.encode(values, 160, PRIOR)
+    monkeypatch.setattr(scalar_coding, "_PART", 37)
+    assert scalar_coding.encode(values, 160, PRIOR) == data
+    np.testing.assert_array_equal(decode(data, values.shape, 160), values)
+
+
+def test_a_stream_of_the_wrong_length_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scalar_coding, "Walk", None)
+    states = (ans.LOWEST).to_bytes(4, "little")
+    for data in (b"", states[:3], states + bytes(2 * 4 * 8 * 4 + 2)):
+        with pytest.raises(SdzFormatError, match="a length that no encoder gives"):
+            decode(data, (2, 4, 4), 160)
+
+
+def test_the_passes_of_large_latents_are_not_kept() -> None:
+    assert passes(16, 16) is passes(16, 16)
+    assert passes(1, MOST_KEPT + 1) is not passes(1, MOST_KEPT + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
@@ -96,6 +97,36 @@ def test_the_denoiser_is_told_the_exact_noise(photo: Image.Image, model: toy_sca
     image = Image.open(saved(photo, colors=16))
     image.load()
     assert model.noise == pytest.approx(image.info["noise"] * toy_scalar.CODE_STEP)
+
+
+def test_a_file_may_not_ask_for_any_number_of_steps(photo: Image.Image, model: toy_scalar.Model) -> None:
+    Image.open(saved(photo, steps=50)).load()
+    assert model.steps == 50
+    image = Image.open(saved(photo, steps=255))
+    with pytest.warns(UserWarning, match=r"asks for 255 U-Net steps and gets 50; .*options\.decode\.steps"):
+        image.load()
+    assert model.steps == 50
+    image = Image.open(saved(photo, steps=255))
+    image.steps = 200
+    image.load()
+    assert model.steps == 200
+
+
+def test_a_file_that_contradicts_its_model_is_refused_before_its_codes(
+    photo: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pillow_sdz.container import build, parse
+    from pillow_sdz.models import registry
+
+    container = parse(saved(photo).getvalue())
+    size = {"width": container.header.latent_width, "height": container.header.latent_height}
+    container.header = dataclasses.replace(container.header, factor=1, **size)
+    data = build(container)
+    monkeypatch.setattr(registry, "model_prior", None)
+    message = r"channels, factor: the file does not fit its model toy-1 \(found \(3, 1\), expected \(3, 8\)\)"
+    for use in (lambda image: image.verify(), lambda image: image.load()):
+        with Image.open(io.BytesIO(data)) as image, pytest.raises(SdzModelError, match=message):
+            use(image)
 
 
 def test_target_size(photo: Image.Image, model: toy_scalar.Model) -> None:

@@ -85,7 +85,7 @@ class Model:
     """Latents are mean colours of blocks; noise that the denoiser is told of is kept."""
 
     def __init__(self):
-        self.encoded, self.noise, self.unet = 0, None, self
+        self.encoded, self.noise, self.steps, self.unet = 0, None, None, self
 
     def encode(self, rgb, tile):
         self.encoded += 1
@@ -96,7 +96,7 @@ class Model:
         return (means - np.float32(127.5)) * np.float32(CODE_STEP)
 
     def denoise(self, latents, noise, steps):
-        self.noise = noise if steps else None
+        self.noise, self.steps = noise if steps else None, steps
         return latents
 
     def decode(self, latents, height, width, tile):

@@ -13,7 +13,7 @@ from pillow_sdz.container import Container, parse
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.layers import read_head
 from pillow_sdz.models import registry
-from pillow_sdz.preview import matrix_from_bytes
+from pillow_sdz.plugin import read_all
 
 if TYPE_CHECKING:
     from pillow_sdz.cli.jobs import Job
@@ -69,8 +69,6 @@ def test(job: Job) -> Result:
     header, file = container.header, job.source.name
     reading.read_metadata(container, file)
     reading.read_alpha(container, file)
-    if container.preview is not None:
-        matrix_from_bytes(container.preview, header.channels, file)
     reading.read_codes(container, file)
     return Result(job, "done", len(data), None, header.width, header.height, time.perf_counter() - started)
 
@@ -106,7 +104,11 @@ def lines(details: dict[str, Any]) -> list[str]:
 
 
 def _read(source: Source) -> tuple[bytes, Container]:
-    data = source.path.read_bytes() if source.path is not None else source.data or b""
+    if source.path is None:
+        data = source.data or b""
+    else:
+        with source.path.open("rb") as stream:
+            data = read_all(stream, source.name)
     return data, parse(data, file=source.name)
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pillow_sdz.models.tiling import Window
 
 DEFAULT_TILE = 1024  # pixels: keeps activations of one window under some 300 MB in float32
+STEPS_SEEN = 4
+"""How many steps' receptive fields windows overlap by: what reaches further than that has faded, and with hundreds of
+steps every window would be the whole picture."""
+
 UNET_CORE = 512  # latent positions: the U-Net needs little memory per position, and a wide overlap
 
 
@@ -102,10 +106,12 @@ class Model:
         """
         if self.unet is None or steps == 0:
             return latents
-        from pillow_sdz.models.denoise import denoise
+        from pillow_sdz.models.denoise import denoise, timesteps
 
         scaling, shift, context = self.manifest.latent_scaling, self.manifest.latent_shift, self.manifest.context.unet
-        overlap = context if self.manifest.window else context * steps
+        overlap = context
+        if not self.manifest.window:
+            overlap *= min(len(timesteps(self.scheduler, noise * scaling, steps)), STEPS_SEEN)
         result = np.empty_like(latents)
         with isolated():
             for window in self._windows(latents.shape[:2], UNET_CORE, overlap):

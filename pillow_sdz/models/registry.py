@@ -132,19 +132,20 @@ def model_prior(manifest: Manifest) -> Prior:
     return _priors[key]
 
 
-def find_model_prior(fingerprint: bytes, channels: int) -> Prior:
-    """The prior of the model with this 8-byte fingerprint, see `model_prior`.
+def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:
+    """The model with this 8-byte fingerprint, whose latents a file says to hold.
 
     Raises:
-        SdzModelError: the model or its prior is missing or damaged, or it has not this number of channels.
+        SdzModelError: it is not installed, or its latents have other channels or another factor.
     """
     manifest = find_by_fingerprint(fingerprint)
-    if manifest.codes.channels != channels:
+    expected = (manifest.codes.channels, manifest.codes.factor)
+    if (channels, factor) != expected:
         raise SdzModelError(
-            f"the file does not fit its model {manifest.full_name}", field="channels", found=channels,
-            expected=manifest.codes.channels,
+            f"the file does not fit its model {manifest.full_name}", field="channels, factor",
+            found=(channels, factor), expected=expected,
         )  # fmt: skip
-    return model_prior(manifest)
+    return manifest
 
 
 _loaded: dict[tuple[Path, str, str], Model] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import doctest
 import io
 import json
@@ -504,3 +505,12 @@ def test_the_large_checkpoint_is_measured_in_the_number_type_asked_for(tmp_path,
     (tmp_path / "a.sdz").write_bytes(b"")
     bench.work("decode", "tiny", 64, "float16", None, tmp_path / "a.sdz")
     assert seen == ["float16"] * 2
+
+
+def test_a_conditioned_unet_is_rebuilt_for_counting_operations_too():
+    from pillow_sdz.models.conditioning import Conditioned
+
+    model = registry.load(registry.find("tiny"), "cpu")
+    conditioned = dataclasses.replace(model, unet=Conditioned(model.unet, None, None))
+    photo = Photo("a", picture())
+    assert speed.flops(speed.unchanged(conditioned), photo) == speed.flops(speed.unchanged(model), photo)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import threading
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.models import registry
+from pillow_sdz.models.fingerprint import fingerprint
 from pillow_sdz.models.manifest import read_manifest
 from pillow_sdz.models.runtime import decoding_dtype, isolated
 
@@ -106,13 +109,21 @@ def test_unknown_networks_are_refused(copy: Path) -> None:
     [
         ("format", "zip"), ("name", "../up"), ("version", 0), ("version", True), ("fingerprint", "12"),
         ("latent_scaling", 0), ("steps", 256), ("preview_matrix", [[1, 2, 3]]),
-        ("preview_matrix", None), ("codes", []), ("context", None),
+        ("preview_matrix", None), ("codes", []), ("context", None), ("training_data", None), ("training_data", 7),
+        ("empty_prompt", int("1" * 64)),
     ],
 )  # fmt: skip
 def test_wrong_manifest_fields_are_named(copy: Path, field: str, value: object) -> None:
     edit(copy, lambda fields: fields.update({field: value}))
     with pytest.raises(SdzModelError, match=f"model.json: .*{field}"):
         registry.find("tiny")
+
+
+def test_palettes_must_be_a_list(copy: Path) -> None:
+    for value in (None, 3):
+        edit(copy, lambda fields, value=value: fields["codes"].update(palettes=value))
+        with pytest.raises(SdzModelError, match=r"codes\.palettes: wrong field .*expected a list"):
+            registry.find("tiny")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "nul", "[" * 100_000])
@@ -160,11 +171,68 @@ def test_loading_and_working_leave_torch_as_it_was() -> None:
 
 
 def test_isolated_restores_after_an_error() -> None:
+    threads = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError), isolated():
         torch.set_num_threads(1)
-        torch.rand(3)
         raise ZeroDivisionError
     assert torch.is_grad_enabled()
+    assert torch.get_num_threads() == threads
+
+
+def test_what_the_host_has_set_does_not_reach_inside() -> None:
+    with torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
+        with isolated():
+            product = torch.ones(2, 2) @ torch.ones(2, 2)
+        assert torch.is_autocast_enabled("cpu")
+        assert torch.get_default_device().type == "meta"
+    assert (product.device.type, product.dtype) == ("cpu", torch.float32)
+
+
+def test_numbers_that_the_host_draws_meanwhile_are_not_drawn_again() -> None:
+    with isolated():
+        inside = torch.rand(4)  # as another thread would
+    assert not torch.equal(torch.rand(4), inside)
+
+
+def test_the_last_of_overlapping_pictures_puts_the_number_type_back() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        first, second = isolated(), isolated()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert torch.get_default_dtype() == torch.float32
+        second.__exit__(None, None, None)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_model_that_took_another_ones_place_is_loaded(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_loaded", {})
+    first = registry.load(registry.find("tiny"), "cpu")
+    assert registry.load(registry.find("tiny"), "cpu") is first
+    shutil.rmtree(copy / "unet")  # the same folder, another model
+    parts = {f"vae.{n}": t for n, t in load_file(copy / "vae" / "diffusion_pytorch_model.safetensors").items()}
+    edit(copy, lambda fields: fields.update(fingerprint=fingerprint(parts, first.manifest.codes)))
+    os.utime(copy / "model.json", ns=(1, 1))
+    second = registry.load(registry.find("tiny"), "cpu")
+    assert second.unet is None
+    assert list(registry._loaded.values()) == [second]
+
+
+def test_a_model_that_is_removed_while_others_are_looked_for(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(registry, "_manifest", gone)
+    assert list(registry.installed()) == []
+
+
+def test_pixels_that_are_not_numbers_are_an_error_and_not_black() -> None:
+    model = registry.load(registry.find("tiny"), "cpu")
+    with pytest.raises(SdzModelError, match=r"pixels: model tiny-7 gives values that are not numbers"):
+        model.decode(np.full((2, 2, 8), np.nan, np.float32), 16, 16)
 
 
 def test_threads_share_one_model() -> None:

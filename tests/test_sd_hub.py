@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import huggingface_hub
 import pytest
 import sd_checkpoints as sd
 
@@ -169,3 +171,26 @@ def test_repositories_of_an_autoencoder() -> None:
         hub.select({"config.json", f"{NETWORK_STEM}.bin"}, REPOSITORY, vae_only=False)
     with pytest.raises(SdzModelError, match=r"not all the files.*config\.json"):
         hub.select({"model.safetensors"}, REPOSITORY, vae_only=False)
+
+
+@pytest.mark.parametrize("repository", ["models/sd--15", "models/sd15.git", "runs/v1..2"])
+def test_names_that_no_repository_has(server: Hub, models: Path, repository: str) -> None:
+    with pytest.raises(SdzModelError, match=f"{repository}: no folder, and no repository that the hub's client"):
+        add_model("sd15", repository)
+
+
+def test_a_login_page_is_no_hub(server: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Handler, "do_GET", lambda self: self.answer(200, b"<html>", {"Content-Type": "text/html"}))
+    with pytest.raises(SdzModelError, match="no folder, and no repository"):
+        add_model("sd15", REPOSITORY)
+
+
+def test_a_full_disk_is_not_taken_for_a_missing_network(
+    server: Hub, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", full)
+    with pytest.raises(SdzModelError, match=r"cache cannot be written: .*No space left.*HF_HOME"):
+        add_model("sd15", REPOSITORY)

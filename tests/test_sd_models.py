@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -337,7 +338,7 @@ def test_other_weights_than_the_manifest_says(pipeline: Path, models: Path, pict
         registry.load(manifest, "cpu")
     assert "weights of model sd15-1 are not those" in str(caught.value)
     assert f"expected {manifest.fingerprint[:16]}" in str(caught.value)
-    assert str(caught.value).endswith(f"sdz-convert models add sd15 {pipeline}")
+    assert str(caught.value).endswith(f"sdz-convert models add sd15 {shlex.quote(str(pipeline))}")
 
 
 def test_a_damaged_prompt_is_refused(pipeline: Path, models: Path) -> None:

@@ -17,6 +17,7 @@ from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError
 from pillow_sdz.models import new_folder, registry, weights
 from pillow_sdz.models.adding import add_model
 from pillow_sdz.models.checkpoint import NETWORK_STEM
+from pillow_sdz.models.removing import remove_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -327,3 +328,61 @@ def test_transformers_is_asked_for_by_name(pipeline: Path, models: Path, monkeyp
         add_model("sd15", pipeline)
     assert not models.exists()
     add_model("vae", pipeline, vae_only=True)
+
+
+def test_options_that_say_nothing_about_a_source(single: Single, pipeline: Path, models: Path) -> None:
+    for source, options in (
+        (pipeline, {"prediction": "v_prediction"}),
+        (pipeline, {"family": "sd1"}),
+        (pipeline, {"config": str(pipeline)}),
+        (pipeline, {"revision": "main"}),
+        (pipeline, {"vae_only": True, "scheduler": "euler"}),
+        ("someone/something", {"prediction": "epsilon"}),
+    ):
+        with pytest.raises(SdzOptionError, match=f"{list(options)[-1]}: does not apply to this source"):
+            add_model("sd15", source, **options)
+    with pytest.raises(SdzModelError, match="no such folder"):
+        add_model("sd15", "~no-such-user-here/model")
+    assert not models.exists() or list(models.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"num_attention_heads": 0}, "num_attention_heads, hidden_size: "),
+        ({"num_attention_heads": 3}, "num_attention_heads, hidden_size: "),
+        ({"num_attention_heads": "2"}, "num_attention_heads, hidden_size: "),
+        ({"max_position_embeddings": 20_000_000}, "position_embedding.weight: .*20000000 rows"),
+        ({"hidden_act": None}, "cannot use the text encoder"),
+    ],
+)
+def test_text_encoders_that_make_no_sense(change: dict[str, Any], match: str, pipeline: Path, models: Path) -> None:
+    sd.change_json(pipeline / "text_encoder" / "config.json", **change)
+    refused(models, pipeline, match)
+
+
+def test_a_text_encoder_cannot_ask_for_code(pipeline: Path, models: Path) -> None:
+    sd.change_json(
+        pipeline / "text_encoder" / "config.json", attn_implementation="kernels-community/x", use_return_dict=False
+    )
+    add_model("sd15", pipeline)
+
+
+@pytest.mark.parametrize(
+    "change", [{"num_train_timesteps": 10**9}, {"beta_start": float("nan")}, {"trained_betas": [1e9]}]
+)
+def test_noise_schedules_that_make_no_sense(change: dict[str, Any], pipeline: Path, models: Path) -> None:
+    path = pipeline / "scheduler" / "scheduler_config.json"
+    sd.change_json(path, **{"_class_name": "DDIMScheduler", "beta_schedule": "linear", **change})
+    refused(models, pipeline, f"{next(iter(change))}: wrong field")
+
+
+def test_what_a_removal_leaves_and_meets(pipeline: Path, models: Path, tmp_path: Path) -> None:
+    manifest, _ = add_model("sd15", pipeline, vae_only=True)
+    (models / ".sd15-1.0123abcd.removed").mkdir()  # of one that was interrupted
+    elsewhere = tmp_path / "elsewhere"
+    manifest.folder.rename(elsewhere)
+    manifest.folder.symlink_to(elsewhere)
+    remove_model("sd15")
+    assert list(models.iterdir()) == []
+    assert (elsewhere / "model.json").is_file(), "what a link points to stays"

@@ -141,6 +141,8 @@ def _request(given: dict[str, Any]) -> tuple[Request, list[str]]:
     Raises:
         SdzDependencyError: --perceptual names a directory without any of the weights.
     """
+    from zipfile import BadZipFile
+
     from pillow_sdz.errors import SdzDependencyError
     from pillow_sdz.options import SaveOptions
     from pillow_sdz.report import formats, measures
@@ -150,7 +152,7 @@ def _request(given: dict[str, Any]) -> tuple[Request, list[str]]:
     wanted = MEASURED if folder is not None else [name for name in MEASURED if name not in measures.WEIGHTS]
     try:
         metrics, no_metrics = measures.available(wanted, folder)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise SdzDependencyError(
             f"the weights cannot be read: {error}", file=str(folder), field="--perceptual"
         ) from error

@@ -41,7 +41,7 @@ def add_model(
             reached, or does not fit on the disk; nothing is left behind.
         SdzDependencyError: transformers is missing, and the empty prompt needs it.
     """
-    from pillow_sdz.models.runtime import isolated, require_torch
+    from pillow_sdz.models.runtime import drawing, require_torch
     from pillow_sdz.models.sources import SourceOptions, read_source
 
     _check_name(name)
@@ -49,7 +49,7 @@ def add_model(
     import torch
 
     options = SourceOptions(revision, vae_only, scheduler, family, prediction, None if config is None else Path(config))
-    with isolated(), torch.inference_mode(False), torch.no_grad():
+    with drawing(), torch.inference_mode(False), torch.no_grad():
         checkpoint = read_source(str(source), options)
         _check_fit(checkpoint)
         return write_model(name, checkpoint), checkpoint.notes

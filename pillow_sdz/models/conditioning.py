@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 
@@ -25,6 +27,10 @@ class Conditioned:
 
     def __init__(self, unet: Any, embedding: Tensor | None, alphas_cumprod: Tensor | None) -> None:
         self._unet, self._embedding, self._alphas = unet, embedding, alphas_cumprod
+
+    def around(self, change: Callable[[Any], Any]) -> Conditioned:
+        """The same with what ``change`` makes of the U-Net."""
+        return Conditioned(change(self._unet), self._embedding, self._alphas)
 
     def __call__(self, sample: Tensor, timestep: int) -> Noise:
         """Predict the noise in ``sample`` (B, C, h, w), of constant variance, at ``timestep``."""

@@ -19,7 +19,7 @@ def timesteps(scheduler: Any, noise: float, steps: int) -> list[int]:
             noise level of timestep t is sqrt((1 - a) / a) with a = alphas_cumprod[t].
         steps: at most this many; fewer where the first timestep is small.
     """
-    alphas = scheduler.alphas_cumprod
+    alphas = scheduler.alphas_cumprod.cpu()  # diffusers moves it to where it was last used
     levels = ((1 - alphas) / alphas).sqrt()
     first = min(int(torch.searchsorted(levels, torch.tensor(noise, dtype=levels.dtype))), len(levels) - 1)
     return sorted({first * (steps - i) // steps for i in range(steps)}, reverse=True)

@@ -19,6 +19,14 @@ TENSOR: Final = "embedding"
 MAX_BYTES: Final = 1 << 24  # 77 tokens of 1024 float32 values are 315 kB
 MAX_TOKENS, MAX_LAYERS = 1024, 100
 FEWEST: Final = "token_embedding.weight"
+POSITIONS: Final = "position_embedding.weight"
+MAX_WIDTH: Final = 4096
+SHAPING: Final = (
+    "vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers", "num_attention_heads",
+    "max_position_embeddings", "hidden_act", "layer_norm_eps", "pad_token_id", "bos_token_id", "eos_token_id",
+)  # fmt: skip
+"""The fields of a text encoder's configuration that its network depends on. Others could make transformers download
+code, or change what it returns."""
 
 MISSING: Final = "computing the embedding of the empty prompt needs transformers, which cannot be imported"
 
@@ -124,13 +132,13 @@ def embed(config: Mapping[str, Any], tensors: Mapping[str, Tensor], tokens: Sequ
     weights = {name: tensor for name, tensor in weights.items() if not name.endswith("position_ids")}
     _check(config, weights, tokens, str(folder))
     try:
-        fields = {name: value for name, value in config.items() if not name.startswith("_")}
-        encoder = CLIPTextModel(CLIPTextConfig(**fields)).float().eval()
+        fields = {name: config[name] for name in SHAPING if name in config}
+        encoder = CLIPTextModel(CLIPTextConfig(**fields, attn_implementation="eager")).float().eval()
         prefix = "text_model." if hasattr(encoder, "text_model") else ""  # until transformers 5.5
         encoder.load_state_dict({prefix + name: tensor.float() for name, tensor in weights.items()})
         with torch.no_grad():
             embedding: Tensor = encoder(torch.tensor([list(tokens)]))[0]
-    except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
+    except Exception as error:  # transformers' own kinds change with its version
         reason = " ".join(str(error).split())[:300]
         raise SdzModelError(f"cannot use the text encoder: {reason}", file=str(folder)) from error
     return embedding
@@ -144,6 +152,19 @@ def _check(config: Mapping[str, Any], weights: Mapping[str, Tensor], tokens: Seq
         raise SdzModelError(
             "the text encoder's weights are not those of its configuration", file=file, field=FEWEST,
             found=None if table is None else tuple(table.shape), expected=expected,
+        )  # fmt: skip
+    positions = next((tensor for name, tensor in weights.items() if name.endswith(POSITIONS)), None)
+    if positions is None or len(positions) != config.get("max_position_embeddings", 77):
+        raise SdzModelError(
+            "the text encoder's weights are not those of its configuration", file=file, field=POSITIONS,
+            found=None if positions is None else tuple(positions.shape),
+            expected=f"{config.get('max_position_embeddings', 77)} rows",
+        )  # fmt: skip
+    heads = config.get("num_attention_heads", 8)
+    if not isinstance(heads, int) or heads < 1 or expected[1] % heads or expected[1] > MAX_WIDTH:
+        raise SdzModelError(
+            "the text encoder makes no sense", file=file, field="num_attention_heads, hidden_size",
+            found=f"{heads}, {expected[1]}", expected=f"a divisor of the second, which is at most {MAX_WIDTH}",
         )  # fmt: skip
     layers, inner = config.get("num_hidden_layers", 12), config.get("intermediate_size", 2048)
     if not (isinstance(layers, int) and 1 <= layers <= MAX_LAYERS and isinstance(inner, int) and 1 <= inner <= 1 << 16):

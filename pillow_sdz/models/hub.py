@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 from pathlib import Path
@@ -62,9 +63,16 @@ def download(repository: str, revision: str | None, *, vae_only: bool) -> tuple[
         raise _unreachable(repository, revision, wanted, vae_only, error) from error
     except LocalEntryNotFoundError as error:
         raise _unreachable(repository, revision, wanted, vae_only, error) from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _senseless(repository, error) from error
     except Exception as error:  # the client's way to the network changes with its version, and so do its errors
         if not isinstance(error, OSError) and "http" not in type(error).__module__:
             raise
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise SdzModelError(
+                f"the hub's cache cannot be written: {error}", file=repository,
+                remedy="make room, or name another folder with HF_HOME",
+            ) from error  # fmt: skip
         raise _unreachable(repository, revision, wanted, vae_only, error) from error
     return Path(folder), commit
 
@@ -129,6 +137,15 @@ def _refused(repository: str, revision: str | None, error: Any) -> SdzModelError
     elif name == "GatedRepoError":
         problem, remedy = "the repository is gated", "accept its licence on its page, then log in: hf auth login"
     return SdzModelError(problem, file=repository, field="revision", found=revision or DEFAULT, remedy=remedy)
+
+
+def _senseless(repository: str, error: Exception) -> SdzModelError:
+    """For names that the client refuses, and for answers that are not the hub's: a login page of some network."""
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return SdzModelError(
+        f"no folder, and no repository that the hub's client understands: {reason}", file=repository,
+        expected="a folder, a .safetensors file, or owner/name of the Hugging Face hub",
+    )  # fmt: skip
 
 
 def _unreachable(

@@ -5,6 +5,7 @@ The classes of the shipped models are this project's own, because importing diff
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,8 +13,8 @@ from pillow_sdz.errors import SdzError, SdzModelError
 from pillow_sdz.models.configuration import CLASS, FILE_NAME, read_config
 from pillow_sdz.models.manifest import REINSTALL, Manifest
 from pillow_sdz.models.model import Model
-from pillow_sdz.models.runtime import isolated
-from pillow_sdz.models.schedulers import KINDS, Sampler, prediction_of
+from pillow_sdz.models.runtime import drawing
+from pillow_sdz.models.schedulers import KINDS, Sampler, betas_of, prediction_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
     """
     import torch
 
-    with isolated(), torch.inference_mode(False), torch.no_grad():
+    with drawing(), torch.inference_mode(False), torch.no_grad():
         vae = load_part(manifest.folder / "vae", AUTOENCODERS)
         unet = scheduler = None
         if (manifest.folder / "unet").is_dir():
@@ -107,8 +108,9 @@ def _again(manifest: Manifest) -> str:
     """How to get the model's files back: the command, for a model that a command added."""
     if not manifest.source:
         return REINSTALL
-    name = manifest.name
-    return f"sdz-convert models remove {name} && sdz-convert models add {name} {manifest.source}"
+    name, (source, *revision) = manifest.name, manifest.source.split(" --revision ")
+    options = "".join(f" --revision {shlex.quote(each)}" for each in revision)
+    return f"sdz-convert models remove {name} && sdz-convert models add {name} {shlex.quote(source)}{options}"
 
 
 def _settle(network: Any, device: str, dtype: str) -> None:
@@ -233,6 +235,7 @@ def build_scheduler(config: Mapping[str, Any]) -> Any:
 def _diffusers_ddim(config: Mapping[str, Any]) -> Any:
     from pillow_sdz.models.deferred import diffusers_class
 
+    betas_of({"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear", **config})  # diffusers' own defaults
     try:
         scheduler = diffusers_class("schedulers.scheduling_ddim", "DDIMScheduler").from_config(config)
         scheduler.set_timesteps(scheduler.config.num_train_timesteps)

@@ -178,6 +178,14 @@ def read_manifest(folder: Path) -> Manifest:
     return _checked(fields, folder, str(path))
 
 
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _training(fields: dict[str, Any]) -> Any:
+    return fields.get("training_data", [])
+
+
 def _checked(fields: object, folder: Path, file: str) -> Manifest:
     def fail(field: str, found: object, expected: str) -> SdzModelError:
         return SdzModelError(
@@ -202,22 +210,25 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
     name, digest = fields.get("name"), fields.get("fingerprint")
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
         raise fail("name", name, "lower-case letters, digits, dots, underscores and inner hyphens")
-    if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
+    if not isinstance(digest, str) or not _is_digest(digest):
         raise fail("fingerprint", digest, "64 hexadecimal digits")
     prompt = fields.get("empty_prompt")
-    if prompt is not None and not re.fullmatch("[0-9a-f]{64}", str(prompt)):
+    if prompt is not None and not _is_digest(prompt):
         raise fail("empty_prompt", prompt, "null or 64 hexadecimal digits")
     channels = number(mapping, "channels", 1, MAX_CHANNELS)
     palettes = []
+    for field, items in (("codes.palettes", mapping.get("palettes", [])), ("training_data", _training(fields))):
+        if not isinstance(items, list):
+            raise fail(field, items, "a list")
     for item in mapping.get("palettes", []):
-        if not isinstance(item, dict) or not re.fullmatch("[0-9a-f]{64}", str(item.get("sha256"))):
+        if not isinstance(item, dict) or not _is_digest(item.get("sha256")):
             raise fail("codes.palettes", item, "objects with number, entries and sha256")
         entries = number(item, "entries", MIN_ENTRIES, MAX_ENTRIES)
         palettes.append(PaletteFile(number(item, "number", 0, 0xFFFF), entries, item["sha256"]))
     prior: PriorFile | None = None
     item = mapping.get("prior")
     if item is not None:
-        if not isinstance(item, dict) or not re.fullmatch("[0-9a-f]{64}", str(item.get("sha256"))):
+        if not isinstance(item, dict) or not _is_digest(item.get("sha256")):
             raise fail("codes.prior", item, "null or an object with groups, wide, deep and sha256")
         groups = number(item, "groups", 1, channels)
         if channels % groups:
@@ -247,7 +258,7 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
         steps=number(fields, "steps", 0, 255),
         preview_matrix=tuple(tuple(int(v) for v in row) for row in matrix),
         licence=str(fields.get("licence", "unknown")),
-        training_data=tuple(item for item in fields.get("training_data", []) if isinstance(item, dict)),
+        training_data=tuple(item for item in _training(fields) if isinstance(item, dict)),
         latent_shift=number(fields, "latent_shift", -SHIFT, SHIFT, float) if "latent_shift" in fields else 0.0,
         window=None if fields.get("window") is None else number(fields, "window", *WINDOWS),
         empty_prompt=prompt,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pillow_sdz.models.tiling import Window
 
 DEFAULT_TILE = 1024  # pixels: keeps activations of one window under some 300 MB in float32
+SMALLEST_ALPHA = 1e-8  # schedules that end in pure noise have 0 there
+
 STEPS_SEEN = 4
 """How many steps' receptive fields windows overlap by: what reaches further than that has faded, and with hundreds of
 steps every window would be the whole picture."""
@@ -97,7 +99,7 @@ class Model:
         alphas = self.scheduler.alphas_cumprod
         alpha = float(alphas[min(int(strength * len(alphas)), len(alphas) - 1)])
         # a hair less, for `denoise.timesteps` takes the first timestep with as much noise or more
-        return float(((1 - alpha) / alpha) ** 0.5 / self.manifest.latent_scaling * (1 - 1e-5))
+        return float(((1 - alpha) / max(alpha, SMALLEST_ALPHA)) ** 0.5 / self.manifest.latent_scaling * (1 - 1e-5))
 
     def denoise(self, latents: NDArray[np.float32], noise: float, steps: int) -> NDArray[np.float32]:
         """Remove quantisation noise from latents (h, w, C) whose root mean square error is ``noise``.
@@ -125,7 +127,11 @@ class Model:
     def decode(
         self, latents: NDArray[np.float32], height: int, width: int, tile: int = DEFAULT_TILE
     ) -> NDArray[np.uint8]:
-        """Latents (h, w, C) -> picture (``height``, ``width``, 3), cropped from the grid. ``tile`` as in `encode`."""
+        """Latents (h, w, C) -> picture (``height``, ``width``, 3), cropped from the grid. ``tile`` as in `encode`.
+
+        Raises:
+            SdzModelError: the networks' numbers have overflowed.
+        """
         factor = self.manifest.codes.factor
         rgb = np.empty((latents.shape[0] * factor, latents.shape[1] * factor, 3), np.uint8)
         with isolated():
@@ -133,6 +139,11 @@ class Model:
                 top, bottom, left, right = window.outer
                 sample = self._tensor(latents[top:bottom, left:right], self.vae_dtype)
                 picture = self.vae.decode(sample).sample.float()
+                if not bool(picture.isfinite().all()):
+                    raise SdzModelError(
+                        f"model {self.manifest.full_name} gives values that are not numbers", field="pixels",
+                        found=f"number type {self.dtype}", remedy="decode with PILLOW_SDZ_DTYPE=float32",
+                    )  # fmt: skip
                 picture = (picture * 127.5 + 127.5).round().clamp(0, 255)
                 _paste(rgb, window, _rows(picture), factor)
         return rgb[:height, :width]

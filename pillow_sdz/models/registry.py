@@ -59,9 +59,15 @@ def installed() -> Iterator[Manifest]:
         if not place.is_dir():
             continue
         for folder in sorted(place.iterdir()):
-            file = folder / FILE_NAME
-            if file.is_file() and not folder.name.startswith("."):  # hidden: one that is being added
-                yield _manifest(folder, file.stat().st_mtime_ns)
+            if folder.name.startswith("."):  # hidden: one that is being added or removed
+                continue
+            try:
+                if not (folder / FILE_NAME).is_file():
+                    continue
+                manifest = _manifest(folder, (folder / FILE_NAME).stat().st_mtime_ns)
+            except FileNotFoundError:  # removed by another process between one look and the next
+                continue
+            yield manifest
 
 
 def find(name: str) -> Manifest:
@@ -148,7 +154,7 @@ def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:
     return manifest
 
 
-_loaded: dict[tuple[Path, str, str], Model] = {}
+_loaded: dict[tuple[Path, str, int, str, str], Model] = {}
 _lock = threading.Lock()
 
 
@@ -178,10 +184,21 @@ def load(manifest: Manifest, device: str | None = None, dtype: str | None = None
     from pillow_sdz.models.runtime import choose
 
     device, dtype = choose(device, dtype)
-    key = (manifest.folder, device, dtype)
+    content = (manifest.folder, manifest.fingerprint, _modified(manifest.folder))
+    key = (*content, device, dtype)
     with _lock:
         if key not in _loaded:
             from pillow_sdz.models.loading import load_model
 
+            for old in [each for each in _loaded if each[0] == manifest.folder and each[:3] != content]:
+                del _loaded[old]  # another model had this folder
             _loaded[key] = load_model(manifest, device, dtype)
         return _loaded[key]
+
+
+def _modified(folder: Path) -> int:
+    """When a model's manifest was written: a model may be replaced by another with the same weights."""
+    try:
+        return (folder / FILE_NAME).stat().st_mtime_ns
+    except OSError:  # gone since; loading says what is missing
+        return 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+import uuid
+from typing import TYPE_CHECKING, Final
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+REMOVED: Final = ".removed"
+"""How the hidden folder of a model ends that is being removed."""
+
+
 def remove_model(name: str) -> Path:
-    """Remove a model that `adding.add_model` made, by its name; returns the folder that is gone.
+    """Remove a model that `adding.add_model` made, by its name; returns the folder that is gone. Of a folder that is
+    a symbolic link the link goes, and what it points to stays.
 
     Raises:
         SdzModelError: there is no such model among those of the user, or it cannot be removed.
@@ -28,10 +34,15 @@ def remove_model(name: str) -> Path:
             "no such model was added", field="model", found=name, expected=f"one of {added}",
             remedy=f"models that came with the package or lie outside {place} are not removed here",
         )  # fmt: skip
-    hidden = place / f".{folder.name}.removed"
+    hidden = place / f".{folder.name}.{uuid.uuid4().hex[:8]}{REMOVED}"
     try:
-        folder.rename(hidden)  # at once: a model with half of its files would be worse than none
-        shutil.rmtree(hidden)
+        for left in place.glob(f".*{REMOVED}"):  # of a removal that was interrupted
+            shutil.rmtree(left)
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            folder.rename(hidden)  # at once: a model with half of its files would be worse than none
+            shutil.rmtree(hidden)
     except OSError as error:
         raise SdzModelError(f"cannot remove the model: {error}", file=str(folder)) from error
     return folder

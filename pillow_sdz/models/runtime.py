@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 from pillow_sdz.errors import SdzDependencyError, SdzOptionError
@@ -19,8 +20,9 @@ _forked = False
 
 
 def _after_fork() -> None:
-    global _forked
-    _forked = True
+    """Another thread of the parent may have been at work: it does not exist here, and will not release its lock."""
+    global _forked, _lock, _inside
+    _forked, _lock, _inside = True, threading.Lock(), 0
 
 
 if hasattr(os, "register_at_fork"):
@@ -88,21 +90,64 @@ def decoding_dtype(device: str | None = None) -> str:
 
 @contextlib.contextmanager
 def isolated() -> Iterator[None]:
-    """Run torch code without gradients and without leaving a trace in the host's torch state.
+    """Run torch code without gradients, without what the host has set, and without leaving a trace in that.
 
-    Random state, default dtype, grad mode and the number of threads are what they were afterwards. In a forked child
-    one thread is used: the thread pool of the parent does not exist there, and waiting for it would never end.
+    Default dtype and device, autocast, grad mode and the number of threads are what they were afterwards. In a forked
+    child one thread is used: the thread pool of the parent does not exist there, and waiting for it would never end.
+    The random state is shared by all threads and is not touched: nothing here draws from it but `drawing`.
     """
     import torch
 
-    threads, default = torch.get_num_threads(), torch.get_default_dtype()
-    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+    threads = torch.get_num_threads()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.inference_mode())
+        for kind in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        stack.enter_context(_default_dtype())
         try:
-            torch.set_default_dtype(torch.float32)
             if _forked:
                 torch.set_num_threads(1)
             yield
         finally:
-            torch.set_default_dtype(default)
             if torch.get_num_threads() != threads:
                 torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """As `isolated`, for code that draws random numbers, such as the making of networks whose weights then follow.
+
+    The host's state is put back, which other threads of it that draw meanwhile would notice: not for each picture.
+    """
+    import torch
+
+    with isolated(), torch.random.fork_rng(devices=[]):
+        yield
+
+
+_lock = threading.Lock()
+_inside = 0
+_before: Any = None
+
+
+@contextlib.contextmanager
+def _default_dtype() -> Iterator[None]:
+    """float32 as the default of the process until the last of the threads in here leaves."""
+    global _inside, _before
+    import torch
+
+    with _lock:
+        if _inside == 0:
+            _before = torch.get_default_dtype()
+            torch.set_default_dtype(torch.float32)
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                torch.set_default_dtype(_before)

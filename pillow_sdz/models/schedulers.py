@@ -58,13 +58,13 @@ class Sampler:
 
     def __init__(self, name: str, config: Mapping[str, Any]) -> None:
         self._kind = KINDS[name]
-        betas = _betas(config)
+        betas = betas_of(config)
         fields = {"num_train_timesteps": len(betas), "trained_betas": betas, **self._kind.fields}
         try:
             scheduler_class = diffusers_class(f"schedulers.{self._kind.module}", name)
         except ImportError as error:
             raise SdzDependencyError(
-                f"{name} needs a package that cannot be imported: {error}", remedy="pip install pillow-sdz[sd]"
+                f"{name} needs a package that cannot be imported: {error}", remedy="pip install 'pillow-sdz[sd]'"
             ) from error
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of how diffusers takes values from tensors
@@ -95,7 +95,7 @@ class Sampler:
         return sample.to(latents.dtype)
 
 
-def _betas(config: Mapping[str, Any]) -> list[float]:
+def betas_of(config: Mapping[str, Any]) -> list[float]:
     """The variance that each timestep adds.
 
     Raises:

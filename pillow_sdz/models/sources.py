@@ -43,7 +43,7 @@ def read_source(source: str, options: SourceOptions) -> Checkpoint:
 
     Raises:
         SdzModelError: it is not there, incomplete, damaged or unsupported.
-        SdzOptionError: there is no such scheduler.
+        SdzOptionError: there is no such scheduler, or an option does not apply to this kind of source.
         SdzDependencyError: transformers is missing, and the empty prompt needs it.
     """
     from pillow_sdz.models.hub import download
@@ -54,7 +54,11 @@ def read_source(source: str, options: SourceOptions) -> Checkpoint:
         raise SdzOptionError(
             "no such scheduler", field="scheduler", found=options.scheduler, expected=", ".join(SCHEDULERS)
         )
-    path = Path(source).expanduser()
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError as error:  # ~somebody
+        raise SdzModelError(f"no such folder: {error}", file=source) from error
+    _check_options(options, is_file=path.is_file(), is_local=path.exists())
     if path.is_dir():
         checkpoint = replace(read_folder(path, vae_only=options.vae_only), source=str(path.resolve()))
     elif path.is_file():
@@ -68,9 +72,28 @@ def read_source(source: str, options: SourceOptions) -> Checkpoint:
             "no such file or folder, and not the name of a repository", file=source,
             expected="a folder in diffusers' layout, a .safetensors file, or owner/name of the Hugging Face hub",
         )  # fmt: skip
-    if options.scheduler is not None and checkpoint.scheduler is not None:
+    if options.scheduler is not None:
+        if checkpoint.scheduler is None:
+            raise _unused("scheduler", options.scheduler, "a model with a U-Net")
         checkpoint = replace(checkpoint, scheduler=_with_class(checkpoint.scheduler, SCHEDULERS[options.scheduler]))
     return checkpoint
+
+
+def _check_options(options: SourceOptions, *, is_file: bool, is_local: bool) -> None:
+    """Refuse options that say nothing about this kind of source.
+
+    Raises:
+        SdzOptionError: naming the first of them.
+    """
+    if options.revision is not None and is_local:
+        raise _unused("revision", options.revision, "a repository of the Hugging Face hub")
+    for name in ("family", "prediction", "config"):
+        if (value := getattr(options, name)) is not None and not is_file:
+            raise _unused(name, str(value), "a single file; folders and repositories have configurations of their own")
+
+
+def _unused(name: str, found: str, expected: str) -> SdzOptionError:
+    return SdzOptionError("does not apply to this source", field=name, found=found, expected=f"only with {expected}")
 
 
 def _with_class(config: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -189,6 +189,7 @@ def main(
         results["target_size"] = promises.target_sizes(photos, targets, options, bar.update)
     results["target_size_summary"] = promises.target_summary(results["target_size"])
     results["speed"] = None
+    report.write_json(output / "results.json", results)
     if timed:
         chosen = photos[:timed]
         with tqdm(total=speed.steps(len(chosen), forms), desc="speed") as bar:

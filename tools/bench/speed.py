@@ -119,13 +119,17 @@ def unchanged(model: Model) -> Model:
     """The model with networks as diffusers runs them, weights aside: without the package's faster forms."""
     import torch
 
+    from pillow_sdz.models.conditioning import Conditioned
+
     def fresh(network: Any) -> Any:
         copy = type(network).from_config(network.config)
         move: Any = torch.nn.Module.to  # that of diffusers logs a warning
         return move(copy, model.device, model.dtype).eval()
 
     with torch.random.fork_rng():
-        unet = None if model.unet is None else fresh(model.unet)
+        unet = model.unet
+        if unet is not None:
+            unet = unet.around(fresh) if isinstance(unet, Conditioned) else fresh(unet)
         return dataclasses.replace(model, vae=fresh(model.vae), unet=unet)
 
 

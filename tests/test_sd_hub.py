@@ -17,6 +17,7 @@ from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import hub
 from pillow_sdz.models.adding import add_model
 from pillow_sdz.models.checkpoint import NETWORK_STEM
+from pillow_sdz.models.removing import remove_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +107,7 @@ def test_a_pipeline_comes_from_the_hub(server: Hub, pipeline: Path, models: Path
     assert sorted(server.taken) == sorted(
         {*server.names} - {"README.md", *(f"unet/{NETWORK_STEM}{end}" for end in (".bin", ".fp16.safetensors"))}
     )
+    remove_model("sd15")
     local, _ = add_model("local", pipeline)
     assert local.fingerprint == manifest.fingerprint
 

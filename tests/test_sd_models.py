@@ -167,11 +167,11 @@ def test_every_layout_gives_the_same_model(
     pixels = np.asarray(Image.open(file)).astype(int)
     configs = shutil.copytree(pipeline, tmp_path / "configs") if layout is single else None
     prediction = "epsilon" if layout is single else None
+    remove_model("first")
     found, notes = add_model("second", layout(pipeline, tmp_path), config=configs, prediction=prediction)
     assert found.fingerprint == expected.fingerprint
     assert found.preview_matrix == expected.preview_matrix
     assert not notes
-    remove_model("first")
     with Image.open(file) as image:
         assert image.info["model"] == "second-1"
         assert np.abs(np.asarray(image) - pixels).max() <= 2  # the prompt of an fp16 text encoder is another
@@ -189,6 +189,7 @@ def test_autoencoders_alone(
         "bare": [bare, "--config", pipeline],
         "taesd": [tmp_path / "taesd"],
     }
+    found = {}
     for name, words in sources.items():
         code, out, err = run("models", "add", name, *words)
         assert code == 0, err
@@ -199,9 +200,11 @@ def test_autoencoders_alone(
         picture.save(tmp_path / "a.sdz", model=name)
         with Image.open(tmp_path / "a.sdz") as image:
             assert np.asarray(image).std() > 1
-    assert len({registry.find(name).fingerprint for name in ("vae", "part", "bare")}) == 1
-    assert registry.find("taesd").codes.step == pytest.approx(0.18215**2)
-    assert registry.find("vae").codes.step == 0.18215
+        found[name] = manifest
+        remove_model(name)
+    assert len({found[name].fingerprint for name in ("vae", "part", "bare")}) == 1
+    assert found["taesd"].codes.step == pytest.approx(0.18215**2)
+    assert found["vae"].codes.step == 0.18215
 
 
 def test_sixteen_channels_and_a_shift(models: Path, tmp_path: Path, picture: Image.Image) -> None:
@@ -247,10 +250,16 @@ def test_velocity_is_turned_into_noise(models: Path, tmp_path: Path) -> None:
 
 def test_velocity_comes_from_the_scheduler(pipeline: Path, models: Path) -> None:
     noise, _ = add_model("noise", pipeline)
-    sd.write_scheduler(pipeline / "scheduler", "DDIMScheduler", prediction_type="v_prediction")
-    velocity, _ = add_model("velocity", pipeline)
     latents = np.zeros((4, 4, 4), np.float32)
-    one, other = (registry.load(manifest, "cpu").denoise(latents, 0.5, 1) for manifest in (noise, velocity))
+    one = registry.load(noise, "cpu").denoise(latents, 0.5, 1)
+    sd.write_scheduler(pipeline / "scheduler", "DDIMScheduler", prediction_type="v_prediction")
+    with pytest.raises(
+        SdzModelError, match=r"the same weights is there already \(found noise-1\); .*models remove noise-1"
+    ):
+        add_model("velocity", pipeline)  # a file names its model by the weights, and would not know which
+    remove_model("noise")
+    velocity, _ = add_model("velocity", pipeline)
+    other = registry.load(velocity, "cpu").denoise(latents, 0.5, 1)
     assert np.abs(one - other).max() > 0.01
 
 

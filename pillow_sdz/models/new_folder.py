@@ -43,7 +43,8 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
     """Build the model's folder and put it in its place.
 
     Raises:
-        SdzModelError: a network cannot be built, or the folder cannot be written; nothing is left behind.
+        SdzModelError: a network cannot be built, the same weights are a model already, or the folder cannot be
+            written; nothing is left behind.
     """
     network = _built(checkpoint.vae)
     if checkpoint.unet is not None:
@@ -57,6 +58,7 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
         temporary = place / f".{name}.{uuid.uuid4().hex[:8]}"
         temporary.mkdir()
         fields = _manifest_fields(name, checkpoint, network, temporary)
+        _check_alone(fields["fingerprint"])
         _write_parts(temporary, checkpoint)
         (temporary / FILE_NAME).write_text(json.dumps(fields, indent=1) + "\n")
         read_manifest(temporary)
@@ -68,6 +70,19 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
             raise
         raise _not_written(error, place, checkpoint) from error
     return read_manifest(target)
+
+
+def _check_alone(fingerprint: str) -> None:
+    """Refuse a second model with the same weights: a file names its model by them, and would not know which.
+
+    Raises:
+        SdzModelError: naming the first.
+    """
+    if (twin := registry.describe(bytes.fromhex(fingerprint)[:8])) is not None:
+        raise SdzModelError(
+            "a model with the same weights is there already", field="fingerprint", found=twin,
+            remedy=f"use that, or remove it first: sdz-convert models remove {twin}",
+        )  # fmt: skip
 
 
 def _built(part: Network) -> Any:

@@ -350,6 +350,25 @@ def test_other_weights_than_the_manifest_says(pipeline: Path, models: Path, pict
     assert str(caught.value).endswith(f"sdz-convert models add sd15 {shlex.quote(str(pipeline))}")
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("vae/config.json", {"norm_num_groups": 8}),
+        ("unet/config.json", {"flip_sin_to_cos": False}),
+        ("scheduler/scheduler_config.json", {"beta_end": 0.013}),
+    ],
+)
+def test_other_configurations_than_the_model_was_made_with(
+    name: str, change: dict[str, Any], pipeline: Path, models: Path
+) -> None:
+    manifest, _ = add_model("sd15", pipeline)
+    assert registry.load(manifest, "cpu")
+    registry._loaded.clear()
+    sd.change_json(manifest.folder / name, **change)
+    with pytest.raises(SdzModelError, match=r"SHA-256: the configuration is not the one that model sd15-1 was made"):
+        registry.load(manifest, "cpu")
+
+
 def test_a_damaged_prompt_is_refused(pipeline: Path, models: Path) -> None:
     manifest, _ = add_model("sd15", pipeline)
     path = manifest.folder / "empty_prompt.safetensors"

@@ -198,10 +198,10 @@ def test_second_stage_and_export_give_a_model_that_saves_and_opens(
 
     sources = workshop / "sources.csv"
     sources.write_text("file,source,licence\nastronaut.png,NASA,public domain\n")
-    folder = workshop / "models" / "small-3"
+    folder = workshop / "models" / "small-4"
     subprocess.run(
         [sys.executable, TOOLS / "export.py", trained / "prior.safetensors", "--photos", workshop / "photos",
-         "--sources", sources, "-o", folder],
+         "--sources", sources, "-o", folder, "--version", "4"],
         check=True, timeout=300,
     )  # fmt: skip
     monkeypatch.setenv(registry.VARIABLE, str(folder.parent))
@@ -210,7 +210,7 @@ def test_second_stage_and_export_give_a_model_that_saves_and_opens(
     file = io.BytesIO()
     astronaut.save(file, "SDZ", model="small")
     with Image.open(file) as opened:
-        assert (opened.info["model"], opened.info["payload"]) == ("small-3", "scalar")
+        assert (opened.info["model"], opened.info["payload"]) == ("small-4", "scalar")
         decoded = np.asarray(opened, float)
     assert decoded.shape == (512, 512, 3)
     untrained = np.abs(np.asarray(astronaut, float).mean((0, 1)) - np.asarray(astronaut, float)).mean()
@@ -401,7 +401,7 @@ def test_a_tint_counts_where_grain_does_not(monkeypatch: pytest.MonkeyPatch) -> 
     assert of_grain < of_tint
 
 
-def test_lpips_vgg_and_dists_look_in_turns_or_both(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lpips_vgg_and_dists_look_in_turns_or_both_or_as_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(TOOLS))
     from losses import PictureLoss
 
@@ -410,12 +410,15 @@ def test_lpips_vgg_and_dists_look_in_turns_or_both(monkeypatch: pytest.MonkeyPat
             return (a - b).abs().mean((1, 2, 3))
 
     a, b = torch.zeros(2, 3, 32, 32), torch.full((2, 3, 32, 32), 0.5)
-    for turns in (True, False):
-        loss = PictureLoss({"l1": 0.0}, None, 16, 1, turns=turns)
+    listed = ["lpips_vgg", "lpips_vgg", "dists"]
+    for turns, expected in ((True, [0.5, 1.0] * 2), (False, [1.5] * 4), (listed, [0.5, 0.5, 1.0, 0.5])):
+        loss = PictureLoss({"l1": 0.0}, None, 16, 1)
         loss.weights |= {"lpips_vgg": 1.0, "dists": 2.0}
         loss.networks = torch.nn.ModuleDict({"lpips_vgg": Half(), "dists": Half()})
-        values = [float(loss(a, b, step, torch.Generator())[0]) for step in range(4)]
-        assert values == ([0.5, 1.0, 0.5, 1.0] if turns else [1.5] * 4)
+        loss.turns = turns
+        assert [float(loss(a, b, step, torch.Generator())[0]) for step in range(4)] == expected
+    with pytest.raises(SystemExit, match="vgg_turns names lpips_vgg, lpips_vgg, dists"):
+        PictureLoss({"l1": 1.0}, None, turns=listed)
 
 
 def test_a_stage_may_end_at_a_share_of_its_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:

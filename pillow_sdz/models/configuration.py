@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.manifest import REINSTALL
+from pillow_sdz.models.manifest import CONFIGS, REINSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,6 +37,16 @@ def read_config(path: Path, remedy: str = REINSTALL) -> dict[str, Any]:
 def write_config(path: Path, class_name: str, config: Mapping[str, object]) -> None:
     """Write ``config`` and the name of its class as sorted JSON."""
     path.write_text(json.dumps({CLASS: class_name, **config}, indent=2, sort_keys=True) + "\n")
+
+
+def digest(config: Mapping[str, Any]) -> str:
+    """SHA-256, in hex, of a configuration with sorted keys and no spaces."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The digests of the configurations that the model in ``folder`` has, by name, for its manifest."""
+    return {name: digest(read_config(folder / name)) for name in CONFIGS if (folder / name).is_file()}
 
 
 def own_fields(config: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pillow_sdz.errors import SdzError, SdzModelError
-from pillow_sdz.models.configuration import CLASS, FILE_NAME, read_config
+from pillow_sdz.models.configuration import CLASS, FILE_NAME, digest, read_config
 from pillow_sdz.models.manifest import REINSTALL, Manifest
 from pillow_sdz.models.model import Model
 from pillow_sdz.models.runtime import drawing
@@ -58,6 +58,7 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
             unet = load_part(manifest.folder / "unet", UNETS)
             scheduler = load_scheduler(manifest.folder / "scheduler")
         _check_fingerprint(manifest, vae, unet)
+        _check_configs(manifest)
         vae_dtype = _autoencoder_dtype(vae.network, dtype)
         _settle(vae.network, device, vae_dtype)
         predictor = None
@@ -102,6 +103,16 @@ def _check_fingerprint(manifest: Manifest, vae: Part, unet: Part | None) -> None
             expected=manifest.fingerprint[:16],
             remedy=_again(manifest),
         )
+
+
+def _check_configs(manifest: Manifest) -> None:
+    for name, expected in manifest.configs:
+        path = manifest.folder / name
+        if (found := digest(read_config(path))) != expected:
+            raise SdzModelError(
+                f"the configuration is not the one that model {manifest.full_name} was made with", file=str(path),
+                field="SHA-256", found=found[:16], expected=expected[:16], remedy=_again(manifest),
+            )  # fmt: skip
 
 
 def _again(manifest: Manifest) -> str:

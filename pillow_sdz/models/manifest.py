@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["FILE_NAME", "CodeMapping", "Context", "Manifest", "PaletteFile", "PriorFile", "read_manifest"]
 
 FILE_NAME = "model.json"
+CONFIGS = ("vae/config.json", "unet/config.json", "scheduler/scheduler_config.json")
 PRIOR_NAME = "prior.i32"
 SHIFT = 1e3  # autoencoders in use have shifts below 1
 WINDOWS = (32, 512)  # latent positions; twice the overlap of 16, and 4096 pixels at factor 8
@@ -63,6 +64,8 @@ class Manifest:
         empty_prompt: SHA-256, in hex, of ``empty_prompt.safetensors``; None where the U-Net takes no prompt. It is not
             part of the fingerprint: machines compute it with different last digits.
         source: what the model was made from, as it was given; empty for models of our own.
+        configs: SHA-256, in hex, by name, of configurations in the form of `configuration.digest`. The fingerprint
+            covers weights alone, of which another number of heads or another schedule would make other pictures.
     """
 
     folder: Path
@@ -80,6 +83,7 @@ class Manifest:
     window: int | None = None
     empty_prompt: str | None = None
     source: str = ""
+    configs: tuple[tuple[str, str], ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -215,6 +219,9 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
     prompt = fields.get("empty_prompt")
     if prompt is not None and not _is_digest(prompt):
         raise fail("empty_prompt", prompt, "null or 64 hexadecimal digits")
+    configs = fields.get("configs", {})
+    if not isinstance(configs, dict) or not all(k in CONFIGS and _is_digest(v) for k, v in configs.items()):
+        raise fail("configs", configs, f"an object of 64 hexadecimal digits by {', '.join(CONFIGS)}")
     channels = number(mapping, "channels", 1, MAX_CHANNELS)
     palettes = []
     for field, items in (("codes.palettes", mapping.get("palettes", [])), ("training_data", _training(fields))):
@@ -263,4 +270,5 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
         window=None if fields.get("window") is None else number(fields, "window", *WINDOWS),
         empty_prompt=prompt,
         source=str(fields.get("source", "")),
+        configs=tuple(sorted(configs.items())),
     )

@@ -46,6 +46,8 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
         SdzModelError: a network cannot be built, the same weights are a model already, or the folder cannot be
             written; nothing is left behind.
     """
+    from pillow_sdz.models.configuration import digests
+
     network = _built(checkpoint.vae)
     if checkpoint.unet is not None:
         _built(checkpoint.unet)
@@ -60,6 +62,7 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
         fields = _manifest_fields(name, checkpoint, network, temporary)
         _check_alone(fields["fingerprint"])
         _write_parts(temporary, checkpoint)
+        fields["configs"] = digests(temporary)
         (temporary / FILE_NAME).write_text(json.dumps(fields, indent=1) + "\n")
         read_manifest(temporary)
         temporary.rename(target)

@@ -25,6 +25,7 @@ from codec import SCHEDULER, Codec, load_average
 from data import evaluation_crops, split_photos
 from integers import prior_bytes
 from pillow_sdz.codes import to_codes
+from pillow_sdz.models.configuration import digests
 from pillow_sdz.models.fingerprint import fingerprint
 from pillow_sdz.models.manifest import PRIOR_NAME, CodeMapping, PriorFile, read_manifest
 from pillow_sdz.preview import binomial, fit_matrix
@@ -85,9 +86,12 @@ def preview_matrix(codec: Codec, paths: list[Path]) -> np.ndarray[Any, np.dtype[
     help="CSV with columns file, source, licence",
 )
 @click.option(
+    "--version", type=click.IntRange(1), help="the model's version; otherwise that of the checkpoint's configuration"
+)
+@click.option(
     "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="the model folder to write"
 )
-def main(checkpoint: Path, photos: Path, table: Path | None, output: Path) -> None:
+def main(checkpoint: Path, photos: Path, table: Path | None, version: int | None, output: Path) -> None:
     codec, meta = load_average(checkpoint)
     model, data = meta["config"]["model"], meta["config"]["data"]
     if codec.prior is not None:
@@ -121,9 +125,10 @@ def main(checkpoint: Path, photos: Path, table: Path | None, output: Path) -> No
     manifest = {
         "format": "pillow_sdz model",
         "name": model["name"],
-        "version": model["version"],
+        "version": version or model["version"],
         "licence": LICENCE,
         "fingerprint": fingerprint(tensors, mapping),
+        "configs": digests(output),
         "codes": json.loads(mapping.canonical_json()),
         "latent_scaling": 1.0,
         "steps": 1,

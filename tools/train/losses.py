@@ -95,7 +95,8 @@ class PictureLoss(nn.Module):
         shifted: in which share of the steps LPIPS-Alex looks at a window that starts off the latent's grid. Its first
             convolution looks at every fourth pixel, and a decoder that always meets it at the same phase of its own
             8-pixel grid learns to look good there alone.
-        turns: whether LPIPS-VGG and DISTS look in turns, where there are both, or both in every step.
+        turns: whether LPIPS-VGG and DISTS look in turns, where there are both, or both in every step; or the names of
+            those that look, step after step, over and over.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class PictureLoss(nn.Module):
         vgg_crop: int = 128,
         vgg_pictures: int = 1000,
         shifted: float = 0.0,
-        turns: bool = True,
+        turns: bool | list[str] = True,
     ) -> None:
         super().__init__()
         self.weights, self.vgg_crop, self.vgg_pictures = weights, vgg_crop, vgg_pictures
@@ -122,6 +123,8 @@ class PictureLoss(nn.Module):
                         f"the loss {name} needs its network: name the folder with --perceptual, or set its weight to 0"
                     )
                 self.networks[name] = build(perceptual)
+        if isinstance(turns, list) and not set(turns) <= set(self.networks):
+            raise SystemExit(f"vgg_turns names {', '.join(turns)}; weights above 0 have {', '.join(self.networks)}")
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
 
@@ -146,7 +149,11 @@ class PictureLoss(nn.Module):
             window = self._window(original.shape[2:], generator)
             terms["lpips_alex"] = self.networks["lpips_alex"](original[window], decoded[window]).mean()
         turn = [name for name in ("lpips_vgg", "dists") if name in self.networks]
-        for name in [turn[step % len(turn)]] if turn and self.turns else turn:
+        if isinstance(self.turns, list):
+            turn = [self.turns[step % len(self.turns)]]
+        elif turn and self.turns:
+            turn = [turn[step % len(turn)]]
+        for name in turn:
             size = min(self.vgg_crop, *original.shape[2:])
             y, x = (int(torch.randint(side - size + 1, (), generator=generator)) for side in original.shape[2:])
             window = (slice(self.vgg_pictures), slice(None), slice(y, y + size), slice(x, x + size))

@@ -1,6 +1,6 @@
 """Train a model in stages, on a CPU or a GPU, from any folder of photos; stop and resume at any time.
 
-    python tools/train/train.py tools/train/configs/tiny.toml --stage codec --photos PHOTOS --run RUNS/tiny
+    python tools/train/train.py tools/train/configs/tiny.toml --stage codec --photos PHOTOS --perceptual WEIGHTS --run RUNS/tiny
 
 Each stage writes RUN/STAGE.safetensors (weights, moving average, optimiser) and RUN/STAGE.jsonl (the log). Calling the
 same command again resumes; batches depend on the seed and the step alone, so that a resumed run equals an
@@ -145,7 +145,7 @@ def main(
     trained = [parameter for group in groups for parameter in group["params"]]
     optimiser: torch.optim.Optimizer
     if plan["optimiser"] == "muon":
-        optimiser = Muon(groups)
+        optimiser = Muon(groups, momentum=plan.get("momentum", 0.95))
     else:
         optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=plan["weight_decay"])
     adversary = Adversary(codec.vae.config.latent_channels, plan["adversary"], device) if "adversary" in plan else None

@@ -95,6 +95,13 @@ def test_a_pickle_is_never_loaded(copy: Path) -> None:
         registry.load(registry.find("tiny"), "cpu")
 
 
+def test_the_shipped_configurations_are_checked(copy: Path) -> None:
+    config = copy / "scheduler" / "scheduler_config.json"
+    config.write_text(config.read_text().replace("0.012", "0.013"))
+    with pytest.raises(SdzModelError, match=r"scheduler_config\.json: SHA-256: the configuration is not the one"):
+        registry.load(registry.find("tiny"), "cpu")
+
+
 def test_unknown_networks_are_refused(copy: Path) -> None:
     config = copy / "vae" / "config.json"
     config.write_text(config.read_text().replace("AutoencoderDC", "os.system"))
@@ -195,16 +202,25 @@ def test_numbers_that_the_host_draws_meanwhile_are_not_drawn_again() -> None:
 
 
 def test_the_last_of_overlapping_pictures_puts_the_number_type_back() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with isolated():
+            entered.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=other)
     torch.set_default_dtype(torch.float64)
     try:
-        first, second = isolated(), isolated()
-        first.__enter__()
-        second.__enter__()
-        first.__exit__(None, None, None)
+        with isolated():
+            thread.start()
+            assert entered.wait(60)
         assert torch.get_default_dtype() == torch.float32
-        second.__exit__(None, None, None)
+        leave.set()
+        thread.join()
         assert torch.get_default_dtype() == torch.float64
     finally:
+        leave.set()
         torch.set_default_dtype(torch.float32)
 
 
@@ -214,7 +230,7 @@ def test_a_model_that_took_another_ones_place_is_loaded(copy: Path, monkeypatch:
     assert registry.load(registry.find("tiny"), "cpu") is first
     shutil.rmtree(copy / "unet")  # the same folder, another model
     parts = {f"vae.{n}": t for n, t in load_file(copy / "vae" / "diffusion_pytorch_model.safetensors").items()}
-    edit(copy, lambda fields: fields.update(fingerprint=fingerprint(parts, first.manifest.codes)))
+    edit(copy, lambda fields: fields.update(fingerprint=fingerprint(parts, first.manifest.codes), configs={}))
     os.utime(copy / "model.json", ns=(1, 1))
     second = registry.load(registry.find("tiny"), "cpu")
     assert second.unet is None

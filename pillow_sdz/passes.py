@@ -62,12 +62,7 @@ def passes(height: int, width: int) -> tuple[Pass, ...]:
     >>> [len(each.positions) for each in passes(2, 3)]
     [1, 1, 1, 3]
     """
-    return _kept(height, width) if height * width <= MOST_KEPT else _made(height, width)
-
-
-@lru_cache(maxsize=8)
-def _kept(height: int, width: int) -> tuple[Pass, ...]:
-    return _made(height, width)
+    return (_kept if height * width <= MOST_KEPT else _made)(height, width)
 
 
 def _made(height: int, width: int) -> tuple[Pass, ...]:
@@ -80,6 +75,9 @@ def _made(height: int, width: int) -> tuple[Pass, ...]:
         for kind, chosen, offsets in ((0, (y == stride) & (x == stride), DIAGONAL), (1, straight, STRAIGHT)):
             found.append(_make(level + kind, chosen, rows, columns, stride, offsets, height, width))
     return tuple(each for each in found if len(each.positions))
+
+
+_kept = lru_cache(maxsize=8)(_made)
 
 
 def _make(

@@ -105,13 +105,14 @@ def read_codes(container: Container, file: str) -> NDArray[np.uint8]:
         SdzError: they are damaged, need a palette or the prior of a model that is missing, or do not fit their model.
     """
     header = container.header
-    if _is_installed(header):
-        registry.find_fitting(header.fingerprint, header.channels, header.factor)
+    _check_model(header)
     return decode_codes(container, _palettes(header), file, prior_lookup=_prior(header))
 
 
-def _is_installed(header: Header) -> bool:
-    return any(manifest.short_fingerprint == header.fingerprint for manifest in registry.installed())
+def _check_model(header: Header) -> None:
+    """Refuse a file that contradicts its model, if that is installed."""
+    if registry.describe(header.fingerprint) is not None:
+        registry.find_fitting(header.fingerprint, header.channels, header.factor)
 
 
 def _palettes(header: Header) -> Callable[[int], NDArray[np.uint8]]:
@@ -119,7 +120,7 @@ def _palettes(header: Header) -> Callable[[int], NDArray[np.uint8]]:
 
 
 def _prior(header: Header) -> Callable[[], Prior]:
-    return lambda: registry.model_prior(registry.find_fitting(header.fingerprint, header.channels, header.factor))
+    return lambda: registry.model_prior(registry.find_by_fingerprint(header.fingerprint))
 
 
 def decode_picture(
@@ -168,8 +169,7 @@ def check_bodies(container: Container, file: str) -> None:
     read_metadata(container, file)
     read_alpha(container, file)
     header = container.header
-    if _is_installed(header):
-        registry.find_fitting(header.fingerprint, header.channels, header.factor)
+    _check_model(header)
     if header.payload != "palette":
         with suppress(SdzModelError):
             decode_codes(container, file=file, prior_lookup=_prior(header))

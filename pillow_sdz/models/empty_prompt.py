@@ -146,19 +146,21 @@ def embed(config: Mapping[str, Any], tensors: Mapping[str, Tensor], tokens: Sequ
 
 def _check(config: Mapping[str, Any], weights: Mapping[str, Tensor], tokens: Sequence[int], file: str) -> None:
     """Bound what a configuration can make transformers allocate by the weights that are there."""
-    table = next((tensor for name, tensor in weights.items() if name.endswith(FEWEST)), None)
+    table, positions = (
+        next((tensor for name, tensor in weights.items() if name.endswith(end)), None) for end in (FEWEST, POSITIONS)
+    )
     expected = config.get("vocab_size", 49408), config.get("hidden_size", 512)
     if table is None or tuple(table.shape) != expected:
         raise SdzModelError(
             "the text encoder's weights are not those of its configuration", file=file, field=FEWEST,
             found=None if table is None else tuple(table.shape), expected=expected,
         )  # fmt: skip
-    positions = next((tensor for name, tensor in weights.items() if name.endswith(POSITIONS)), None)
-    if positions is None or len(positions) != config.get("max_position_embeddings", 77):
+    rows = config.get("max_position_embeddings", 77)
+    if positions is None or len(positions) != rows:
         raise SdzModelError(
             "the text encoder's weights are not those of its configuration", file=file, field=POSITIONS,
             found=None if positions is None else tuple(positions.shape),
-            expected=f"{config.get('max_position_embeddings', 77)} rows",
+            expected=f"{rows} rows",
         )  # fmt: skip
     heads = config.get("num_attention_heads", 8)
     if not isinstance(heads, int) or heads < 1 or expected[1] % heads or expected[1] > MAX_WIDTH:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -182,12 +182,8 @@ def read_manifest(folder: Path) -> Manifest:
     return _checked(fields, folder, str(path))
 
 
-def _is_digest(value: object) -> bool:
+def _is_digest(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
-
-
-def _training(fields: dict[str, Any]) -> Any:
-    return fields.get("training_data", [])
 
 
 def _checked(fields: object, folder: Path, file: str) -> Manifest:
@@ -214,7 +210,7 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
     name, digest = fields.get("name"), fields.get("fingerprint")
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
         raise fail("name", name, "lower-case letters, digits, dots, underscores and inner hyphens")
-    if not isinstance(digest, str) or not _is_digest(digest):
+    if not _is_digest(digest):
         raise fail("fingerprint", digest, "64 hexadecimal digits")
     prompt = fields.get("empty_prompt")
     if prompt is not None and not _is_digest(prompt):
@@ -224,10 +220,11 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
         raise fail("configs", configs, f"an object of 64 hexadecimal digits by {', '.join(CONFIGS)}")
     channels = number(mapping, "channels", 1, MAX_CHANNELS)
     palettes = []
-    for field, items in (("codes.palettes", mapping.get("palettes", [])), ("training_data", _training(fields))):
+    listed, training = mapping.get("palettes", []), fields.get("training_data", [])
+    for field, items in (("codes.palettes", listed), ("training_data", training)):
         if not isinstance(items, list):
             raise fail(field, items, "a list")
-    for item in mapping.get("palettes", []):
+    for item in listed:
         if not isinstance(item, dict) or not _is_digest(item.get("sha256")):
             raise fail("codes.palettes", item, "objects with number, entries and sha256")
         entries = number(item, "entries", MIN_ENTRIES, MAX_ENTRIES)
@@ -265,7 +262,7 @@ def _checked(fields: object, folder: Path, file: str) -> Manifest:
         steps=number(fields, "steps", 0, 255),
         preview_matrix=tuple(tuple(int(v) for v in row) for row in matrix),
         licence=str(fields.get("licence", "unknown")),
-        training_data=tuple(item for item in _training(fields) if isinstance(item, dict)),
+        training_data=tuple(item for item in training if isinstance(item, dict)),
         latent_shift=number(fields, "latent_shift", -SHIFT, SHIFT, float) if "latent_shift" in fields else 0.0,
         window=None if fields.get("window") is None else number(fields, "window", *WINDOWS),
         empty_prompt=prompt,

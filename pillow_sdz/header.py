@@ -27,7 +27,7 @@ class Header:
     Attributes:
         mode: Pillow mode of the decoded picture: "L", "LA", "RGB" or "RGBA".
         payload: "palette" (layers of palette and indices), "direct" (8-bit codes) or "scalar" (uniformly quantised
-            values, coded with the model's prior).
+            distances from what the model's prior expects).
         layer_count: layer sections announced, 1 to 8 for a palette payload, 1 for others.
         width: picture width in pixels, 1 to 65535.
         height: picture height in pixels, 1 to 65535.

@@ -1,8 +1,8 @@
 """Frequencies of symbols for the scalar payload: logistic distributions of many widths, in whole numbers.
 
-A symbol is the distance of a quantised value from the whole number below the prior's mean. Table ``8 * k + f`` is for a
-distribution whose mean lies f eighths above that number and whose scale is 2**(k / 4 - 4) steps. Symbol 0 is the
-escape, symbol i stands for the distance i - 1 - R, where R depends on k. All frequencies of a table sum to 4096.
+A symbol says how many steps a value lies away from the prior's mean. Table k is for a distribution around that mean
+whose scale is 2**(k / 4 - 4) steps. Symbol 0 is the escape, symbol i stands for i - 1 - R steps, where R depends on k.
+All frequencies of a table sum to 4096.
 """
 
 from __future__ import annotations
@@ -24,13 +24,10 @@ PRECISION: Final = 12
 SCALES: Final = 36
 """Widths: from 2**-4 to 2**4.75 steps, four an octave."""
 
-FRACTIONS: Final = 8
-"""Places of the mean between two whole numbers."""
-
 SYMBOLS: Final = 64
 """Most symbols of a table."""
 
-EVEN: Final = SCALES * FRACTIONS
+EVEN: Final = SCALES
 """Number of the table whose 64 symbols are equally likely, for the digits of escaped values."""
 
 ESCAPE: Final = 0
@@ -48,9 +45,9 @@ class Tables:
     """All tables, row by row.
 
     Attributes:
-        frequency, start: (289 * 64,) int64, of symbol s of table t at 64 * t + s.
-        slots: 289 * 4096 bytes, the symbol at each place of the cumulative frequencies.
-        reach: (36,), R for each width.
+        frequency, start: (37 * 64,) int64, of symbol s of table t at 64 * t + s.
+        slots: 37 * 4096 bytes, the symbol at each place of the cumulative frequencies.
+        reach: (36,), R of each table but the even one.
     """
 
     frequency: NDArray[np.int64]
@@ -59,19 +56,19 @@ class Tables:
     reach: NDArray[np.int64]
 
 
-def _exponent(eighths: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
-    """256 * log2 of e to the power |eighths| / 8 / scale."""
+def _exponent(halves: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
+    """256 * log2(e) * |halves| / 2 over the scale of table ``scale`` in steps."""
     inverse = int(powers()[64 * scale])
-    result: NDArray[np.int64] = (np.abs(eighths) * (_LOG2_E * inverse >> 20)) >> 15
+    result: NDArray[np.int64] = (np.abs(halves) * (_LOG2_E * inverse >> 20)) >> 13
     return result
 
 
-def _below(eighths: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
-    """The logistic distribution function at ``eighths`` eighths of a step, in 2**-24ths."""
-    exponent = _exponent(eighths, scale)
+def _below(halves: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
+    """The logistic distribution function at ``halves`` half steps from the mean, in 2**-24ths."""
+    exponent = _exponent(halves, scale)
     power = np.where(exponent < POWERS, powers()[np.minimum(exponent, POWERS - 1)], 0).astype(np.int64)
     tail = (power << 24) // ((1 << 20) + power)
-    return np.where(eighths < 0, tail, (1 << 24) - tail)
+    return np.where(halves < 0, tail, (1 << 24) - tail)
 
 
 @cache
@@ -80,17 +77,15 @@ def tables() -> Tables:
     frequency = np.zeros((EVEN + 1, SYMBOLS), np.int64)
     frequency[EVEN] = (1 << PRECISION) // SYMBOLS
     reach = np.zeros(SCALES, np.int64)
-    halves = 8 * np.arange(_WIDEST + 1, dtype=np.int64) + 4
+    halves = 2 * np.arange(_WIDEST + 1, dtype=np.int64) + 1
     for scale in range(SCALES):
         inside = np.flatnonzero(_exponent(halves, scale) >= _NARROW)
         reach[scale] = r = min(_WIDEST, 1 + int(inside[0])) if len(inside) else _WIDEST
-        edges = 8 * np.arange(-r, r + 2, dtype=np.int64) - 4
-        for fraction in range(FRACTIONS):
-            mass = np.diff(_below(edges - fraction, scale))
-            mass = np.concatenate([[(1 << 24) - int(mass.sum())], mass])
-            counts = 1 + (mass * ((1 << PRECISION) - len(mass)) >> 24)
-            counts[counts.argmax()] += (1 << PRECISION) - int(counts.sum())
-            frequency[FRACTIONS * scale + fraction, : len(mass)] = counts
+        mass = np.diff(_below(2 * np.arange(-r, r + 2, dtype=np.int64) - 1, scale))
+        mass = np.concatenate([[(1 << 24) - int(mass.sum())], mass])
+        counts = 1 + (mass * ((1 << PRECISION) - len(mass)) >> 24)
+        counts[r + 1] += (1 << PRECISION) - int(counts.sum())
+        frequency[scale, : len(mass)] = counts
     start = np.cumsum(frequency, 1) - frequency
     symbols = np.tile(np.arange(SYMBOLS, dtype=np.uint8), EVEN + 1)
     return Tables(frequency.ravel(), start.ravel(), np.repeat(symbols, frequency.ravel()).tobytes(), reach)

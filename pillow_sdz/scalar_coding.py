@@ -1,6 +1,7 @@
-"""Scalar payload: latent values rounded to multiples of one step, and their bits under the model's prior.
+"""Scalar payload: how many steps each latent value lies away from what the model's prior expects of it.
 
-``spec/sdz.md``, sections 3.10 and 3.11, gives the same steps in words. Integer arithmetic throughout.
+The prior sees what a decoder has by then, so an encoder quantises group after group and goes on from what it lost.
+``spec/sdz.md``, sections 3.10 to 3.12, gives the same steps in words. All but the encoder's choice is in whole numbers.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from pillow_sdz.ans import AnsDecoder, AnsEncoder, lanes_for
 from pillow_sdz.errors import SdzFormatError
 from pillow_sdz.fixed_point import logarithm
 from pillow_sdz.passes import passes
-from pillow_sdz.prior_tables import ESCAPE, EVEN, FRACTIONS, SCALES, tables
+from pillow_sdz.prior_tables import ESCAPE, EVEN, SCALES, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from pillow_sdz.passes import Pass
     from pillow_sdz.prior import Prior
 
+    Place = tuple[NDArray[np.intp], slice]
+
 LARGEST_VALUE: Final = 1 << 15
-"""Quantised values are smaller than this in size; three digits of six bits hold any of them."""
+"""Multiples of the step are smaller than this in size; three digits of six bits hold any of them."""
+
+LOWEST_CODE: Final = -128
+HIGHEST_CODE: Final = 127
+"""Codes less 128 lie between these; the prior's means are clamped to them."""
 
 _DIGITS: Final = (12, 6, 0)
 
@@ -33,31 +39,12 @@ _PART: Final = 1 << 16
 """Positions whose neighbours are gathered at a time: 768 bytes each with eight channels."""
 
 
-def quantise(targets: NDArray[np.float32], step: int) -> NDArray[np.int16]:
-    """Round codes less 128, (h, w, C), to multiples of ``step`` sixteenths of a code; returns the multiples."""
-    multiples: NDArray[np.int16] = np.rint(targets * np.float32(16 / step)).astype(np.int16)
-    return multiples
-
-
-def to_codes(values: NDArray[np.int16], step: int) -> NDArray[np.uint8]:
-    """The codes that multiples stand for: ((value * step + 8) >> 4) + 128, clipped to 0 .. 255."""
-    return (centred(values.astype(np.int64), step) + 128).astype(np.uint8)
-
-
-def centred(values: NDArray[np.int64], step: int) -> NDArray[np.int64]:
-    """The codes less 128 that multiples stand for."""
-    codes: NDArray[np.int64] = (values * step + 8) >> 4
-    np.maximum(codes, -128, out=codes)
-    np.minimum(codes, 127, out=codes)
-    return codes
-
-
 class Walk:
     """What encoder and decoder do alike: predict group after group of pass after pass.
 
     Attributes:
-        known: (h * w + 1, C), codes less 128 of the positions so far; the last row, zeros, stands for neighbours
-            outside of the picture.
+        known: (h * w + 1, C), codes less 128 so far, whole numbers; the last row, zeros, stands for neighbours outside
+            of the picture.
     """
 
     def __init__(self, shape: tuple[int, int, int], step: int, prior: Prior) -> None:
@@ -67,10 +54,10 @@ class Walk:
         self.passes = passes(height, width)
         self.known = np.zeros((height * width + 1, channels))
 
-    def batches(self) -> Iterator[tuple[Pass, slice, NDArray[np.int64], NDArray[np.int64]]]:
-        """Pass, channels, the whole numbers below the means and the table numbers, (n, size) each.
+    def batches(self) -> Iterator[tuple[Place, NDArray[np.int64], NDArray[np.int64]]]:
+        """Positions (n,) with channels, means (256ths of a code, less 128) and table numbers, (n, size) each.
 
-        Whoever iterates sets ``known`` at these positions and channels before it goes on.
+        Whoever iterates calls `put` with the same place and means before it goes on.
         """
         for each in self.passes:
             count = len(each.positions)
@@ -88,9 +75,17 @@ class Walk:
                         for part, seen in zip(parts, around, strict=True)
                     ]
                     mean, scale = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
-                eighths = np.maximum(np.minimum((mean + self.step) // (2 * self.step), 1 << 17), -(1 << 17))
-                width = np.maximum(np.minimum((scale - self.log + 8 * 256 + 32) >> 6, SCALES - 1), 0)
-                yield each, channels, eighths >> 3, FRACTIONS * width + (eighths & 7)
+                mean = np.maximum(np.minimum(mean, 256 * HIGHEST_CODE), 256 * LOWEST_CODE)
+                table = np.maximum(np.minimum((scale - self.log + 8 * 256 + 32) >> 6, SCALES - 1), 0)
+                yield (each.positions, channels), mean, table
+
+    def put(self, place: Place, mean: NDArray[np.int64], value: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Make known what values (n, size), in steps from the means, stand for; returns those codes, 0 to 255."""
+        codes: NDArray[np.int64] = (mean + 16 * self.step * value + 128) >> 8
+        np.maximum(codes, LOWEST_CODE, out=codes)
+        np.minimum(codes, HIGHEST_CODE, out=codes)
+        self.known[place] = codes
+        return codes - LOWEST_CODE
 
     def _around(self, network: int, neighbours: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
         """What all groups see of the neighbours (n, 12): the hidden values they share, and the sums of the nearest."""
@@ -109,46 +104,55 @@ class Symbols(NamedTuple):
     """One group of one pass as it is coded; arrays are (n, size), in the order of the stream.
 
     Attributes:
-        positions, channels: where in the latent.
-        value: multiples of the step.
+        place: positions (n,) and channels in the latent.
+        value: steps away from the prior's means.
+        code: what a decoder makes of it, 0 to 255.
         table, symbol: which symbol of which table stands for each.
         escaped: which values follow in digits.
     """
 
-    positions: NDArray[np.intp]
-    channels: slice
+    place: Place
     value: NDArray[np.int64]
+    code: NDArray[np.int64]
     table: NDArray[np.int64]
     symbol: NDArray[np.int64]
     escaped: NDArray[np.bool_]
 
 
-def symbols(values: NDArray[np.int16], step: int, prior: Prior) -> Iterator[Symbols]:
+def symbols(targets: NDArray[np.float32], step: int, prior: Prior) -> Iterator[Symbols]:
     """What an encoder puts into the stream, group after group; arguments as for `encode`."""
-    height, width, channels_in_all = values.shape
-    walk = Walk((height, width, channels_in_all), step, prior)
-    flat = values.reshape(-1, channels_in_all).astype(np.int64)
-    walk.known[:-1] = centred(flat, step)
+    height, width, channels = targets.shape
+    walk = Walk((height, width, channels), step, prior)
+    flat = targets.reshape(-1, channels)
     reach = tables().reach
-    for each, channels, base, table in walk.batches():
-        value = flat[each.positions, channels]
-        bound = reach[table // FRACTIONS]
-        distance = value - base
-        escaped = np.abs(distance) > bound
-        symbol = np.where(escaped, ESCAPE, distance + bound + 1)
-        yield Symbols(each.positions, channels, value, table, symbol, escaped)
+    for place, mean, table in walk.batches():
+        steps = np.rint((256 * flat[place].astype(np.float64) - mean) / (16 * step))
+        value = np.maximum(np.minimum(steps, LARGEST_VALUE - 1), 1 - LARGEST_VALUE).astype(np.int64)
+        code = walk.put(place, mean, value)
+        bound = reach[table]
+        escaped = np.abs(value) > bound
+        yield Symbols(place, value, code, table, np.where(escaped, ESCAPE, value + bound + 1), escaped)
 
 
-def encode(values: NDArray[np.int16], step: int, prior: Prior) -> bytes:
-    """Code multiples of a step.
+def quantise(targets: NDArray[np.float32], step: int, prior: Prior) -> NDArray[np.uint8]:
+    """The codes (h, w, C) that `decode` gives back of what `encode` writes; arguments as there."""
+    codes = np.empty(targets.shape, np.uint8)
+    flat = codes.reshape(-1, targets.shape[2])
+    for each in symbols(targets, step, prior):
+        flat[each.place] = each.code
+    return codes
+
+
+def encode(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
+    """Round values to whole steps from the prior's means, and code how many.
 
     Args:
-        values: (h, w, C).
+        targets: (h, w, C), codes less 128, -128 to 127, not rounded.
         step: 16 to 2048 sixteenths of a code.
         prior: the model's.
     """
-    encoder = AnsEncoder(lanes_for(values.size))
-    for each in symbols(values, step, prior):
+    encoder = AnsEncoder(lanes_for(targets.size))
+    for each in symbols(targets, step, prior):
         encoder.put(each.table.ravel(), each.symbol.ravel())
         digits = each.value[each.escaped] + LARGEST_VALUE
         for shift in _DIGITS:
@@ -158,24 +162,22 @@ def encode(values: NDArray[np.int16], step: int, prior: Prior) -> bytes:
 
 def decode(
     data: bytes, shape: tuple[int, int, int], step: int, prior: Prior, *, file: str, field: str
-) -> NDArray[np.int16]:
-    """Undo `encode`.
+) -> NDArray[np.uint8]:
+    """Undo `encode`, up to the rounding.
 
     Returns:
-        The multiples, (h, w, C).
+        The codes, (h, w, C).
 
     Raises:
         SdzFormatError: the bytes are damaged.
     """
-    height, width, channels_in_all = shape
     lanes, most = lanes_for(math.prod(shape)), (1 + len(_DIGITS)) * math.prod(shape)
     decoder = AnsDecoder(data, lanes, most, file=file, field=field)
     walk = Walk(shape, step, prior)
-    flat = np.zeros((height * width, channels_in_all), np.int16)
     reach = tables().reach
-    for each, channels, base, table in walk.batches():
+    for place, mean, table in walk.batches():
         symbol = decoder.get(table.ravel()).reshape(table.shape)
-        value = base + symbol - 1 - reach[table // FRACTIONS]
+        value = symbol - 1 - reach[table]
         escaped = symbol == ESCAPE
         if count := int(escaped.sum()):
             digits = sum(decoder.get(np.full(count, EVEN)) << shift for shift in _DIGITS)
@@ -184,7 +186,6 @@ def decode(
             raise SdzFormatError(
                 "holds a value out of range", file=file, field=field, expected=f"less than {LARGEST_VALUE}"
             )
-        flat[each.positions, channels] = value
-        walk.known[each.positions, channels] = centred(value, step)
+        walk.put(place, mean, value)
     decoder.finish()
-    return flat.reshape(shape)
+    return (walk.known[:-1] - LOWEST_CODE).astype(np.uint8).reshape(shape)

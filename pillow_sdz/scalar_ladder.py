@@ -17,10 +17,10 @@ from pillow_sdz.scalar_layer import STEP_UNIT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STEP_AT_ZERO: Final = 100.0
+STEP_AT_ZERO: Final = 86.0
 """Step of quality 0, in codes."""
 
-STEP_AT_DEFAULT: Final = 25.0
+STEP_AT_DEFAULT: Final = 27.0
 """Step of the default quality, in codes."""
 
 STEP_AT_FINEST: Final = 1.5
@@ -52,7 +52,7 @@ def plan_for_quality(quality: int) -> Plan:
         SdzOptionError: quality is out of its range.
 
     >>> [plan_for_quality(quality).step for quality in (0, 25, 50, 99, 100)]
-    [1600, 800, 400, 24, None]
+    [1376, 771, 432, 24, None]
     """
     if not 0 <= quality <= DIRECT:
         raise SdzOptionError("out of range", field="quality", found=quality, expected=f"0 to {DIRECT}")

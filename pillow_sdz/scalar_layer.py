@@ -1,7 +1,7 @@
 """The layer section of a scalar payload: a step, then whole numbers that the model's prior has coded.
 
-Each value of the latent is a multiple of one step for the whole picture. `pillow_sdz.scalar_coding` codes the multiples
-with the probabilities that the prior gives them; this module frames them, and knows how large the rounding error is.
+Each value of the latent is so many steps away from what the prior expects; one step holds for the whole picture.
+`pillow_sdz.scalar_coding` finds and codes those numbers; this module frames them, and knows how large the error is.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def noise_field(step: int) -> int:
 
 
 def rms_of_rounding(step: int) -> float:
-    """The rms error, in codes, of rounding to multiples of a step in sixteenths of a code.
+    """The rms error, in codes, of rounding with a step in sixteenths of a code, if errors are spread evenly over it.
+
+    Of values that the prior foresees to less than a step it is smaller.
 
     >>> round(rms_of_rounding(336), 3)
     6.062
@@ -113,7 +115,7 @@ def encode_scalar(targets: NDArray[np.float32], step: int, prior: Prior) -> byte
     if not limits.MIN_STEP <= step <= limits.MAX_STEP:
         raise ValueError(f"the format cannot hold a step of {step} sixteenths of a code")
     check_values(targets.size)
-    stream = scalar_coding.encode(scalar_coding.quantise(targets, step), step, prior)
+    stream = scalar_coding.encode(targets, step, prior)
     return build_box(SCALAR_HEAD, step=step) + stream
 
 
@@ -147,5 +149,4 @@ def decode_scalar(
     from pillow_sdz import scalar_coding
 
     stream = bytes(memoryview(body)[SCALAR_HEAD.sizeof() :])
-    values = scalar_coding.decode(stream, header.latent_shape, step, prior, file=file, field=f"{FIELD}, values")
-    return scalar_coding.to_codes(values, step)
+    return scalar_coding.decode(stream, header.latent_shape, step, prior, file=file, field=f"{FIELD}, values")

@@ -1,9 +1,11 @@
-"""The scalar payload read as `spec/sdz.md`, sections 3.10 and 3.11, describes it, one number at a time.
+"""The scalar payload read as `spec/sdz.md`, sections 3.10 to 3.12, describes it, one number at a time.
 
 Nothing is shared with the package. Slow and without checks; only for comparison.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 from reference_codings import lb, power
 
@@ -20,25 +22,37 @@ def order(h: int, w: int):
         yield level + 1, s, STRAIGHT, [(y, x) for y, x in grid if (y % (2 * s), x % (2 * s)) in ((0, s), (s, 0))]
 
 
-def frequencies(k: int, f: int) -> tuple[int, list[int]]:
-    """R and the frequencies of one table."""
-    slope = 24204406 * power(64 * k) >> 20
+@cache
+def frequencies(k: int) -> tuple[int, tuple[int, ...]]:
+    """R and the frequencies of table ``k``, 0 to 35; those of the even table with 36."""
+    if k == 36:
+        return 31, (64,) * 64
+    a = 24204406 * power(64 * k) >> 20
 
-    def exponent(e: int) -> int:
-        return abs(e) * slope >> 15
+    def d(halves: int) -> int:
+        return abs(halves) * a >> 13
 
-    def below(e: int) -> int:
-        d = exponent(e)
-        p = power(d) if d < 5120 else 0
-        tail = (p << 24) // ((1 << 20) + p)
-        return tail if e < 0 else (1 << 24) - tail
+    def below(halves: int) -> int:
+        p = power(d(halves)) if d(halves) <= 5119 else 0
+        t = (p << 24) // ((1 << 20) + p)
+        return t if halves < 0 else (1 << 24) - t
 
-    r = next((min(31, i + 1) for i in range(32) if exponent(8 * i + 4) >= 2560), 31)
-    mass = [below(8 * i + 4 - f) - below(8 * i - 4 - f) for i in range(-r, r + 1)]
+    r = next((min(31, i + 1) for i in range(32) if d(2 * i + 1) >= 2560), 31)
+    mass = [below(2 * i + 1) - below(2 * i - 1) for i in range(-r, r + 1)]
     mass = [(1 << 24) - sum(mass), *mass]
     counts = [1 + (m * (4096 - len(mass)) >> 24) for m in mass]
-    counts[counts.index(max(counts))] += 4096 - sum(counts)
-    return r, counts
+    counts[r + 1] += 4096 - sum(counts)
+    return r, tuple(counts)
+
+
+def table_of(scale: int, step: int) -> int:
+    """The number of a value's table."""
+    return min(35, max(0, (scale - lb(step) + 2080) >> 6))
+
+
+def code_of(mean: int, step: int, q: int) -> int:
+    """The code less 128 at a distance of ``q`` steps from a mean."""
+    return min(127, max(-128, (min(32512, max(-32768, mean)) + 16 * step * q + 128) >> 8))
 
 
 def matrices(numbers: list[int], channels: int, groups: int, wide: int, deep: int):
@@ -73,6 +87,11 @@ def hidden(sums: list[int], shift: int) -> list[int]:
 def decode_slowly(
     data: bytes, shape: tuple[int, int, int], step: int, numbers: list[int], sizes: tuple[int, int, int, int]
 ) -> list[list[int]]:
+    """The codes, 0 to 255, of a stream of one lane: channels of position after position.
+
+    ``step`` is in sixteenths of a code, ``numbers`` are those of the prior's file, ``sizes`` its channels, groups, wide
+    and deep.
+    """
     h, w, channels = shape
     _, groups, wide, deep = sizes
     size = channels // groups
@@ -80,8 +99,9 @@ def decode_slowly(
     state = int.from_bytes(data[:4], "little")
     words = [int.from_bytes(data[i : i + 2], "little") for i in range(4, len(data), 2)]
 
-    def read(counts: list[int]) -> int:
+    def read(table: int) -> int:
         nonlocal state
+        counts = frequencies(table)[1]
         slot, low, symbol = state & 4095, 0, 0
         while low + counts[symbol] <= slot:
             low += counts[symbol]
@@ -91,8 +111,7 @@ def decode_slowly(
             state = (state << 16) | words.pop(0)
         return symbol
 
-    value = [[0] * channels for _ in range(h * w)]
-    code = [[0] * channels for _ in range(h * w)]
+    code = [[0] * channels for _ in range(h * w)]  # less 128
 
     def at(y: int, x: int) -> list[int] | None:
         return code[y * w + x] if 0 <= y < h and 0 <= x < w else None
@@ -106,10 +125,10 @@ def decode_slowly(
                 at(y + stride * dy, x + stride * dx) or at(y - stride * dy, x - stride * dx) or [0] * channels
                 for dy, dx in offsets
             ]
-            inputs = [v for vector in near[y, x] for v in vector] + [lb(step) - 9 * 256]
+            inputs = [v for vector in near[y, x] for v in vector] + [lb(step) - 2304]
             shared[y, x] = hidden(layer(inputs, networks[network][0], networks[network][1]), 8)
         for group in range(groups):
-            escaped = []
+            means, distances, escaped = {}, {}, []
             for y, x in positions:
                 if network is None:
                     mean, scale = ([row[group * size + i] for i in range(size)] for row in first)
@@ -122,21 +141,20 @@ def decode_slowly(
                     ]
                     scale = [(result[size + i] >> 12) + 768 for i in range(size)]
                 for i in range(size):
-                    eighths = min(1 << 17, max(-(1 << 17), (mean[i] + step) // (2 * step)))
-                    k = min(35, max(0, (scale[i] - lb(step) + 2048 + 32) >> 6))
-                    r, counts = frequencies(k, eighths & 7)
-                    symbol = read(counts)
+                    place = y * w + x, group * size + i
+                    means[place] = mean[i]
+                    table = table_of(scale[i], step)
+                    symbol = read(table)
                     if symbol == 0:
-                        escaped.append((y * w + x, group * size + i))
+                        escaped.append(place)
                     else:
-                        value[y * w + x][group * size + i] = (eighths >> 3) + symbol - 1 - r
-            digits = [[read([64] * 64) for _ in escaped] for _ in range(3)]
-            for n, (p, c) in enumerate(escaped):
-                value[p][c] = (digits[0][n] << 12 | digits[1][n] << 6 | digits[2][n]) - 32768
-            for y, x in positions:
-                for c in range(group * size, (group + 1) * size):
-                    v = value[y * w + x][c]
-                    code[y * w + x][c] = min(127, max(-128, (v * step + 8) >> 4))
+                        distances[place] = symbol - 1 - frequencies(table)[0]
+            digits = [[read(36) for _ in escaped] for _ in range(3)]
+            for place, high, middle, low in zip(escaped, *digits, strict=True):
+                distances[place] = (high << 12 | middle << 6 | low) - 32768
+                assert abs(distances[place]) < 32768
+            for (position, channel), mean_there in means.items():
+                code[position][channel] = code_of(mean_there, step, distances[position, channel])
     assert state == 1 << 16
     assert not words
-    return value
+    return [[c + 128 for c in vector] for vector in code]

@@ -102,7 +102,7 @@ def test_other_sizes_are_cut_and_scaled(chelsea: Image.Image, pipeline: Path, mo
 
 
 def test_other_models_and_options_are_refused(astronaut: Image.Image, models: Path, tmp_path: Path) -> None:
-    with pytest.raises(SdzModelError, match=r"model tiny-7 does not fit the profile buehlmann2022.*models add"):
+    with pytest.raises(SdzModelError, match=r"model tiny-8 does not fit the profile buehlmann2022.*models add"):
         saved(astronaut, "tiny")
     sd.make_tiny_vae().save_pretrained(tmp_path / "taesd")
     add_model("taesd", tmp_path / "taesd")

@@ -55,10 +55,10 @@ def test_names_and_fingerprints_find_models() -> None:
 
 def test_missing_models_are_named_with_the_way_out() -> None:
     with pytest.raises(
-        SdzModelError, match=r"no such model \(found tinny, expected one of .*tiny-7.*PILLOW_SDZ_MODELS"
+        SdzModelError, match=r"no such model \(found tinny, expected one of .*tiny-8.*PILLOW_SDZ_MODELS"
     ):
         registry.find("tinny")
-    with pytest.raises(SdzModelError, match=r"not installed \(found 0000000000000000, expected one of .*tiny-7"):
+    with pytest.raises(SdzModelError, match=r"not installed \(found 0000000000000000, expected one of .*tiny-8"):
         registry.find_by_fingerprint(bytes(8))
 
 
@@ -72,7 +72,7 @@ def test_a_changed_byte_in_the_weights_is_refused(copy: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
-    with pytest.raises(SdzModelError, match="weights of model tiny-7 are not those of its manifest"):
+    with pytest.raises(SdzModelError, match="weights of model tiny-8 are not those of its manifest"):
         registry.load(registry.find("tiny"), "cpu")
 
 
@@ -247,7 +247,7 @@ def test_a_model_that_is_removed_while_others_are_looked_for(copy: Path, monkeyp
 
 def test_pixels_that_are_not_numbers_are_an_error_and_not_black() -> None:
     model = registry.load(registry.find("tiny"), "cpu")
-    with pytest.raises(SdzModelError, match=r"pixels: model tiny-7 gives values that are not numbers"):
+    with pytest.raises(SdzModelError, match=r"pixels: model tiny-8 gives values that are not numbers"):
         model.decode(np.full((2, 2, 8), np.nan, np.float32), 16, 16)
 
 

@@ -33,7 +33,7 @@ def test_defaults():
     [
         ("quality", (0, 50, 100, np.int64(7))),
         ("colors", (2, 256, 4096, np.uint16(64), (2,), (4096,) * 8)),
-        ("model", ("tiny", "tiny-7")),
+        ("model", ("tiny", "tiny-8")),
         ("steps", (0, 1, 255)),
         ("payload", ("scalar", "palette", "direct")),
         ("step", (4, 4.0, 21.3, 128, np.float32(7.5), np.int64(9), Fraction(9, 2))),

@@ -77,9 +77,9 @@ def test_no_pixels(size, tmp_path):
 
 
 def test_options_reach_the_encoder(image, toy):
-    saved(image, quality=70, model="tiny-7", steps=2, effort=9)
+    saved(image, quality=70, model="tiny-8", steps=2, effort=9)
     _, _, _, options, _ = toy.encoded[0]
-    assert (options.quality, options.model, options.steps, options.effort) == (70, "tiny-7", 2, 9)
+    assert (options.quality, options.model, options.steps, options.effort) == (70, "tiny-8", 2, 9)
     assert saved(image, payload="direct").info["payload"] == "direct"
     assert saved(image, steps=0).info["steps"] == 0
 

@@ -8,12 +8,13 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from pillow_sdz import scalar_coding
 from pillow_sdz.models import registry
 from pillow_sdz.report import channels, crops, draw, extra, formats, latent_files, measures, page, perceptual, rivals
-from pillow_sdz.report.bits import bits_of_values
+from pillow_sdz.report.bits import values_and_bits
 from pillow_sdz.report.sheet import CAPTION, sheet
 
 RANDOM = np.random.default_rng(5)
@@ -26,13 +27,15 @@ def test_bits_are_what_the_coder_spends():
     manifest = registry.find("tiny")
     prior = registry.model_prior(manifest)
     shape = (24, 20, manifest.codes.channels)
-    values = np.rint(RANDOM.laplace(0, 1.2, shape)).astype(np.int16)
-    values[0, 0, 0] = 200  # far outside of what any table has: an escape
-    bits = bits_of_values(values, 300, prior)
-    assert bits.shape == shape
+    targets = RANDOM.laplace(0, 22, shape).astype(np.float32)
+    targets[0, 0, 0] = 200 * 300 / 16  # far outside of what any table has: an escape
+    values, bits = values_and_bits(targets, 300, prior)
+    assert values.shape == bits.shape == shape
+    assert values[0, 0, 0] == pytest.approx(200, abs=7)
+    assert (values == 0).any()
     assert bits.min() > 0
     assert bits[0, 0, 0] > 18
-    coded = 8 * len(scalar_coding.encode(values, 300, prior))
+    coded = 8 * len(scalar_coding.encode(targets, 300, prior))
     assert coded == pytest.approx(bits.sum(), rel=0.02, abs=300)
 
 
@@ -118,8 +121,8 @@ def test_lpips_is_the_weighted_distance_of_unit_vectors(tmp_path):
     vgg(tmp_path)
     network = perceptual.LPIPS("vgg", tmp_path)
     one, other = (measures.tensor(Image.fromarray(RANDOM.integers(0, 256, (32, 32, 3), np.uint8))) for _ in range(2))
-    scaled = [(x * 2 - 1 - perceptual._colour(perceptual.LPIPS_SHIFT)) / perceptual._colour(perceptual.LPIPS_SCALE)
-              for x in (one, other)]  # fmt: skip
+    shift, scale = (torch.tensor(each)[:, None, None] for each in (perceptual.LPIPS_SHIFT, perceptual.LPIPS_SCALE))
+    scaled = [(x * 2 - 1 - shift) / scale for x in (one, other)]
     expected = 0.0
     for stage, (x, y) in enumerate(zip(*map(network.features, scaled), strict=True), 1):
         x, y = (each[0].numpy().astype(float) for each in (x, y))

@@ -57,8 +57,10 @@ def test_noise_is_that_of_rounding() -> None:
     for step in range(MIN_STEP, MAX_STEP + 1):
         assert rms_of_rounding(step) == pytest.approx(step / 16 / math.sqrt(12))
         assert noise_field(step) == round(4 * rms_of_rounding(step)) <= 255
-    measured = np.random.default_rng(0).uniform(-60, 60, 100_000).astype(np.float32)
-    error = toy_scalar.quantise(measured, 320) * 20.0 - measured
+    measured = np.random.default_rng(0).uniform(-60, 60, (100, 250, 4)).astype(np.float32)
+    body = encode_scalar(measured, 320, toy_scalar.PRIOR)
+    head = head_for(320, latent_height=100, latent_width=250, height=800, width=2000)
+    error = decode_scalar(body, head, lambda: toy_scalar.PRIOR) - 128.0 - measured
     assert np.sqrt(np.mean(error**2)) == pytest.approx(rms_of_rounding(320), rel=0.01)
 
 

@@ -304,7 +304,7 @@ def test_list_show_and_remove(pipeline: Path, models: Path, run: Callable[..., A
     fingerprint = registry.find("sd15").fingerprint
     code, out, _ = run("models", "list")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["sd15-1", "tiny-7"]
+    assert [line.split()[0] for line in out.splitlines()] == ["sd15-1", "tiny-8"]
     assert fingerprint[:16] in out
     _, out, _ = run("models", "show", "sd15", "--json")
     about = json.loads(out)

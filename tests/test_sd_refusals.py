@@ -260,7 +260,7 @@ def test_names(pipeline: Path, models: Path) -> None:
     for name in ("", "SD", "../up", "a/b", ".hidden", "a" * 65):
         with pytest.raises(SdzModelError, match="cannot have this name"):
             add_model(name, pipeline)
-    for name in ("tiny", "tiny-7"):
+    for name in ("tiny", "tiny-8"):
         with pytest.raises(SdzModelError, match=f"there already .found {name}.*models remove"):
             add_model(name, pipeline)
     add_model("sd15", pipeline, vae_only=True)

@@ -219,7 +219,11 @@ def test_second_stage_and_export_give_a_model_that_saves_and_opens(
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--stage", "nonsense"], "found 'nonsense'"), (["--stage", "autoencoder", "--photos", "EMPTY"], "has 0 photos")],
+    [
+        (["--stage", "nonsense"], "found 'nonsense'"),
+        (["--stage", "autoencoder", "--photos", "EMPTY"], "has 0 photos"),
+        (["--stage", "autoencoder", "--graph"], "cannot be a CUDA graph: bottleneck is 'palette', not 'steps'"),
+    ],
 )
 def test_mistakes_are_named(workshop: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
     given = [str(tmp_path) if argument == "EMPTY" else argument for argument in arguments]
@@ -291,13 +295,15 @@ def test_the_prior_in_whole_numbers_agrees_with_the_trained_one(monkeypatch: pyt
     shape = PriorShape(4, 2, 16, 12)
     rough = np.random.default_rng(0).laplace(0, 12, (48, 64, 4))
     step = 160
-    values = scalar_coding.quantise(np.clip(rough + np.roll(rough, 1, 1), -128, 127).astype(np.float32), step)
-    codes = torch.from_numpy(scalar_coding.to_codes(values, step).astype(np.float32)) - 128
+    targets = np.clip(rough + np.roll(rough, 1, 1), -128, 127).astype(np.float32)
+    prior = Prior.from_bytes(prior_bytes(trained, shape), shape, file="prior")
+    codes = torch.from_numpy(scalar_coding.quantise(targets, step, prior).astype(np.float32)) - 128
     with torch.no_grad():
         expected = float(trained(codes.permute(2, 0, 1)[None], torch.tensor([step / 16])))
-    prior = Prior.from_bytes(prior_bytes(trained, shape), shape, file="prior")
-    found = 8 * len(scalar_coding.encode(values, step, prior))
+        rounded = trained.quantise(torch.from_numpy(targets).permute(2, 0, 1)[None], torch.tensor([step / 16]))
+    found = 8 * len(scalar_coding.encode(targets, step, prior))
     assert abs(found / expected - 1) < 0.02
+    assert (rounded[0].permute(1, 2, 0) == codes).float().mean() > 0.95  # but for ties, and what follows from them
 
 
 def test_training_goes_on_from_a_model_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -351,6 +357,55 @@ def test_lpips_leaves_the_grid_in_the_share_of_steps_that_is_asked_for(monkeypat
         assert all(window.shape == (1, 1, 33, 41) for window in cut)
         starts = {divmod(int(window[0, 0, 0, 0]), 48) for window in cut}
         assert starts == ({(y, x) for y in range(8) for x in range(8)} if share else set())
+
+
+def test_lpips_looks_where_a_phase_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from losses import shifted
+
+    pictures = torch.rand(2, 3, 40, 48)
+    assert torch.equal(shifted(pictures, torch.tensor([3, 7])), pictures[..., 3:36, 7:48])
+
+
+def test_draws_are_uniform_and_their_phases_off_the_grid_as_often_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from draws import draw
+
+    generator = torch.Generator().manual_seed(0)
+    stage = {"code_steps": [[2.0, 4.0], [40.0, 50.0]], "shifted": 0.5}
+    drawn = [draw(torch.zeros(6, 3, 32, 48), (4, 8), stage, generator) for _ in range(800)]
+    assert drawn[0].noise.shape == (6, 4, 4, 6)
+    assert not torch.equal(drawn[0].noise, drawn[1].noise)
+    noise = torch.stack([each.noise for each in drawn])
+    assert 0 <= float(noise.min()) < 0.001 < 0.999 < float(noise.max()) < 1
+    steps = torch.stack([each.steps for each in drawn])
+    fine = (steps >= 2) & (steps <= 4)
+    assert (fine | (steps >= 40) & (steps <= 50)).all()
+    assert abs(float(fine.float().mean()) - 0.5) < 0.03
+    phases = torch.stack([each.phase for each in drawn])
+    assert (int(phases.min()), int(phases.max())) == (0, 7)
+    assert abs(float((phases != 0).any(1).float().mean()) - 0.5 * 63 / 64) < 0.06
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({}, None),
+        ({"bottleneck": "rounded"}, "bottleneck is 'rounded', not 'steps'"),
+        ({"rate_ramp": [0, 1, 0.5]}, "rate_ramp is set"),
+        ({"adversary": {}}, "adversary is set"),
+        ({"vgg_turns": True}, "vgg_turns is not false"),
+        ({"vgg_crop": 128}, "vgg_crop, 128, is smaller than crop, 256"),
+    ],
+)
+def test_a_graph_says_what_it_cannot_follow(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], reason: str | None
+) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    from graph import obstacle
+
+    stage = {"bottleneck": "steps", "vgg_turns": False, "vgg_crop": 256, "crop": 256}
+    assert obstacle(stage | changed) == reason
 
 
 def test_photos_in_a_devices_memory_give_the_same_crops(monkeypatch: pytest.MonkeyPatch, workshop: Path) -> None:

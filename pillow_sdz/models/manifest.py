@@ -87,7 +87,7 @@ class Manifest:
 
     @property
     def full_name(self) -> str:
-        """Name and version, as files and error messages give it: ``tiny-7``."""
+        """Name and version, as files and error messages give it: ``tiny-8``."""
         return f"{self.name}-{self.version}"
 
     @property

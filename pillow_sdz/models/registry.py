@@ -71,7 +71,7 @@ def installed() -> Iterator[Manifest]:
 
 
 def find(name: str) -> Manifest:
-    """The model called ``name``: exactly (``tiny-7``), or the newest version of that name (``tiny``).
+    """The model called ``name``: exactly (``tiny-8``), or the newest version of that name (``tiny``).
 
     Raises:
         SdzModelError: no such model; the message names those there are and where they are looked for.

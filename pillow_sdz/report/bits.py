@@ -1,4 +1,4 @@
-"""What each position of a scalar payload costs: the prior's own estimate, summed over the channels."""
+"""What a scalar payload stores for each value of the latent, and what that costs by the prior's own estimate."""
 
 from __future__ import annotations
 
@@ -18,20 +18,24 @@ ESCAPED_BITS: Final = 18
 """Three digits of six bits follow an escape."""
 
 
-def bits_of_values(values: NDArray[np.int16], step: int, prior: Prior) -> NDArray[np.float64]:
-    """Information content of each value under the prior, in bits: what the coder spends, but for rounding.
+def values_and_bits(
+    targets: NDArray[np.float32], step: int, prior: Prior
+) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """Steps from the prior's mean to each value, and their information content in bits: what the coder spends on them.
 
     Args:
-        values: multiples of the step, (h, w, C).
+        targets: codes less 128, not rounded, (h, w, C).
         step: in sixteenths of a code, 16 to 2048.
         prior: the model's.
 
     Returns:
-        (h, w, C).
+        Whole numbers of steps and bits, (h, w, C) each.
     """
-    bits = np.zeros((values.shape[0] * values.shape[1], values.shape[2]))
+    values, bits = np.zeros(targets.shape, np.int16), np.zeros(targets.shape)
+    flat_values, flat_bits = (array.reshape(-1, targets.shape[2]) for array in (values, bits))
     frequency = tables().frequency
-    for each in symbols(values, step, prior):
+    for each in symbols(targets, step, prior):
         cost = PRECISION - np.log2(frequency[SYMBOLS * each.table + each.symbol])
-        bits[each.positions, each.channels] = cost + ESCAPED_BITS * each.escaped
-    return bits.reshape(values.shape)
+        flat_values[each.place] = each.value
+        flat_bits[each.place] = cost + ESCAPED_BITS * each.escaped
+    return values, bits

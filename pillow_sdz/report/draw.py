@@ -56,7 +56,7 @@ def code_planes(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def multiples(values: NDArray[np.int16]) -> Image.Image:
-    """Multiples of a step (h, w, C) as tiles: white is zero, blue below, red above."""
+    """Numbers of steps (h, w, C) as tiles: white is zero, blue below, red above."""
     from matplotlib import colormaps
 
     reach = max(1.0, float(np.quantile(np.abs(values), SHARE)))

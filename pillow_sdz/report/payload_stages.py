@@ -14,9 +14,8 @@ from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions
 from pillow_sdz.reading import read_code_step
 from pillow_sdz.report import channels, draw
-from pillow_sdz.report.bits import bits_of_values
+from pillow_sdz.report.bits import values_and_bits
 from pillow_sdz.report.stage import Drawing, Stage, Stored
-from pillow_sdz.scalar_coding import quantise
 from pillow_sdz.scalar_layer import read_step
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def of_file(work: Work) -> list[Stage]:
     step = read_code_step(container, work.name)
     if step is not None:
         details["step"] = step
-        how = f"every number rounded to a multiple of {step:g} codes and coded with the model's prior"
+        how = f"how many steps of {step:g} codes every number lies away from what the model's prior expects of it"
     elif payload == "palette":
         how = f"{len(container.layers)} layer(s) of a palette and an index for each position"
     else:
@@ -98,16 +97,17 @@ def _with_and_without(
 
 
 def _scalar_drawings(work: Work, container: Container) -> tuple[NDArray[np.float64], tuple[Drawing, ...]]:
-    """Bits of each value, and the drawings: multiples of the step, and where the bits go."""
+    """Bits of each value, and the drawings: steps from what the prior expects, and where the bits go."""
     step = read_step(container.layers[0], container.header, file=work.name)
-    values = quantise(to_targets(work.latents, work.mapping.step), step)
-    bits = bits_of_values(values, step, registry.model_prior(work.manifest))
+    targets = to_targets(work.latents, work.mapping.step)
+    values, bits = values_and_bits(targets, step, registry.model_prior(work.manifest))
     picture, most = draw.heat(bits.sum(2))
     zero = float((values == 0).mean())
     return bits, (
         Drawing(
-            "The multiples", draw.multiples(values),
-            f"What is left of each channel: white is zero ({zero:.0%} of all numbers), red above, blue below.",
+            "Steps from the prediction", draw.multiples(values),
+            "How many steps each number lies away from what the prior expects of it: white is none"
+            f" ({zero:.0%} of all numbers), red above, blue below.",
         ),
         Drawing(
             "Where the bits go", picture,

@@ -7,6 +7,7 @@ Pictures are float (B, 3, h, w), RGB in [0, 1]; distances are one value per pict
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -32,8 +33,9 @@ EPSILON: Final = 1e-10
 """Added to the length of a feature vector, as LPIPS's authors do."""
 
 
-def _colour(values: tuple[float, float, float]) -> Tensor:
-    return torch.tensor(values)[None, :, None, None]
+@lru_cache(maxsize=16)
+def _colour(values: tuple[float, float, float], device: torch.device, dtype: torch.dtype) -> Tensor:
+    return torch.tensor(values, device=device, dtype=dtype)[None, :, None, None]
 
 
 def _halved(x: Tensor) -> Tensor:
@@ -88,7 +90,7 @@ class LPIPS(Features):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distance of ``b`` from the original ``a``; gradients flow into ``b`` only."""
-        shift, scale = _colour(LPIPS_SHIFT).to(a), _colour(LPIPS_SCALE).to(a)
+        shift, scale = (_colour(values, a.device, a.dtype) for values in (LPIPS_SHIFT, LPIPS_SCALE))
         with torch.no_grad():
             reference = self.features((a * 2 - 1 - shift) / scale)
         total = torch.zeros(len(a), device=a.device)
@@ -115,7 +117,7 @@ class DISTS(Features):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distance of ``b`` from the original ``a``; gradients flow into ``b`` only."""
-        mean, std = _colour(IMAGENET_MEAN).to(a), _colour(IMAGENET_STD).to(a)
+        mean, std = (_colour(values, a.device, a.dtype) for values in (IMAGENET_MEAN, IMAGENET_STD))
         with torch.no_grad():
             reference = [a, *self.features((a - mean) / std, self._l2_pool)]
         ours = [b, *self.features((b - mean) / std, self._l2_pool)]

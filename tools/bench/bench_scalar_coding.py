@@ -24,7 +24,7 @@ from photos import files
 from pillow_sdz import context_coding, palette_coding, scalar_coding
 from pillow_sdz.codes import to_codes, to_targets
 from pillow_sdz.deflate import deflate
-from pillow_sdz.limits import MAX_STEP
+from pillow_sdz.limits import MAX_STEP, MIN_STEP
 from pillow_sdz.lloyd import assign
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
@@ -87,13 +87,13 @@ def _stored(layer: Layer) -> int:
     return len(compact) + len(data)
 
 
-def with_step(targets: NDArray[np.float32], error: float) -> tuple[int, float]:
-    """The largest step whose squared error is not above ``error``, and its squared error."""
+def with_step(targets: NDArray[np.float32], error: float, prior: Prior) -> tuple[int, float]:
+    """The largest step, found by halving, whose squared error is not above ``error``, and its squared error."""
 
     def left(step: int) -> float:
-        return squared(targets, scalar_coding.to_codes(scalar_coding.quantise(targets, step), step))
+        return squared(targets, scalar_coding.quantise(targets, step, prior))
 
-    low, high = 1, MAX_STEP
+    low, high = MIN_STEP, MAX_STEP
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if left(middle) <= error else (low, middle)
@@ -101,14 +101,13 @@ def with_step(targets: NDArray[np.float32], error: float) -> tuple[int, float]:
 
 
 def coded(targets: NDArray[np.float32], step: int, prior: Prior, seconds: list[float]) -> int:
-    values = scalar_coding.quantise(targets, step)
     start = time.process_time()
-    data = scalar_coding.encode(values, step, prior)
+    data = scalar_coding.encode(targets, step, prior)
     middle = time.process_time()
     back = scalar_coding.decode(data, targets.shape, step, prior, file="bench", field="values")
     seconds[0] += middle - start
     seconds[1] += time.process_time() - middle
-    if not (back == values).all():
+    if not (back == scalar_coding.quantise(targets, step, prior)).all():
         raise AssertionError("the scalar coder lost something")
     return len(data)
 
@@ -135,7 +134,7 @@ def main(paths: tuple[Path, ...], model: str, colors: str) -> None:
             size, own, near = with_libimagequant(codes, count)
             error = squared(targets, own)
             palette, second = with_palette(codes, targets, error)
-            step, third = with_step(targets, error)
+            step, third = with_step(targets, error, prior)
             sizes += np.array([size, palette, coded(targets, step, prior, seconds)]) / len(latents)
             errors += np.array([error, second, third, squared(targets, near)]) / targets.var() / len(latents)
         per = 4096e3 / positions

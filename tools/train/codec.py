@@ -51,6 +51,16 @@ class Codec(nn.Module):
         use_fast_norm(self)
 
     @property
+    def channels(self) -> int:
+        """Channels of the latent."""
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def factor(self) -> int:
+        """Pixels a side of a latent position."""
+        return int(self.vae.spatial_compression_ratio)
+
+    @property
     def step(self) -> float:
         """The latent value of one 8-bit code: 256 codes span the bounded range, or more where coarse steps need it."""
         return 2 * self.range / 255
@@ -73,18 +83,18 @@ class Codec(nn.Module):
         return latents - sigma / alpha * predicted
 
     def rounding_error(self, step: Tensor) -> Tensor:
-        """Root mean square error of rounding to multiples of ``step`` (B,) codes, as latents."""
+        """Root mean square error of rounding in steps of ``step`` (B,) codes, as latents."""
         return step * self.step / 12**0.5
 
     def quantise(self, latents: Tensor, step: Tensor) -> Tensor:
-        """Round to the codes that a scalar payload gives back, as latents.
+        """The latents that a scalar payload gives back.
 
         Args:
             latents: (B, C, h, w).
             step: (B,), the quantiser's step in codes.
         """
-        step = step[:, None, None, None]
-        return self.to_latents((self.to_codes(latents) / step).round() * step)
+        assert self.prior is not None
+        return self.to_latents(self.prior.quantise(self.to_codes(latents), step))
 
     def to_codes(self, latents: Tensor) -> Tensor:
         """Latents as codes less 128, not rounded."""

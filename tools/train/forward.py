@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from bottleneck import add_noise, palettise, straight_through, to_code_grid
+from draws import draw
 
 if TYPE_CHECKING:
     from codec import Codec
+    from draws import Draws
 
 
 class Pass(NamedTuple):
@@ -34,13 +36,17 @@ def palettise_codes(codec: Codec, latents: Tensor, stage: dict[str, Any], genera
     return to_code_grid(palettise(latents, stage["crops"], entries, generator), codec.step)
 
 
-def forward(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
-    """Send pictures through the stage's bottleneck."""
+def forward(
+    codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator, draws: Draws | None = None
+) -> Pass:
+    """Send pictures through the stage's bottleneck; what it draws at random may have been drawn beforehand."""
     if stage["bottleneck"] == "palette":
         return _through_palette(codec, pictures, stage, generator)
     if stage["bottleneck"] == "rounded":
         return _prior_alone(codec, pictures, stage, generator)
-    return _through_steps(codec, pictures, stage, generator)
+    return _through_steps(
+        codec, pictures, stage, draws or draw(pictures, (codec.channels, codec.factor), stage, generator)
+    )
 
 
 def _encode(codec: Codec, pictures: Tensor, stage: dict[str, Any]) -> Tensor:
@@ -68,28 +74,34 @@ def _through_palette(codec: Codec, pictures: Tensor, stage: dict[str, Any], gene
 
 
 def _prior_alone(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
-    """The bits of really rounded latents: what files cost, once the autoencoder is settled."""
+    """The bits alone: what files cost, once the autoencoder is settled."""
     latents = _encode(codec, pictures, stage)
-    step = draw_steps(len(pictures), stage, generator).to(latents)
-    quantised = codec.quantise(latents, step)
-    rate = (codec.prior(codec.to_codes(quantised).round(), step) / (pictures.shape[2] * pictures.shape[3])).mean()
+    draws = draw(pictures, (codec.channels, codec.factor), stage, generator)
+    quantised = codec.quantise(latents, draws.steps)
+    with torch.autocast(pictures.device.type, enabled=False):  # whole numbers will be more exact than bfloat16
+        rate = _bits_per_pixel(codec, latents, quantised, draws).mean()
     return Pass(None, quantised, rate, {"bpp": rate.detach()})
 
 
-def _through_steps(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
-    """Latents rounded to multiples of a step drawn per picture; their bits are part of the loss.
+def _bits_per_pixel(codec: Codec, latents: Tensor, quantised: Tensor, draws: Draws) -> Tensor:
+    """Bits of latents with uniform noise in place of rounding (Balle et al. 2017), predicted from quantised ones: (B,).
 
-    The bits are those of latents with uniform noise in place of rounding (Balle et al. 2017), the picture that of
-    really rounded ones. A finer step asks for fidelity: its bits weigh less.
+    Of quantised ones they would depend on the prior in two ways: they lie where it predicts, however badly it does.
     """
-    latents = _encode(codec, pictures, stage)
-    step = draw_steps(len(pictures), stage, generator).to(latents)
-    width = step[:, None, None, None]
-    noise = uniform_like(latents, generator) - 0.5
-    bits = codec.prior(codec.to_codes(latents) + noise * width, step)
-    per_pixel = bits / (pictures.shape[2] * pictures.shape[3])
-    rate = (stage["rate"] * (step / stage["rate_step"]) ** stage["rate_power"] * per_pixel).mean()
+    noise = (draws.noise - 0.5) * draws.steps[:, None, None, None]
+    bits = codec.prior(codec.to_codes(latents) + noise, draws.steps, codec.to_codes(quantised))
+    return bits / (latents.shape[2] * latents.shape[3] * codec.factor**2)
+
+
+def _through_steps(codec: Codec, pictures: Tensor, stage: dict[str, Any], draws: Draws) -> Pass:
+    """Latents rounded in steps drawn per picture; their bits are part of the loss.
+
+    A finer step asks for fidelity: its bits weigh less.
+    """
+    latents, step = _encode(codec, pictures, stage), draws.steps
     quantised = straight_through(latents, codec.quantise(latents.detach(), step))
+    per_pixel = _bits_per_pixel(codec, latents, quantised, draws)
+    rate = (stage["rate"] * (step / stage["rate_step"]) ** stage["rate_power"] * per_pixel).mean()
     terms = {"bpp": per_pixel.detach().mean()}
     if "unet" not in stage["train"]:
         return Pass(codec.decode(quantised), quantised, rate, terms)
@@ -98,16 +110,3 @@ def _through_steps(codec: Codec, pictures: Tensor, stage: dict[str, Any], genera
     relative = (denoised - latents).square().mean((1, 2, 3)) / error.square()
     terms["unet"] = relative.detach().mean()
     return Pass(codec.decode(denoised), quantised, rate + stage["latent_weight"] * relative.mean(), terms)
-
-
-def uniform_like(latents: Tensor, generator: torch.Generator) -> Tensor:
-    """Uniform in [0, 1), drawn where the latents are: a GPU does not wait for numbers from the CPU."""
-    seed = int(torch.randint(2**62, (), generator=generator))
-    return torch.rand(latents.shape, generator=torch.Generator(latents.device).manual_seed(seed), device=latents.device)
-
-
-def draw_steps(count: int, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
-    """Steps in codes, log-uniform in one of the stage's ranges, each as likely."""
-    ranges = torch.tensor(stage["code_steps"]).log()
-    low, high = ranges[torch.randint(len(ranges), (count,), generator=generator)].T
-    return (low + (high - low) * torch.rand(count, generator=generator)).exp()

@@ -6,6 +6,8 @@ spectrum.
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +15,7 @@ import torch.nn.functional as F
 from pytorch_msssim import ssim
 from torch import Tensor, nn
 
+from draws import PHASES
 from perceptual import DISTS, LPIPS
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ TINT_SCALE = 8
 """Pixels a side over which the colour is averaged."""
 
 SSIM_WINDOW = 7
+SSIM_SIGMA = 1.5
 SSIM_SCALES = 3
 SPECTRUM_WINDOWS = {16: 5, 32: 3}
 """Side of a window in pixels: how many windows a region is high and wide. They overlap by half: 48 and 64 pixels."""
@@ -30,6 +34,18 @@ SPECTRUM_FLOOR = 1e-4
 """Power that makes no difference: that of noise of 2.5 grey levels."""
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """JFIF's luma and colour differences of R, G and B."""
+
+
+@lru_cache(maxsize=8)
+def _constant(values: tuple[Any, ...], device: torch.device) -> Tensor:
+    """On a GPU once: to bring it there anew would make the GPU wait in every step, and cannot be part of a graph."""
+    return torch.tensor(values, device=device)
+
+
+def _gaussian(device: torch.device) -> Tensor:
+    """SSIM's window along one side, for three channels: (3, 1, 1, `SSIM_WINDOW`)."""
+    weights = [math.exp(-((i - SSIM_WINDOW // 2) ** 2) / (2 * SSIM_SIGMA**2)) for i in range(SSIM_WINDOW)]
+    return _constant(((((tuple(w / sum(weights) for w in weights),),),) * 3), device)
 
 
 def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:
@@ -41,7 +57,7 @@ def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:
     total = torch.zeros((), device=decoded.device)
     for scale in range(SSIM_SCALES):
         a, b = (F.avg_pool2d(t, 2**scale) if scale else t for t in (original, decoded))
-        total = total + 1 - ssim(a, b, data_range=1, win_size=SSIM_WINDOW, win_sigma=1.5)
+        total = total + 1 - ssim(a, b, data_range=1, win=_gaussian(decoded.device))
     return total / SSIM_SCALES
 
 
@@ -51,7 +67,7 @@ def spectra(pictures: Tensor, size: int) -> Tensor:
     Returns (B, 3, size * (size / 2 + 1), y, x): periodograms of windows of ``size`` pixels, averaged over the windows of
     a region (Welch 1967). Power is that of white noise of the same strength at every frequency.
     """
-    planes = torch.einsum("pc,bcyx->bpyx", torch.tensor(YCBCR, device=pictures.device), pictures).flatten(0, 1)
+    planes = torch.einsum("pc,bcyx->bpyx", _constant(YCBCR, pictures.device), pictures).flatten(0, 1)
     stride = size // 2
     windows = F.unfold(planes[:, None], size, stride=stride)
     windows = (windows - windows.mean(1, keepdim=True)).transpose(1, 2).unflatten(2, (size, size))
@@ -79,6 +95,15 @@ def spectrum_distance(original: Tensor, decoded: Tensor) -> Tensor:
         difference = spectra(decoded, size) - spectra(original, size)
         total = total + (difference.abs() + difference.clamp(min=0).square()).mean()
     return total / len(SPECTRUM_WINDOWS)
+
+
+def shifted(pictures: Tensor, phase: Tensor) -> Tensor:
+    """The window of (B, 3, h, w) that starts at the row and column of ``phase`` (2,), each 0 to 7: (B, 3, h - 7, w - 7)."""
+    rows, columns = (
+        torch.arange(side - PHASES + 1, device=pictures.device) + start
+        for side, start in zip(pictures.shape[2:], phase, strict=True)
+    )
+    return pictures.index_select(2, rows).index_select(3, columns)
 
 
 class PictureLoss(nn.Module):
@@ -134,9 +159,18 @@ class PictureLoss(nn.Module):
             network.use_winograd()
 
     def forward(
-        self, original: Tensor, decoded: Tensor, step: int, generator: torch.Generator
+        self,
+        original: Tensor,
+        decoded: Tensor,
+        step: int,
+        generator: torch.Generator,
+        phase: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss and each term's unweighted value. Both pictures are (B, 3, h, w) in [0, 1]."""
+        """Return the loss and each term's unweighted value. Both pictures are (B, 3, h, w) in [0, 1].
+
+        With a ``phase`` (2,) LPIPS-Alex looks at the window that starts at that row and column, 7 pixels smaller than
+        the picture; without one, at one that is drawn.
+        """
         terms = {"l1": (original - decoded).abs().mean()}
         if self.weights.get("tint"):
             terms["tint"] = F.avg_pool2d(original - decoded, TINT_SCALE).abs().mean()
@@ -146,8 +180,12 @@ class PictureLoss(nn.Module):
                     # Variances as differences of filtered squares do not survive bfloat16, nor do spectra.
                     terms[name] = distance(original, decoded.float())
         if "lpips_alex" in self.networks:
-            window = self._window(original.shape[2:], generator)
-            terms["lpips_alex"] = self.networks["lpips_alex"](original[window], decoded[window]).mean()
+            if phase is None:
+                window = self._window(original.shape[2:], generator)
+                pair = original[window], decoded[window]
+            else:
+                pair = shifted(original, phase), shifted(decoded, phase)
+            terms["lpips_alex"] = self.networks["lpips_alex"](*pair).mean()
         turn = [name for name in ("lpips_vgg", "dists") if name in self.networks]
         if isinstance(self.turns, list):
             turn = [self.turns[step % len(self.turns)]]

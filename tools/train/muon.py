@@ -64,32 +64,48 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
+        """Lists of parameters at once: on a GPU the number of operations is what costs."""
         for group in self.param_groups:
-            alike: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = {}
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
+            pairs = [(p, p.grad) for p in group["params"] if p.grad is not None]
+            matrices = [pair for pair in pairs if is_matrix(pair[0])]
+            others: dict[float, list[tuple[Tensor, Tensor]]] = {}
+            for p, gradient in pairs:
                 state = self.state[p]
                 if is_matrix(p):
                     if not state:
                         state["momentum"] = torch.zeros_like(p)
-                    state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-                    update = p.grad.lerp(state["momentum"], group["momentum"]).reshape(p.shape[0], -1)
-                    alike.setdefault((update.shape[0], update.shape[1]), []).append((p, update))
-                else:
-                    self._adam(p, state, group)
-            for shape, pairs in alike.items():  # in one go: on a GPU the number of products is what costs
-                steps = orthogonal(torch.stack([update for _, update in pairs]))
-                for (p, _), step in zip(pairs, steps, strict=True):
-                    p.add_(step.reshape(p.shape), alpha=-group["lr"] * group["scale"] * max(shape) ** 0.5)
+                    continue
+                if not state:
+                    state |= {"step": torch.zeros(()), "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
+                state["step"] += 1
+                others.setdefault(float(state["step"]), []).append((p, gradient))
+            if matrices:
+                self._muon(matrices, group)
+            for count, alike in others.items():
+                self._adam(alike, count, group)
 
-    def _adam(self, p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        if not state:
-            state |= {"step": torch.zeros(()), "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
-        state["step"] += 1
+    def _muon(self, pairs: list[tuple[Tensor, Tensor]], group: dict[str, Any]) -> None:
+        parameters, gradients = ([*each] for each in zip(*pairs, strict=True))
+        momenta = [self.state[p]["momentum"] for p in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        updates = torch._foreach_lerp(gradients, momenta, group["momentum"])
+        alike: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = {}
+        for p, update in zip(parameters, updates, strict=True):
+            matrix = update.reshape(p.shape[0], -1)
+            alike.setdefault((matrix.shape[0], matrix.shape[1]), []).append((p, matrix))
+        for shape, same in alike.items():
+            steps = orthogonal(torch.stack([update for _, update in same]))
+            shaped = [step.reshape(p.shape) for (p, _), step in zip(same, steps, strict=True)]
+            rate = -group["lr"] * group["scale"] * max(shape) ** 0.5
+            torch._foreach_add_([p for p, _ in same], shaped, alpha=rate)
+
+    def _adam(self, pairs: list[tuple[Tensor, Tensor]], count: float, group: dict[str, Any]) -> None:
+        parameters, gradients = ([*each] for each in zip(*pairs, strict=True))
+        means, squares = ([self.state[p][name] for p in parameters] for name in ("mean", "square"))
         first, second = group["betas"]
-        state["mean"].lerp_(p.grad, 1 - first)
-        state["square"].lerp_(p.grad.square(), 1 - second)
-        count = float(state["step"])
-        scale = (state["square"] / (1 - second**count)).sqrt_().add_(1e-8)
-        p.addcdiv_(state["mean"], scale, value=-group["lr"] / (1 - first**count))
+        torch._foreach_lerp_(means, gradients, 1 - first)
+        torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - second)
+        scales = torch._foreach_div(squares, 1 - second**count)
+        torch._foreach_sqrt_(scales)
+        torch._foreach_add_(scales, 1e-8)
+        torch._foreach_addcdiv_(parameters, means, scales, value=-group["lr"] / (1 - first**count))

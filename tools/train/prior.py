@@ -50,15 +50,40 @@ class PassNetwork(nn.Module):
             own: (B, n, C), the values to predict; a group sees those of earlier groups only.
             log_step: (B,), log2 of the quantiser's step.
         """
+        shared, near = self._share(context, log_step)
+        means, scales = zip(*(self._predict(g, shared, near, own) for g in range(len(self.out))), strict=True)
+        return torch.cat(means, 2), torch.cat(scales, 2)
+
+    def quantise(self, context: Tensor, targets: Tensor, step: Tensor) -> Tensor:
+        """Round ``targets`` (B, n, C) group after group, each in steps from what is predicted; ``step`` is (B,)."""
+        shared, near = self._share(context, step.log2())
+        known = torch.zeros_like(targets)
+        for g in range(len(self.out)):
+            channels = slice(g * self.size, (g + 1) * self.size)
+            mean, _ = self._predict(g, shared, near, known)
+            known[..., channels] = rounded(targets[..., channels], mean, step)
+        return known
+
+    def _share(self, context: Tensor, log_step: Tensor) -> tuple[Tensor, Tensor]:
+        """What all groups see: the hidden values they share, and the means of the four nearest neighbours."""
         b, n = context.shape[:2]
         step = ((log_step - 5) / 2)[:, None, None].expand(b, n, 1)
-        shared = F.relu(self.context(torch.cat([context.reshape(b, n, -1) / UNIT, step], 2)))
-        outputs = []
-        for g, (hidden, out) in enumerate(zip(self.hidden, self.out, strict=True)):
-            seen = torch.cat([shared, own[..., : g * self.size] / UNIT], 2)
-            outputs.append(out(F.relu(hidden(seen))))
-        mean = torch.cat([o[..., : self.size] for o in outputs], 2) * UNIT + context[:, :, :4].mean(2)
-        return mean, torch.cat([o[..., self.size :] for o in outputs], 2) + SCALE_START
+        inputs = torch.cat([context.reshape(b, n, -1) / UNIT, step], 2)
+        return F.relu(self.context(inputs)), context[:, :, :4].mean(2)
+
+    def _predict(self, group: int, shared: Tensor, near: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log2 of the scale of one group's channels."""
+        first = group * self.size
+        seen = torch.cat([shared, own[..., :first] / UNIT], 2)
+        result = self.out[group](F.relu(self.hidden[group](seen)))
+        mean = result[..., : self.size] * UNIT + near[..., first : first + self.size]
+        return mean, result[..., self.size :] + SCALE_START
+
+
+def rounded(targets: Tensor, mean: Tensor, step: Tensor) -> Tensor:
+    """Whole codes less 128, the nearest to ``targets`` (B, n, C) among those that lie whole steps from the mean."""
+    mean, step = mean.clamp(-128, 127), step[:, None, None]
+    return (mean + ((targets - mean) / step).round() * step).round().clamp(-128, 127)
 
 
 class LatentPrior(nn.Module):
@@ -69,26 +94,50 @@ class LatentPrior(nn.Module):
         self.first = nn.Parameter(torch.cat([torch.zeros(1, channels), torch.full((1, channels), 5.0)]))
         self.networks = nn.ModuleList(PassNetwork(channels, groups, wide, deep) for _ in range(NETWORKS))
 
-    def forward(self, values: Tensor, step: Tensor) -> Tensor:
+    def forward(self, values: Tensor, step: Tensor, known: Tensor | None = None) -> Tensor:
         """Bits that the values of each picture take, (B,).
 
         Args:
-            values: (B, C, h, w), codes less 128: multiples of the step, or with uniform noise in place of rounding.
+            values: (B, C, h, w), codes less 128: as a file gives them back, or with uniform noise in place of rounding.
             step: (B,), in codes.
+            known: what is seen of each value when others are predicted, if that is not ``values``.
         """
         b, c, h, w = values.shape
-        flat = F.pad(values.flatten(2), (0, 1)).transpose(1, 2)
+        flat = values.flatten(2).transpose(1, 2)
+        seen = F.pad((values if known is None else known).flatten(2), (0, 1)).transpose(1, 2)
         log_step = step.log2()
         total = torch.zeros(b, device=values.device)
         for number, positions, near in _passes(h, w, values.device):
-            own = flat[:, positions]
             if number is None:
                 mean, log_scale = self.first[0], self.first[1]
             else:
-                context = flat[:, near.reshape(-1)].view(b, len(near), NEIGHBOURS, c)
-                mean, log_scale = self.networks[number](context, own, log_step)
+                context = seen.index_select(1, near.reshape(-1)).view(b, len(near), NEIGHBOURS, c)
+                mean, log_scale = self.networks[number](context, seen.index_select(1, positions), log_step)
+            own = flat.index_select(1, positions)
             total = total + bits(own, mean, log_scale, step[:, None, None]).sum((1, 2))
         return total
+
+    @torch.no_grad()
+    def quantise(self, values: Tensor, step: Tensor) -> Tensor:
+        """What a file gives back of codes less 128: each is rounded in steps from what is predicted from those before.
+
+        Args:
+            values: (B, C, h, w), not rounded.
+            step: (B,), in codes.
+        """
+        b, c, h, w = values.shape
+        targets = values.float().flatten(2).transpose(1, 2)
+        known = targets.new_zeros(b, h * w + 1, c)
+        with torch.autocast(values.device.type, enabled=False):  # a prediction in bfloat16 is off by half a code
+            for number, positions, near in _passes(h, w, values.device):
+                own = targets.index_select(1, positions)
+                if number is None:
+                    result = rounded(own, self.first[0].expand_as(own), step)
+                else:
+                    context = known.index_select(1, near.reshape(-1)).view(b, len(near), NEIGHBOURS, c)
+                    result = self.networks[number].quantise(context, own, step)
+                known.index_copy_(1, positions, result)
+        return known[:, :-1].transpose(1, 2).reshape(values.shape)
 
 
 @lru_cache(maxsize=8)

@@ -26,7 +26,9 @@ from adversary import Adversary
 from bottleneck import palettise, to_code_grid
 from codec import Average, Codec, load_checkpoint, save_checkpoint
 from data import Photos, ResidentPhotos, evaluation_crops, split_photos
+from draws import Draws, draw
 from forward import Pass, forward
+from graph import Graph, obstacle
 from losses import PictureLoss
 from muon import Muon
 from stages import learning_rate, rate_weight, stage_settings
@@ -40,12 +42,18 @@ def autocast(device: str) -> torch.autocast:
 
 
 def towards(
-    photos: Tensor, result: Pass, loss: PictureLoss, adversary: Adversary | None, step: int, generator: torch.Generator
+    photos: Tensor,
+    result: Pass,
+    loss: PictureLoss,
+    adversary: Adversary | None,
+    step: int,
+    generator: torch.Generator,
+    phase: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The part of the loss that looks at pictures (with an adversary only its gradient is right), and what to log."""
     assert result.decoded is not None
     if adversary is None:
-        return loss(photos, result.decoded, step, generator)
+        return loss(photos, result.decoded, step, generator, phase)
     decoded, latents = result.decoded.detach(), result.latents.detach()
     leaf = decoded.clone().requires_grad_()
     distance, terms = loss(photos, leaf, step, generator)
@@ -111,6 +119,7 @@ def evaluate(
     help="model folder whose networks to start from",
 )
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
+@click.option("--graph", is_flag=True, help="replay each step as a CUDA graph: on a GPU, two to three times as fast")
 @click.option("--stop-after", type=int, help="stop (and save) after this many steps in all, as if interrupted")
 def main(
     config: Path,
@@ -120,6 +129,7 @@ def main(
     perceptual: Path | None,
     warm_start: Path | None,
     device: str,
+    graph: bool,
     stop_after: int | None,
 ) -> None:
     settings = tomllib.loads(config.read_text())
@@ -128,6 +138,8 @@ def main(
             f"{config} has stages {', '.join(settings['stages'])}; found {stage!r}", param_hint="--stage"
         )
     plan, data = stage_settings(settings["stages"], stage), settings["data"]
+    if graph and (reason := obstacle(plan) or (None if device.startswith("cuda") else f"the device is {device}")):
+        raise click.BadParameter(f"stage {stage} cannot be a CUDA graph: {reason}", param_hint="--graph")
     run.mkdir(parents=True, exist_ok=True)
     checkpoint = run / f"{stage}.safetensors"
 
@@ -171,6 +183,22 @@ def main(
             checkpoint, codec, average, optimiser, adversary, {"step": step, "stage": stage, "config": settings}
         )
 
+    def compute(
+        pictures: Tensor, generator: torch.Generator, draws: Draws | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        with autocast(device):
+            result = forward(codec, pictures, plan | {"rate": rate_weight(step, plan)}, generator, draws)
+            total, terms = result.loss, result.terms | {"latent": result.loss.detach()}
+            if result.decoded is not None:
+                phase = None if draws is None else draws.phase
+                distance, more = towards(pictures, result, loss, adversary, step, generator, phase)
+                total, terms = total + distance, terms | more
+        return total, terms
+
+    def recorded(pictures: Tensor, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
+        return compute(pictures, torch.Generator(), draws)
+
+    replay: Graph | None = None
     log = (run / f"{stage}.jsonl").open("a", buffering=1)
     started, sums, count = time.monotonic(), dict[str, Tensor](), dict[str, int]()
     with log, tqdm(total=plan["steps"], initial=step, desc=stage, disable=None) as bar:
@@ -181,17 +209,18 @@ def main(
             )
             for group in optimiser.param_groups:
                 group["lr"] = group["share"] * learning_rate(step, plan)
-            with autocast(device):
-                result = forward(codec, pictures, plan | {"rate": rate_weight(step, plan)}, generator)
-                total, terms = result.loss, result.terms | {"latent": result.loss.detach()}
-                if result.decoded is not None:
-                    distance, more = towards(pictures, result, loss, adversary, step, generator)
-                    total, terms = total + distance, terms | more
-            optimiser.zero_grad(set_to_none=True)
-            total.backward()
-            terms["gradient"] = torch.nn.utils.clip_grad_norm_(trained, plan["clip"])
-            if math.isfinite(float(terms["gradient"])):
+            if graph:
+                draws = draw(pictures, (codec.channels, codec.factor), plan, generator)
+                replay = replay or Graph(recorded, trained, plan["clip"], pictures, draws)
+                terms = {name: value.clone() for name, value in replay(pictures, draws).items()}
                 optimiser.step()
+            else:
+                total, terms = compute(pictures, generator)
+                optimiser.zero_grad(set_to_none=True)
+                total.backward()
+                terms["gradient"] = torch.nn.utils.clip_grad_norm_(trained, plan["clip"])
+                if math.isfinite(float(terms["gradient"])):
+                    optimiser.step()
             step += 1
             average.update(codec, step)
             bar.update()

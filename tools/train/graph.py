@@ -1,0 +1,82 @@
+"""A training step as a CUDA graph: recorded once, replayed with new pictures, without Python between the kernels.
+
+A step of 24 crops is some thousands of small kernels, and a GPU that waits for Python to start each one is idle most
+of the time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from draws import Draws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+WARMUP = 3
+"""Steps before the recording, in which libraries choose their kernels and make their plans."""
+
+
+def obstacle(stage: dict[str, Any]) -> str | None:
+    """What in a stage changes from step to step in ways that a graph cannot follow, or None."""
+    if stage["bottleneck"] != "steps":
+        return f"bottleneck is {stage['bottleneck']!r}, not 'steps'"
+    for name in ("adversary", "rate_ramp"):
+        if name in stage:
+            return f"{name} is set"
+    if stage.get("vgg_turns", True):
+        return "vgg_turns is not false"
+    if stage["vgg_crop"] < stage["crop"]:
+        return f"vgg_crop, {stage['vgg_crop']}, is smaller than crop, {stage['crop']}"
+    return None
+
+
+class Graph:
+    """Gradients of ``compute(pictures, draws)``, a graph's worth of them.
+
+    Args:
+        compute: gives the loss, and what to log; must neither wait for the GPU nor bring anything to it.
+        trained: the parameters. Their gradients are overwritten by each call; an element that is not finite becomes 0.
+        clip: the gradient's greatest length.
+        pictures, draws: an example, whose shapes all others have.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[Tensor, Draws], tuple[Tensor, dict[str, Tensor]]],
+        trained: Sequence[Tensor],
+        clip: float,
+        pictures: Tensor,
+        draws: Draws,
+    ) -> None:
+        self.inputs = [each.clone() for each in (pictures, *draws)]
+
+        def step() -> dict[str, Tensor]:
+            total, terms = compute(self.inputs[0], Draws(*self.inputs[1:]))
+            total.backward()
+            gradients = [p.grad for p in trained if p.grad is not None]
+            for gradient in gradients:
+                gradient.nan_to_num_(0.0, 0.0, 0.0)
+            return terms | {"gradient": torch.nn.utils.clip_grad_norm_(trained, clip)}
+
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARMUP):
+                step()
+                for p in trained:
+                    p.grad = None
+        torch.cuda.current_stream().wait_stream(stream)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.terms = step()
+
+    def __call__(self, pictures: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Compute the gradients for these; returns what to log, to be read before the next call."""
+        for mine, new in zip(self.inputs, (pictures, *draws), strict=True):
+            mine.copy_(new, non_blocking=True)
+        self.graph.replay()
+        return self.terms

@@ -76,7 +76,8 @@ def _steps_asked_for(steps: int, file: str) -> int:
 def noise_of(container: Container, file: str) -> float:
     """The rms error of a file's codes, in codes.
 
-    The step of a scalar payload gives it exactly; the header's field, which is rounded, says it for the others.
+    Of a scalar payload it is that of errors spread evenly over the step; the header's field, which is rounded, says it
+    for the others.
 
     Raises:
         SdzFormatError: the step is damaged.

@@ -54,7 +54,7 @@ class SdzImageFile(ImageFile.ImageFile):
     - ``layers``: layers in the file, or those that arrived of a truncated one (int);
     - ``bpp``: bits of the file per pixel (float);
     - ``steps``: U-Net steps that the file asks for (int);
-    - ``noise``: rms error of the quantisation, in code steps (float).
+    - ``noise``: rms error of the quantisation, in code steps; of scalar payloads that of errors spread evenly (float).
     """
 
     format = FORMAT

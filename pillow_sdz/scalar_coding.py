@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     Place = tuple[NDArray[np.intp], slice]
 
 LARGEST_VALUE: Final = 1 << 15
-"""Multiples of the step are smaller than this in size; three digits of six bits hold any of them."""
+"""Numbers of steps are smaller than this in size; three digits of six bits hold any of them."""
+
+FINE: Final = 64
+"""Below this step, 4 codes, codes are so coarse beside it that the nearest number of steps may not be the best."""
 
 LOWEST_CODE: Final = -128
 HIGHEST_CODE: Final = 127
@@ -81,11 +84,16 @@ class Walk:
 
     def put(self, place: Place, mean: NDArray[np.int64], value: NDArray[np.int64]) -> NDArray[np.int64]:
         """Make known what values (n, size), in steps from the means, stand for; returns those codes, 0 to 255."""
+        codes = self.codes(mean, value)
+        self.known[place] = codes
+        return codes - LOWEST_CODE
+
+    def codes(self, mean: NDArray[np.int64], value: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The codes less 128 that values stand for."""
         codes: NDArray[np.int64] = (mean + 16 * self.step * value + 128) >> 8
         np.maximum(codes, LOWEST_CODE, out=codes)
         np.minimum(codes, HIGHEST_CODE, out=codes)
-        self.known[place] = codes
-        return codes - LOWEST_CODE
+        return codes
 
     def _around(self, network: int, neighbours: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
         """What all groups see of the neighbours (n, 12): the hidden values they share, and the sums of the nearest."""
@@ -126,12 +134,25 @@ def symbols(targets: NDArray[np.float32], step: int, prior: Prior) -> Iterator[S
     flat = targets.reshape(-1, channels)
     reach = tables().reach
     for place, mean, table in walk.batches():
-        steps = np.rint((256 * flat[place].astype(np.float64) - mean) / (16 * step))
-        value = np.maximum(np.minimum(steps, LARGEST_VALUE - 1), 1 - LARGEST_VALUE).astype(np.int64)
+        value = _nearest(walk, flat[place].astype(np.float64), mean)
         code = walk.put(place, mean, value)
         bound = reach[table]
         escaped = np.abs(value) > bound
         yield Symbols(place, value, code, table, np.where(escaped, ESCAPE, value + bound + 1), escaped)
+
+
+def _nearest(walk: Walk, targets: NDArray[np.float64], mean: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers of steps whose codes are nearest to the targets, (n, size)."""
+    steps = np.rint((256 * targets - mean) / (16 * walk.step))
+    value = np.maximum(np.minimum(steps, LARGEST_VALUE - 1), 1 - LARGEST_VALUE).astype(np.int64)
+    if walk.step < FINE:
+        best, start = np.abs(walk.codes(mean, value) - targets), value
+        for other in (start - 1, start + 1):
+            error = np.abs(walk.codes(mean, other) - targets)
+            value = np.where(error < best, other, value)
+            best = np.minimum(error, best)
+        value = np.maximum(np.minimum(value, LARGEST_VALUE - 1), 1 - LARGEST_VALUE)
+    return value
 
 
 def quantise(targets: NDArray[np.float32], step: int, prior: Prior) -> NDArray[np.uint8]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,6 +117,15 @@ def test_equals_the_slow_reading_of_the_specification(step: int) -> None:
     assert decode_slowly(data, (6, 9, 4), step, arrays, (4, 2, 12, 8)) == expected
 
 
+@pytest.mark.parametrize("step", [16, 32, 48, 160])
+def test_errors_are_those_of_rounding_where_nothing_can_be_foreseen(step: int) -> None:
+    """As small as whole codes allow: with a step of one code they are those of direct codes."""
+    targets = np.random.default_rng(step).uniform(-100, 100, (40, 40, 4)).astype(np.float32)
+    error = scalar_coding.quantise(targets, step, PRIOR) - 128.0 - targets
+    assert np.abs(error).max() <= (0.5001 if step == 16 else step / 32 + 0.5)
+    assert rms(error) == pytest.approx(step / 16 / math.sqrt(12), rel=0.04)
+
+
 def test_extremes_survive() -> None:
     targets = np.array([[[1e30, -1e30, 0, 4]]], np.float32)
     values = [each.value.tolist() for each in scalar_coding.symbols(targets, 64, PRIOR)]
@@ -122,13 +133,13 @@ def test_extremes_survive() -> None:
     assert decode(scalar_coding.encode(targets, 64, PRIOR), (1, 1, 4), 64).tolist() == [[[255, 0, 128, 132]]]
 
 
-def test_the_one_value_out_of_range_that_digits_can_say_is_refused() -> None:
+@pytest.mark.parametrize("digits", [(0, 0, 0), (16, 0, 0), (63, 63, 63)])
+def test_values_out_of_range_that_digits_can_say_are_refused(digits: tuple[int, int, int]) -> None:
     encoder = ans.AnsEncoder(1)
-    for _ in range(2):
-        (_, _, table), *_ = scalar_coding.Walk((1, 1, 4), 64, PRIOR).batches()
-        encoder.put(table.ravel(), np.array([ESCAPE, tables().reach[table[0, 1]] + 1]))
-        for _ in range(3):
-            encoder.put(np.array([EVEN]), np.array([0]))
+    (_, _, table), *_ = scalar_coding.Walk((1, 1, 4), 64, PRIOR).batches()
+    encoder.put(table.ravel(), np.array([ESCAPE, tables().reach[table[0, 1]] + 1]))
+    for digit in digits:
+        encoder.put(np.array([EVEN]), np.array([digit]))
     with pytest.raises(SdzFormatError, match=r"layer 1: holds a value out of range .*less than 32768"):
         decode(encoder.finish(), (1, 1, 4), 64)
 

@@ -55,7 +55,7 @@ def code_planes(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.array(planes).astype(np.uint8)
 
 
-def multiples(values: NDArray[np.int16]) -> Image.Image:
+def whole_steps(values: NDArray[np.int16]) -> Image.Image:
     """Numbers of steps (h, w, C) as tiles: white is zero, blue below, red above."""
     from matplotlib import colormaps
 

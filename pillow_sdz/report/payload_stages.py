@@ -105,7 +105,7 @@ def _scalar_drawings(work: Work, container: Container) -> tuple[NDArray[np.float
     zero = float((values == 0).mean())
     return bits, (
         Drawing(
-            "Steps from the prediction", draw.multiples(values),
+            "Steps from the prediction", draw.whole_steps(values),
             "How many steps each number lies away from what the prior expects of it: white is none"
             f" ({zero:.0%} of all numbers), red above, blue below.",
         ),

@@ -7,7 +7,6 @@ Pictures are float (B, 3, h, w), RGB in [0, 1]; distances are one value per pict
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -33,11 +32,6 @@ EPSILON: Final = 1e-10
 """Added to the length of a feature vector, as LPIPS's authors do."""
 
 
-@lru_cache(maxsize=16)
-def _colour(values: tuple[float, float, float], device: torch.device, dtype: torch.dtype) -> Tensor:
-    return torch.tensor(values, device=device, dtype=dtype)[None, :, None, None]
-
-
 def _halved(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 2)
 
@@ -45,12 +39,21 @@ def _halved(x: Tensor) -> Tensor:
 class Features(nn.Module):
     """AlexNet or VGG16 features after each of five stages, with the published ImageNet weights."""
 
+    statistics: tuple[tuple[float, ...], tuple[float, ...]]
+    """Mean and standard deviation of the colours, for the range that the distance takes pictures to."""
+
     def __init__(self, net: str, folder: Path) -> None:
         super().__init__()
         self.net = net
+        for name, values in zip(("mean", "deviation"), self.statistics, strict=True):
+            self.register_buffer(name, torch.tensor(values)[None, :, None, None], persistent=False)
         with np.load(folder / f"lpips_{net}.npz") as arrays:
             for name in arrays.files:
                 self.register_buffer(name.replace(".", "_"), torch.from_numpy(arrays[name].astype(np.float32)))
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """Colours less their mean, in standard deviations."""
+        return (x - self.get_buffer("mean").to(x)) / self.get_buffer("deviation").to(x)
 
     def convolve(self, x: Tensor, index: int, stride: int = 1, padding: int = 1) -> Tensor:
         """The convolution of that number, and ReLU."""
@@ -80,6 +83,8 @@ class Features(nn.Module):
 class LPIPS(Features):
     """Learned Perceptual Image Patch Similarity with the AlexNet or VGG16 backbone."""
 
+    statistics = LPIPS_SHIFT, LPIPS_SCALE
+
     def distance(self, reference: Tensor, features: Tensor, weight: Tensor) -> Tensor:
         """Distance of one stage, (B,): of unit vectors, weighted by the published head (1, C, 1, 1)."""
         x, y = (
@@ -90,17 +95,18 @@ class LPIPS(Features):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distance of ``b`` from the original ``a``; gradients flow into ``b`` only."""
-        shift, scale = (_colour(values, a.device, a.dtype) for values in (LPIPS_SHIFT, LPIPS_SCALE))
         with torch.no_grad():
-            reference = self.features((a * 2 - 1 - shift) / scale)
+            reference = self.features(self.normalised(a * 2 - 1))
         total = torch.zeros(len(a), device=a.device)
-        for i, (x, y) in enumerate(zip(reference, self.features((b * 2 - 1 - shift) / scale), strict=True)):
+        for i, (x, y) in enumerate(zip(reference, self.features(self.normalised(b * 2 - 1)), strict=True)):
             total = total + self.distance(x, y, self.get_buffer(f"lin{i}_weight"))
         return total
 
 
 class DISTS(Features):
     """Deep Image Structure and Texture Similarity on VGG16 with L2 pooling."""
+
+    statistics = IMAGENET_MEAN, IMAGENET_STD
 
     def __init__(self, folder: Path) -> None:
         super().__init__("vgg", folder)
@@ -117,10 +123,9 @@ class DISTS(Features):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Distance of ``b`` from the original ``a``; gradients flow into ``b`` only."""
-        mean, std = (_colour(values, a.device, a.dtype) for values in (IMAGENET_MEAN, IMAGENET_STD))
         with torch.no_grad():
-            reference = [a, *self.features((a - mean) / std, self._l2_pool)]
-        ours = [b, *self.features((b - mean) / std, self._l2_pool)]
+            reference = [a, *self.features(self.normalised(a), self._l2_pool)]
+        ours = [b, *self.features(self.normalised(b), self._l2_pool)]
         alphas = torch.split_with_sizes(self.get_buffer("alpha"), (3, *VGG_CHANNELS), 1)
         betas = torch.split_with_sizes(self.get_buffer("beta"), (3, *VGG_CHANNELS), 1)
         score = torch.zeros(len(a), device=a.device)

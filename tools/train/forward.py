@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from bottleneck import add_noise, palettise, straight_through, to_code_grid
-from draws import draw
 
 if TYPE_CHECKING:
     from codec import Codec
@@ -39,14 +38,12 @@ def palettise_codes(codec: Codec, latents: Tensor, stage: dict[str, Any], genera
 def forward(
     codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator, draws: Draws | None = None
 ) -> Pass:
-    """Send pictures through the stage's bottleneck; what it draws at random may have been drawn beforehand."""
+    """Send pictures through the stage's bottleneck; others than ``palette`` need what was drawn."""
     if stage["bottleneck"] == "palette":
         return _through_palette(codec, pictures, stage, generator)
-    if stage["bottleneck"] == "rounded":
-        return _prior_alone(codec, pictures, stage, generator)
-    return _through_steps(
-        codec, pictures, stage, draws or draw(pictures, (codec.channels, codec.factor), stage, generator)
-    )
+    assert draws is not None
+    through = _prior_alone if stage["bottleneck"] == "rounded" else _through_steps
+    return through(codec, pictures, stage, draws)
 
 
 def _encode(codec: Codec, pictures: Tensor, stage: dict[str, Any]) -> Tensor:
@@ -58,10 +55,10 @@ def _through_palette(codec: Codec, pictures: Tensor, stage: dict[str, Any], gene
     """Clean, noisy or really palettised latents: which of them a step sees is drawn per step."""
     latents = _encode(codec, pictures, stage)
     penalty = 0.01 * (latents.square().mean() - 1).clamp(min=0)
-    draw = float(torch.rand((), generator=generator))
-    if draw < stage["clean"]:
+    chance = float(torch.rand((), generator=generator))
+    if chance < stage["clean"]:
         return Pass(codec.decode(latents), latents, penalty, {})
-    if draw < stage["clean"] + stage["noise"]:
+    if chance < stage["clean"] + stage["noise"]:
         noisy = add_noise(latents, stage["noise_most"], generator)
         return Pass(codec.decode(noisy), noisy, penalty, {})
     quantised = palettise_codes(codec, latents, stage, generator)
@@ -73,10 +70,9 @@ def _through_palette(codec: Codec, pictures: Tensor, stage: dict[str, Any], gene
     return Pass(codec.decode(denoised), quantised, penalty + stage["latent_weight"] * relative.mean(), {})
 
 
-def _prior_alone(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
+def _prior_alone(codec: Codec, pictures: Tensor, stage: dict[str, Any], draws: Draws) -> Pass:
     """The bits alone: what files cost, once the autoencoder is settled."""
     latents = _encode(codec, pictures, stage)
-    draws = draw(pictures, (codec.channels, codec.factor), stage, generator)
     quantised = codec.quantise(latents, draws.steps)
     with torch.autocast(pictures.device.type, enabled=False):  # whole numbers will be more exact than bfloat16
         rate = _bits_per_pixel(codec, latents, quantised, draws).mean()

@@ -27,11 +27,24 @@ def obstacle(stage: dict[str, Any]) -> str | None:
     for name in ("adversary", "rate_ramp"):
         if name in stage:
             return f"{name} is set"
-    if stage.get("vgg_turns", True):
+    turns, weights = stage.get("vgg_turns", True), stage.get("losses", {})
+    if isinstance(turns, list) or (turns and weights.get("lpips_vgg") and weights.get("dists")):
         return "vgg_turns is not false"
     if stage["vgg_crop"] < stage["crop"]:
         return f"vgg_crop, {stage['vgg_crop']}, is smaller than crop, {stage['crop']}"
     return None
+
+
+def clipped(gradients: list[Tensor], clip: float) -> Tensor:
+    """Shorten gradients to a length of ``clip`` in place; returns the length they had.
+
+    Gradients that are not finite become 0, for nobody can ask before the optimiser's step without making the GPU wait.
+    """
+    length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    for gradient in gradients:
+        gradient.nan_to_num_(0.0, 0.0, 0.0)
+    torch._foreach_mul_(gradients, torch.where(length.isfinite(), (clip / (length + 1e-6)).clamp(max=1), 0.0))
+    return length
 
 
 class Graph:
@@ -39,8 +52,8 @@ class Graph:
 
     Args:
         compute: gives the loss, and what to log; must neither wait for the GPU nor bring anything to it.
-        trained: the parameters. Their gradients are overwritten by each call; an element that is not finite becomes 0.
-        clip: the gradient's greatest length.
+        trained: the parameters. Their gradients are overwritten by each call.
+        clip: the gradient's greatest length; see `clipped`.
         pictures, draws: an example, whose shapes all others have.
     """
 
@@ -57,10 +70,7 @@ class Graph:
         def step() -> dict[str, Tensor]:
             total, terms = compute(self.inputs[0], Draws(*self.inputs[1:]))
             total.backward()
-            gradients = [p.grad for p in trained if p.grad is not None]
-            for gradient in gradients:
-                gradient.nan_to_num_(0.0, 0.0, 0.0)
-            return terms | {"gradient": torch.nn.utils.clip_grad_norm_(trained, clip)}
+            return terms | {"gradient": clipped([p.grad for p in trained if p.grad is not None], clip)}
 
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())

@@ -19,7 +19,6 @@ from draws import PHASES
 from perceptual import DISTS, LPIPS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 TINT_SCALE = 8
@@ -117,9 +116,6 @@ class PictureLoss(nn.Module):
         vgg_crop: the VGG networks cost several times the autoencoder, so they look at a square of this many pixels
             a side out of each crop.
         vgg_pictures: how many pictures of a batch they look at, the first ones.
-        shifted: in which share of the steps LPIPS-Alex looks at a window that starts off the latent's grid. Its first
-            convolution looks at every fourth pixel, and a decoder that always meets it at the same phase of its own
-            8-pixel grid learns to look good there alone.
         turns: whether LPIPS-VGG and DISTS look in turns, where there are both, or both in every step; or the names of
             those that look, step after step, over and over.
     """
@@ -130,12 +126,11 @@ class PictureLoss(nn.Module):
         perceptual: Path | None,
         vgg_crop: int = 128,
         vgg_pictures: int = 1000,
-        shifted: float = 0.0,
         turns: bool | list[str] = True,
     ) -> None:
         super().__init__()
         self.weights, self.vgg_crop, self.vgg_pictures = weights, vgg_crop, vgg_pictures
-        self.shifted, self.turns = shifted, turns
+        self.turns = turns
         self.networks = nn.ModuleDict()
         for name, build in (
             ("lpips_alex", lambda f: LPIPS("alex", f)),
@@ -169,7 +164,8 @@ class PictureLoss(nn.Module):
         """Return the loss and each term's unweighted value. Both pictures are (B, 3, h, w) in [0, 1].
 
         With a ``phase`` (2,) LPIPS-Alex looks at the window that starts at that row and column, 7 pixels smaller than
-        the picture; without one, at one that is drawn.
+        the picture. Its first convolution looks at every fourth pixel, and a decoder that always meets it at the same
+        phase of its own 8-pixel grid learns to look good there alone.
         """
         terms = {"l1": (original - decoded).abs().mean()}
         if self.weights.get("tint"):
@@ -180,11 +176,7 @@ class PictureLoss(nn.Module):
                     # Variances as differences of filtered squares do not survive bfloat16, nor do spectra.
                     terms[name] = distance(original, decoded.float())
         if "lpips_alex" in self.networks:
-            if phase is None:
-                window = self._window(original.shape[2:], generator)
-                pair = original[window], decoded[window]
-            else:
-                pair = shifted(original, phase), shifted(decoded, phase)
+            pair = (original, decoded) if phase is None else (shifted(original, phase), shifted(decoded, phase))
             terms["lpips_alex"] = self.networks["lpips_alex"](*pair).mean()
         turn = [name for name in ("lpips_vgg", "dists") if name in self.networks]
         if isinstance(self.turns, list):
@@ -198,10 +190,3 @@ class PictureLoss(nn.Module):
             terms[name] = self.networks[name](original[window], decoded[window]).mean()
         weighted = [self.weights.get(name, 0.0) * value for name, value in terms.items()]
         return torch.stack(weighted).sum(), {name: value.detach() for name, value in terms.items()}
-
-    def _window(self, size: Sequence[int], generator: torch.Generator) -> tuple[Any, ...]:
-        """Where LPIPS-Alex looks this time: everywhere, or off the grid. Of one size, for which a GPU is tuned once."""
-        if not self.shifted or float(torch.rand((), generator=generator)) >= self.shifted:
-            return (...,)
-        y, x = torch.randint(8, (2,), generator=generator).tolist()
-        return (..., slice(y, y + size[0] - 7), slice(x, x + size[1] - 7))

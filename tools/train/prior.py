@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -47,7 +47,7 @@ class PassNetwork(nn.Module):
 
         Args:
             context: (B, n, 12, C), the neighbours' values.
-            own: (B, n, C), the values to predict; a group sees those of earlier groups only.
+            own: (B, n, C), the values themselves, as they are known later; a group sees those of earlier groups only.
             log_step: (B,), log2 of the quantiser's step.
         """
         shared, near = self._share(context, log_step)
@@ -140,7 +140,7 @@ class LatentPrior(nn.Module):
         return known[:, :-1].transpose(1, 2).reshape(values.shape)
 
 
-@lru_cache(maxsize=8)
+@cache  # a CUDA graph goes on reading what it has recorded
 def _passes(height: int, width: int, device: torch.device) -> list[tuple[int | None, Tensor, Tensor]]:
     """Network, positions and neighbours of each pass, where the latents are."""
     return [

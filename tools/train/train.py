@@ -81,7 +81,8 @@ def evaluate(
             else:
                 step = torch.tensor([float(stage["evaluate_at"])], device=device)
                 quantised, error = codec.quantise(latents, step), codec.rounding_error(step)
-                bits = codec.prior(codec.to_codes(quantised).round(), step)
+                with torch.autocast(device, enabled=False):
+                    bits = codec.prior(codec.to_codes(quantised).round(), step)
                 row["bpp"] = float(bits) / (picture.shape[2] * picture.shape[3])
             final = codec.denoise(quantised, error) if use_unet else quantised
             decoded = codec.decode(final).clamp(0, 1)
@@ -119,7 +120,11 @@ def evaluate(
     help="model folder whose networks to start from",
 )
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
-@click.option("--graph", is_flag=True, help="replay each step as a CUDA graph: on a GPU, two to three times as fast")
+@click.option(
+    "--graph",
+    is_flag=True,
+    help="replay each step as a CUDA graph, faster on a GPU; a gradient that is not finite then counts as 0",
+)
 @click.option("--stop-after", type=int, help="stop (and save) after this many steps in all, as if interrupted")
 def main(
     config: Path,
@@ -162,7 +167,7 @@ def main(
         optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=plan["weight_decay"])
     adversary = Adversary(codec.vae.config.latent_channels, plan["adversary"], device) if "adversary" in plan else None
     step = load_checkpoint(checkpoint, codec, average, optimiser, adversary)["step"] if checkpoint.exists() else 0
-    looks = (plan["vgg_crop"], plan["vgg_pictures"], plan.get("shifted", 0.0), plan.get("vgg_turns", True))
+    looks = (plan["vgg_crop"], plan["vgg_pictures"], plan.get("vgg_turns", True))
     loss = PictureLoss(plan["losses"], perceptual, *looks).to(device)
     if device == "cpu" and not autocast(device)._enabled:
         use_winograd(codec)
@@ -183,9 +188,7 @@ def main(
             checkpoint, codec, average, optimiser, adversary, {"step": step, "stage": stage, "config": settings}
         )
 
-    def compute(
-        pictures: Tensor, generator: torch.Generator, draws: Draws | None = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(pictures: Tensor, generator: torch.Generator, draws: Draws | None) -> tuple[Tensor, dict[str, Tensor]]:
         with autocast(device):
             result = forward(codec, pictures, plan | {"rate": rate_weight(step, plan)}, generator, draws)
             total, terms = result.loss, result.terms | {"latent": result.loss.detach()}
@@ -209,13 +212,16 @@ def main(
             )
             for group in optimiser.param_groups:
                 group["lr"] = group["share"] * learning_rate(step, plan)
-            if graph:
+            draws = None
+            if plan["bottleneck"] != "palette":
                 draws = draw(pictures, (codec.channels, codec.factor), plan, generator)
+            if graph:
+                assert draws is not None
                 replay = replay or Graph(recorded, trained, plan["clip"], pictures, draws)
                 terms = {name: value.clone() for name, value in replay(pictures, draws).items()}
                 optimiser.step()
             else:
-                total, terms = compute(pictures, generator)
+                total, terms = compute(pictures, generator, draws)
                 optimiser.zero_grad(set_to_none=True)
                 total.backward()
                 terms["gradient"] = torch.nn.utils.clip_grad_norm_(trained, plan["clip"])

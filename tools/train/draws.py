@@ -12,7 +12,7 @@ PHASES = 8
 
 
 class Draws(NamedTuple):
-    """The random part of a step of a stage whose bottleneck is ``steps``."""
+    """The random part of a step of a stage whose bottleneck is not ``palette``."""
 
     steps: Tensor
     """(B,), the quantiser's step of each picture, in codes."""

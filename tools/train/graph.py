@@ -43,7 +43,7 @@ def clipped(gradients: list[Tensor], clip: float) -> Tensor:
     length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     for gradient in gradients:
         gradient.nan_to_num_(0.0, 0.0, 0.0)
-    torch._foreach_mul_(gradients, torch.where(length.isfinite(), (clip / (length + 1e-6)).clamp(max=1), 0.0))
+    torch._foreach_mul_(gradients, (clip / (length + 1e-6)).clamp(max=1).nan_to_num(0.0))
     return length
 
 

@@ -56,7 +56,7 @@ def towards(
         return loss(photos, result.decoded, step, generator, phase)
     decoded, latents = result.decoded.detach(), result.latents.detach()
     leaf = decoded.clone().requires_grad_()
-    distance, terms = loss(photos, leaf, step, generator)
+    distance, terms = loss(photos, leaf, step, generator, phase)
     (others,) = torch.autograd.grad(distance, leaf)
     terms |= adversary.learn(photos, decoded, latents)
     return (result.decoded * (others + adversary.gradient(decoded, latents, others))).sum(), terms

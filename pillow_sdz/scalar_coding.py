@@ -144,15 +144,15 @@ def symbols(targets: NDArray[np.float32], step: int, prior: Prior) -> Iterator[S
 def _nearest(walk: Walk, targets: NDArray[np.float64], mean: NDArray[np.int64]) -> NDArray[np.int64]:
     """The numbers of steps whose codes are nearest to the targets, (n, size)."""
     steps = np.rint((256 * targets - mean) / (16 * walk.step))
-    value = np.maximum(np.minimum(steps, LARGEST_VALUE - 1), 1 - LARGEST_VALUE).astype(np.int64)
-    if walk.step < FINE:
-        best, start = np.abs(walk.codes(mean, value) - targets), value
-        for other in (start - 1, start + 1):
-            error = np.abs(walk.codes(mean, other) - targets)
-            value = np.where(error < best, other, value)
-            best = np.minimum(error, best)
-        value = np.maximum(np.minimum(value, LARGEST_VALUE - 1), 1 - LARGEST_VALUE)
-    return value
+    values: list[NDArray[np.int64]] = [
+        np.maximum(np.minimum(steps + more, LARGEST_VALUE - 1), 1 - LARGEST_VALUE).astype(np.int64)
+        for more in ((0, -1, 1) if walk.step < FINE else (0,))
+    ]
+    if len(values) == 1:
+        return values[0]
+    errors = [np.abs(walk.codes(mean, each) - targets) for each in values]
+    nearest: NDArray[np.int64] = np.choose(np.argmin(errors, 0), values)
+    return nearest
 
 
 def quantise(targets: NDArray[np.float32], step: int, prior: Prior) -> NDArray[np.uint8]:

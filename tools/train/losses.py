@@ -6,7 +6,6 @@ spectrum.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +40,11 @@ def _constant(values: tuple[Any, ...], device: torch.device) -> Tensor:
     return torch.tensor(values, device=device)
 
 
+@lru_cache(maxsize=8)
 def _gaussian(device: torch.device) -> Tensor:
     """SSIM's window along one side, for three channels: (3, 1, 1, `SSIM_WINDOW`)."""
-    weights = [math.exp(-((i - SSIM_WINDOW // 2) ** 2) / (2 * SSIM_SIGMA**2)) for i in range(SSIM_WINDOW)]
-    return _constant(((((tuple(w / sum(weights) for w in weights),),),) * 3), device)
+    distance = torch.arange(SSIM_WINDOW, device=device) - SSIM_WINDOW // 2
+    return (-(distance**2) / (2 * SSIM_SIGMA**2)).softmax(0).repeat(3, 1, 1, 1)
 
 
 def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:

@@ -67,25 +67,16 @@ class Muon(torch.optim.Optimizer):
         """Lists of parameters at once: on a GPU the number of operations is what costs."""
         for group in self.param_groups:
             pairs = [(p, p.grad) for p in group["params"] if p.grad is not None]
-            matrices = [pair for pair in pairs if is_matrix(pair[0])]
-            others: dict[float, list[tuple[Tensor, Tensor]]] = {}
-            for p, gradient in pairs:
-                state = self.state[p]
-                if is_matrix(p):
-                    if not state:
-                        state["momentum"] = torch.zeros_like(p)
-                    continue
-                if not state:
-                    state |= {"step": torch.zeros(()), "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
-                state["step"] += 1
-                others.setdefault(float(state["step"]), []).append((p, gradient))
-            if matrices:
-                self._muon(matrices, group)
-            for count, alike in others.items():
-                self._adam(alike, count, group)
+            self._muon([pair for pair in pairs if is_matrix(pair[0])], group)
+            self._adam([pair for pair in pairs if not is_matrix(pair[0])], group)
 
     def _muon(self, pairs: list[tuple[Tensor, Tensor]], group: dict[str, Any]) -> None:
+        if not pairs:
+            return
         parameters, gradients = ([*each] for each in zip(*pairs, strict=True))
+        for p in parameters:
+            if not self.state[p]:
+                self.state[p]["momentum"] = torch.zeros_like(p)
         momenta = [self.state[p]["momentum"] for p in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         updates = torch._foreach_lerp(gradients, momenta, group["momentum"])
@@ -99,13 +90,21 @@ class Muon(torch.optim.Optimizer):
             rate = -group["lr"] * group["scale"] * max(shape) ** 0.5
             torch._foreach_add_([p for p, _ in same], shaped, alpha=rate)
 
-    def _adam(self, pairs: list[tuple[Tensor, Tensor]], count: float, group: dict[str, Any]) -> None:
-        parameters, gradients = ([*each] for each in zip(*pairs, strict=True))
-        means, squares = ([self.state[p][name] for p in parameters] for name in ("mean", "square"))
+    def _adam(self, pairs: list[tuple[Tensor, Tensor]], group: dict[str, Any]) -> None:
+        alike: dict[float, list[tuple[Tensor, Tensor]]] = {}
+        for p, gradient in pairs:
+            state = self.state[p]
+            if not state:
+                state |= {"step": torch.zeros(()), "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
+            state["step"] += 1
+            alike.setdefault(float(state["step"]), []).append((p, gradient))
         first, second = group["betas"]
-        torch._foreach_lerp_(means, gradients, 1 - first)
-        torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - second)
-        scales = torch._foreach_div(squares, 1 - second**count)
-        torch._foreach_sqrt_(scales)
-        torch._foreach_add_(scales, 1e-8)
-        torch._foreach_addcdiv_(parameters, means, scales, value=-group["lr"] / (1 - first**count))
+        for count, same in alike.items():
+            parameters, gradients = ([*each] for each in zip(*same, strict=True))
+            means, squares = ([self.state[p][name] for p in parameters] for name in ("mean", "square"))
+            torch._foreach_lerp_(means, gradients, 1 - first)
+            torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - second)
+            scales = torch._foreach_div(squares, 1 - second**count)
+            torch._foreach_sqrt_(scales)
+            torch._foreach_add_(scales, 1e-8)
+            torch._foreach_addcdiv_(parameters, means, scales, value=-group["lr"] / (1 - first**count))

@@ -102,7 +102,7 @@ class LatentPrior(nn.Module):
             step: (B,), in codes.
             known: what is seen of each value when others are predicted, if that is not ``values``.
         """
-        b, c, h, w = values.shape
+        b, _, h, w = values.shape
         flat = values.flatten(2).transpose(1, 2)
         seen = F.pad((values if known is None else known).flatten(2), (0, 1)).transpose(1, 2)
         log_step = step.log2()
@@ -111,8 +111,7 @@ class LatentPrior(nn.Module):
             if number is None:
                 mean, log_scale = self.first[0], self.first[1]
             else:
-                context = seen.index_select(1, near.reshape(-1)).view(b, len(near), NEIGHBOURS, c)
-                mean, log_scale = self.networks[number](context, seen.index_select(1, positions), log_step)
+                mean, log_scale = self.networks[number](_around(seen, near), seen.index_select(1, positions), log_step)
             own = flat.index_select(1, positions)
             total = total + bits(own, mean, log_scale, step[:, None, None]).sum((1, 2))
         return total
@@ -134,8 +133,7 @@ class LatentPrior(nn.Module):
                 if number is None:
                     result = rounded(own, self.first[0].expand_as(own), step)
                 else:
-                    context = known.index_select(1, near.reshape(-1)).view(b, len(near), NEIGHBOURS, c)
-                    result = self.networks[number].quantise(context, own, step)
+                    result = self.networks[number].quantise(_around(known, near), own, step)
                 known.index_copy_(1, positions, result)
         return known[:, :-1].transpose(1, 2).reshape(values.shape)
 
@@ -147,6 +145,11 @@ def _passes(height: int, width: int, device: torch.device) -> list[tuple[int | N
         (each.network, torch.from_numpy(each.positions).to(device), torch.from_numpy(each.neighbours).to(device))
         for each in passes(height, width)
     ]
+
+
+def _around(known: Tensor, near: Tensor) -> Tensor:
+    """What is known (B, h * w + 1, C) at the neighbours (n, 12) of positions: (B, n, 12, C)."""
+    return known.index_select(1, near.reshape(-1)).unflatten(1, (len(near), NEIGHBOURS))
 
 
 def bits(value: Tensor, mean: Tensor, log_scale: Tensor, step: Tensor) -> Tensor:

@@ -1,0 +1,122 @@
+"""Files taken apart and put together again, with nothing of the package: as `spec/sdz.md` describes them.
+
+`plain_file` and its relatives give what a body says with its DEFLATE streams inflated. Another build of zlib may
+deflate the same data to other bytes; what they inflate to must not change.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEADER_BYTES = 33
+LAYER, ALPHA, PREVIEW, ICC, EXIF, XMP, TEXT = 0x01, 0x02, 0x81, 0x82, 0x83, 0x84, 0x85
+PALETTE, DIRECT = 0, 1
+
+
+def varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number, and the offset after it."""
+    number = shift = 0
+    while True:
+        byte = data[at]
+        number |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return number, at
+
+
+def sections(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Type, start and end of each section's body, of a file without damage."""
+    at = HEADER_BYTES
+    while at < len(data):
+        kind = data[at]
+        length, start = read_varint(data, at + 1)
+        yield kind, start, start + length
+        at = start + length + 4
+
+
+def assemble(head: bytes, parts: list[tuple[int, bytes]]) -> bytes:
+    """Header and sections with the right lengths and checksums."""
+    data, crc = head, zlib.crc32(head)
+    for kind, body in parts:
+        piece = bytes([kind]) + varint(len(body)) + body
+        crc = zlib.crc32(piece, crc)
+        data += piece + crc.to_bytes(4, "little")
+    return data
+
+
+def apart(data: bytes) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """Header and sections."""
+    return data[:HEADER_BYTES], [(kind, data[start:end]) for kind, start, end in sections(data)]
+
+
+def mended(damaged: bytes, original: bytes) -> bytes:
+    """A file of the same length with the checksums right again, at the places where the original has them."""
+    result = bytearray(damaged)
+    crc, at = zlib.crc32(damaged[:HEADER_BYTES]), HEADER_BYTES
+    for _, _, end in sections(original):
+        crc = zlib.crc32(damaged[at:end], crc)
+        result[end : end + 4] = crc.to_bytes(4, "little")
+        at = end + 4
+    return bytes(result)
+
+
+def inflated(data: bytes) -> bytes:
+    return zlib.decompress(data, -15)
+
+
+def plain_indices(coding: int, data: bytes) -> bytes:
+    return bytes([coding]) + (inflated(data) if coding == 1 else data)
+
+
+def plain_planes(body: bytes) -> bytes:
+    return body[:1] + (inflated(body[1:]) if body[0] >= 2 else body[1:])
+
+
+def plain_blob(body: bytes) -> bytes:
+    return body[:1] + (inflated(body[1:]) if body[0] == 1 else body[1:])
+
+
+def palette_layer(body: bytes, channels: int) -> tuple[int, int, bytes, bytes]:
+    """Coding ids of palette and indices, the bytes in front of the indices, and those of the indices."""
+    entries, palette, indices, at = int.from_bytes(body[:2], "little") + 1, body[2] >> 4, body[2] & 15, 3
+    if palette == 0:
+        at += entries * channels
+    elif palette == 15:
+        at += 2
+    else:
+        length, at = read_varint(body, at)
+        at += length
+    return palette, indices, body[:at], body[at:]
+
+
+def plain_layer(body: bytes, channels: int) -> bytes:
+    _, coding, front, indices = palette_layer(body, channels)
+    return front + plain_indices(coding, indices)
+
+
+def plain_file(data: bytes) -> bytes:
+    """Header and sections without lengths and checksums, inflated."""
+    head, parts = apart(data)
+    payload, channels = head[11] >> 4, head[17]
+    out = head
+    for kind, body in parts:
+        if kind == LAYER and payload == PALETTE:
+            body = plain_layer(body, channels)
+        elif kind == ALPHA or (kind == LAYER and payload == DIRECT):
+            body = plain_planes(body)
+        elif kind in (ICC, EXIF, XMP, TEXT):
+            body = plain_blob(body)
+        out += bytes([kind]) + len(body).to_bytes(4, "little") + body
+    return out

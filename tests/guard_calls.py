@@ -1,0 +1,267 @@
+"""Every call of the encoding guard into the package: when modules move, only the imports here change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import pillow_sdz  # noqa: F401  registers the format
+from pillow_sdz import (
+    ans,
+    bitpack,
+    buehlmann,
+    context_coding,
+    fixed_point,
+    index_coding,
+    ladder,
+    palette_coding,
+    palettise,
+    prior_tables,
+    range_coder,
+    scalar_coding,
+    scalar_ladder,
+)
+from pillow_sdz import deflate as deflating
+from pillow_sdz import options as saving_options
+from pillow_sdz.alpha import encode_alpha
+from pillow_sdz.container import Container, build, parse
+from pillow_sdz.header import Header, header_bytes
+from pillow_sdz.layers import encode_direct, encode_layer
+from pillow_sdz.metadata import encode_blob, encode_text
+from pillow_sdz.models import registry
+from pillow_sdz.passes import passes
+from pillow_sdz.planes import encode_planes
+from pillow_sdz.preview import preview
+from pillow_sdz.prior import Prior, PriorShape
+from pillow_sdz.reading import decode_preview, read_codes
+from pillow_sdz.scalar_layer import encode_scalar, noise_field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pytest
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    Bytes = NDArray[np.uint8]
+    Indices = NDArray[np.uint16]
+
+__all__ = ["Container", "Header", "Plan", "Prior", "encode_alpha", "encode_blob", "encode_direct", "encode_planes"]
+
+Plan = ladder.Plan
+
+
+# Coders ---------------------------------------------------------------------------------------------------------------
+
+
+def pack_bits(indices: Indices, bits: int) -> bytes:
+    return bitpack.pack(indices, bits)
+
+
+def deflate(data: bytes, effort: int) -> bytes:
+    return deflating.deflate(data, effort)
+
+
+def range_code(batches: Sequence[tuple[list[int], list[int], list[int]]]) -> bytes:
+    """Batches of lows, highs and totals."""
+    coder = range_coder.RangeEncoder()
+    for lows, highs, totals in batches:
+        coder.put(lows, highs, totals)
+    return coder.finish()
+
+
+def ans_code(lanes: int, batches: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> bytes:
+    """Batches of table numbers and symbols."""
+    coder = ans.AnsEncoder(lanes)
+    for table, symbol in batches:
+        coder.put(table, symbol)
+    return coder.finish()
+
+
+def ans_lanes(symbols: int) -> int:
+    return ans.lanes_for(symbols)
+
+
+def frequency_tables() -> dict[str, NDArray[np.int64]]:
+    tables = prior_tables.tables()
+    slots = np.frombuffer(tables.slots, np.uint8).astype(np.int64)
+    return {"frequency": tables.frequency, "start": tables.start, "slots": slots, "reach": tables.reach}
+
+
+def fixed_point_tables(samples: NDArray[np.int32]) -> dict[str, NDArray[np.int64]]:
+    """The two tables, and logarithms of some numbers."""
+    found = {
+        "logarithms": fixed_point.logarithms(),
+        "powers": fixed_point.powers(),
+        "logarithm": fixed_point.logarithm(samples),
+    }
+    return {name: values.astype(np.int64) for name, values in found.items()}
+
+
+# The scalar payload ---------------------------------------------------------------------------------------------------
+
+
+def prior_arrays(channels: int, groups: int, wide: int, deep: int) -> Iterator[tuple[int, int]]:
+    """Rows and columns of the arrays of a prior's file."""
+    return PriorShape(channels, groups, wide, deep).arrays()
+
+
+def prior(data: bytes, channels: int, groups: int, wide: int, deep: int) -> Prior:
+    return Prior.from_bytes(data, PriorShape(channels, groups, wide, deep), file="prior.i32")
+
+
+def shipped_prior() -> Prior:
+    return registry.model_prior(registry.find("tiny-8"))
+
+
+def scan(height: int, width: int) -> list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    """Network (-1 for none), positions and neighbours of each pass."""
+    found = passes(height, width)
+    return [
+        (
+            -1 if each.network is None else each.network,
+            each.positions.astype(np.int64),
+            each.neighbours.astype(np.int64),
+        )
+        for each in found
+    ]
+
+
+def scalar_stream(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
+    return scalar_coding.encode(targets, step, prior)
+
+
+def scalar_codes(targets: NDArray[np.float32], step: int, prior: Prior) -> Bytes:
+    """The codes that decoding gives."""
+    return scalar_coding.quantise(targets, step, prior)
+
+
+def scalar_body(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
+    return encode_scalar(targets, step, prior)
+
+
+def noise_of_step(step: int) -> int:
+    return noise_field(step)
+
+
+# The palette payload --------------------------------------------------------------------------------------------------
+
+
+def sort_palette(palette: Bytes, indices: Indices, *, keep_first: bool) -> tuple[Bytes, Indices]:
+    return palette_coding.canonical_order(palette, indices, keep_first=keep_first)
+
+
+def code_palette(palette: Bytes) -> tuple[int, bytes]:
+    return palette_coding.encode(palette)
+
+
+def code_indices(indices: Indices, palette: Bytes, effort: int, layers: int = 1) -> tuple[int, bytes]:
+    return index_coding.encode(indices, palette, effort, layers=layers)
+
+
+def code_indices_by_context(indices: Indices, palette: Bytes) -> bytes:
+    return context_coding.encode(indices, palette)
+
+
+def layers_of(codes: Bytes, colors: Sequence[int], effort: int) -> list[tuple[Bytes, Indices]]:
+    """Palettes and indices."""
+    found = []
+    for layer in palettise.make_layers(codes, colors, effort):
+        assert layer.palette is not None
+        found.append((layer.palette, layer.indices))
+    return found
+
+
+def layer_body(palette: Bytes, indices: Indices, effort: int, layers: int = 1, number: int | None = None) -> bytes:
+    from pillow_sdz.layers import Layer
+
+    return encode_layer(Layer(palette, number, indices), effort=effort, layers=layers)
+
+
+def dithered_layer(codes: Bytes) -> tuple[Bytes, Indices]:
+    """As the profile of the experiment of 2022 has it."""
+    layer = buehlmann.palettise(codes)
+    assert layer.palette is not None
+    return layer.palette, layer.indices
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def header(**fields: Any) -> Header:
+    return Header(**fields)
+
+
+def head_bytes(head: Header) -> bytes:
+    return header_bytes(head)
+
+
+def container_bytes(head: Header, layers: list[bytes], **sections: Any) -> bytes:
+    return build(Container(replace(head, layer_count=len(layers)), layers, **sections))
+
+
+def parse_file(data: bytes) -> Container:
+    return parse(data, file="<stream>")
+
+
+def text_section(text: dict[str, str]) -> bytes:
+    return encode_text(text)
+
+
+def preview_pixels(codes: Bytes, matrix: NDArray[np.int8]) -> Bytes:
+    return preview(codes, matrix)
+
+
+def file_codes(data: bytes) -> Bytes:
+    return read_codes(parse(data, file="<stream>"), "<stream>")
+
+
+def file_preview(data: bytes) -> tuple[Bytes, Bytes | None]:
+    """The preview's colours and alpha, whatever the size of the picture."""
+    return decode_preview(parse(data, file="<stream>"), "<stream>")
+
+
+# Quality and size -----------------------------------------------------------------------------------------------------
+
+
+def plan_by_steps(quality: int) -> Plan:
+    return scalar_ladder.plan_for_quality(quality)
+
+
+def plan_by_palettes(quality: int, positions: int, channels: int) -> Plan:
+    return ladder.plan_for_quality(quality, positions, channels)
+
+
+def fit_by_steps(target: int, size_of: Callable[[Plan], int]) -> Plan:
+    return scalar_ladder.fit_target(target, size_of)
+
+
+def fit_by_palettes(target: int, size_of: Callable[[Plan], int], positions: int, channels: int) -> Plan:
+    return ladder.fit_target(target, size_of, positions, channels)
+
+
+def check_options(keywords: dict[str, Any], info: dict[Any, Any]) -> tuple[Any, Any]:
+    """What the keywords of ``image.save`` and an image's info come to: options and metadata."""
+    return saving_options.save_options(keywords, info)
+
+
+# Models ---------------------------------------------------------------------------------------------------------------
+
+
+def replace_models(patch: pytest.MonkeyPatch, folder: Path, load: Callable[[Any], Any]) -> None:
+    """Look for models in a folder and among the shipped ones only, and load their networks with a function."""
+    patch.setenv(registry.VARIABLE, str(folder))
+    patch.setattr(registry, "user_folder", lambda: Path("<models>"))
+    patch.setattr(registry, "load", lambda manifest, device, dtype: load(manifest))
+
+
+def shipped_fingerprint() -> str:
+    return registry.find("tiny-8").short_fingerprint.hex()
+
+
+def is_preview(image: Image.Image) -> bool:
+    """Whether ``draft`` switched an opened image to its preview."""
+    return bool(image.tile) and bool(image.tile[0][3][2])  # type: ignore[attr-defined]

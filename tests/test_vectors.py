@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pillow_sdz import scalar_ladder
 from pillow_sdz.container import parse
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
+from pillow_sdz.options import SaveOptions
 from pillow_sdz.reading import read_codes
 
 VECTORS = sorted(path for path in (Path(__file__).parent / "vectors").glob("v*/*") if path.is_dir())
@@ -22,7 +24,7 @@ WITHOUT_MODEL = "54d948195e6da15f"
 
 def test_there_are_vectors() -> None:
     payloads = [json.loads((folder / "expected.json").read_text())["payload"] for folder in VECTORS]
-    assert {payload: payloads.count(payload) for payload in set(payloads)} == {"palette": 9, "direct": 2, "scalar": 5}
+    assert {payload: payloads.count(payload) for payload in set(payloads)} == {"palette": 13, "direct": 4, "scalar": 13}
 
 
 @pytest.mark.parametrize("folder", VECTORS, ids=lambda folder: f"{folder.parent.name}-{folder.name}")
@@ -51,6 +53,22 @@ def test_old_files_open_and_load(folder: Path) -> None:
         assert np.asarray(image).std() > 0 or image.size == (1, 1)
 
 
-def test_the_shipped_model_has_vectors() -> None:
-    fingerprints = [json.loads((folder / "expected.json").read_text())["fingerprint"] for folder in VECTORS]
-    assert registry.find("tiny").fingerprint[:16] in fingerprints
+def test_the_shipped_model_has_vectors_of_every_kind() -> None:
+    shipped = registry.find("tiny")
+    folders = [folder for folder in VECTORS if folder.parent.name.endswith(f"-{shipped.full_name}")]
+    expected = [json.loads((folder / "expected.json").read_text()) for folder in folders]
+    assert {each["fingerprint"] for each in expected} == {shipped.fingerprint[:16]}
+    assert {each["payload"] for each in expected} == {"palette", "direct", "scalar"}
+    assert {each["mode"] for each in expected} == {"L", "LA", "RGB", "RGBA"}
+    assert {each["layers"] for each in expected} == {1, 2}
+
+
+def test_the_vector_of_the_defaults_is_as_the_defaults_are() -> None:
+    """``Image.save(path)``: the pixels go through networks, but what the headers say does not depend on them."""
+    folder = next(folder for folder in VECTORS if folder.parent.name != "v0" and folder.name == "default")
+    expected = json.loads((folder / "expected.json").read_text())
+    defaults = SaveOptions()
+    assert registry.find(defaults.model).full_name == expected["model"]
+    plan = scalar_ladder.plan_for_quality(defaults.quality)
+    assert plan.step is not None
+    assert (expected["payload"], expected["step"]) == (plan.payload, plan.step / 16)

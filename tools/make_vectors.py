@@ -2,8 +2,9 @@
 
     python tools/make_vectors.py
 
-Each folder of tests/vectors/v0/ holds file.sdz, codes.npy (what the integer part of decoding must give, for ever) and
+Each folder of tests/vectors/v0/ and v0-tiny-8/ holds file.sdz, codes.npy (what the integer part of decoding must give, for ever) and
 expected.json (what the headers say). A new format version gets a new folder beside v0; old files stay readable.
+v0 has files of models that are gone, by whatever were the defaults then; v0-tiny-8 those of the model that is shipped.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import pillow_sdz  # noqa: F401  registers the format
 from pillow_sdz.container import VERSION, parse
 from pillow_sdz.reading import read_codes
 
-FOLDER = Path(__file__).parent.parent / "tests" / "vectors" / f"v{VERSION}"
+VECTORS = Path(__file__).parent.parent / "tests" / "vectors"
+SHIPPED = "tiny-8"
 INFO = ("model", "fingerprint", "payload", "colors", "step", "layers", "steps", "noise")
 
 
@@ -55,24 +57,63 @@ def samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
     }
 
 
+def shipped_samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
+    """Name -> picture and options: small files of the shipped model, the first by its defaults."""
+    coffee = Image.fromarray(skimage.data.coffee()).crop((180, 60, 480, 310))
+    small = coffee.resize((48, 40), Image.Resampling.LANCZOS)
+    rgba = small.copy()
+    rgba.putalpha(Image.radial_gradient("L").resize(small.size).point(lambda level: level // 32 * 36))
+    metadata = {
+        "text": {"Title": "Coffee \u2615", "Author": "nobody"},
+        "xmp": b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
+        "icc_profile": bytes(16) + b"RGB " + bytes(range(60)),
+        "exif": b"II*\0\x08\0\0\0\0\0\0\0\0\0",
+    }
+    return {
+        "default": (small, {}),
+        "default_larger": (coffee.resize((96, 64), Image.Resampling.LANCZOS), {}),
+        "low_quality": (small, {"quality": 5}),
+        "high_quality": (small, {"quality": 95}),
+        "palette": (small, {"colors": 64}),
+        "palette_coded": (coffee.resize((160, 128), Image.Resampling.LANCZOS), {"colors": 24}),
+        "two_palettes": (coffee.resize((96, 64), Image.Resampling.LANCZOS), {"colors": (12, 6)}),
+        "direct": (small, {"payload": "direct"}),
+        "alpha": (rgba, {}),
+        "grey": (small.convert("L"), {}),
+        "grey_alpha_palette": (rgba.convert("LA"), {"colors": 9, "steps": 3}),
+        "metadata": (small, metadata),
+        "one_pixel": (small.crop((20, 20, 21, 21)), {}),
+        "one_pixel_direct": (small.crop((20, 20, 21, 21)), {"quality": 100}),
+    }
+
+
+def write(folder: Path, image: Image.Image, options: dict[str, Any]) -> None:
+    """Save a picture with its codes and what its headers say, unless that was done before."""
+    name = f"{folder.parent.name}/{folder.name}"
+    if folder.exists():
+        click.echo(f"{name}: kept")
+        return
+    folder.mkdir(parents=True)
+    image.save(folder / "file.sdz", **options)
+    data = (folder / "file.sdz").read_bytes()
+    np.save(folder / "codes.npy", read_codes(parse(data), name))
+    with Image.open(folder / "file.sdz") as opened:
+        expected = {key: opened.info[key] for key in INFO if key in opened.info} | {
+            "size": opened.size,
+            "mode": opened.mode,
+        }
+    (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
+    click.echo(f"{name}: {len(data)} bytes")
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__)
 def main() -> None:
     for name, (image, options) in samples().items():
-        folder = FOLDER / name
-        if folder.exists():
-            click.echo(f"{name}: kept")
-            continue
-        folder.mkdir(parents=True)
-        image.save(folder / "file.sdz", **options)
-        data = (folder / "file.sdz").read_bytes()
-        np.save(folder / "codes.npy", read_codes(parse(data), name))
-        with Image.open(folder / "file.sdz") as opened:
-            expected = {key: opened.info[key] for key in INFO if key in opened.info} | {
-                "size": opened.size,
-                "mode": opened.mode,
-            }
-        (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
-        click.echo(f"{name}: {len(data)} bytes")
+        write(VECTORS / f"v{VERSION}" / name, image, options)
+    for name, (image, options) in shipped_samples().items():
+        # the default must be written without naming the model, by whichever is shipped
+        named = options if name == "default" else {"model": SHIPPED, **options}
+        write(VECTORS / f"v{VERSION}-{SHIPPED}" / name, image, named)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEADER_BYTES = 33
+FINGERPRINT_AT = 25
 LAYER, ALPHA, PREVIEW, ICC, EXIF, XMP, TEXT = 0x01, 0x02, 0x81, 0x82, 0x83, 0x84, 0x85
 PALETTE, DIRECT = 0, 1
 

@@ -89,7 +89,7 @@ def targets(seed: int, height: int, width: int, channels: int, noise: int = 12) 
     sixteenths = 16 * (smooth(seed, height, width, channels, noise) - 128) + numbers(
         seed + 2, height, width, channels, below=16
     )
-    return (np.clip(sixteenths, -2048, 2032) / 16).astype(np.float32)
+    return np.asarray(np.clip(sixteenths, -2048, 2032) / 16, np.float32)
 
 
 TOY = {"channels": 3, "groups": 3, "wide": 5, "deep": 2}
@@ -549,11 +549,7 @@ def size_of(plan: calls.Plan) -> int:
 def fits() -> Iterator[tuple[str, str]]:
     """Plans found for target sizes, and how many sizes were asked for on the way."""
     for target in (100, 1000, 1500, 1700, 2000, 2600, 3000, 5000, 8000, 12000, 20000, 32000, 40000, 60000):
-        for name, fit in (
-            ("steps", lambda size, target=target: calls.fit_by_steps(target, size)),
-            ("palettes, 4096 positions", lambda size, target=target: calls.fit_by_palettes(target, size, 4096, 4)),
-            ("palettes, 247 positions", lambda size, target=target: calls.fit_by_palettes(target, size, 247, 8)),
-        ):
+        for name, positions, channels in (("steps", 0, 0), ("palettes", 4096, 4), ("palettes", 247, 8)):
             asked: list[str] = []
 
             def size(plan: calls.Plan, asked: list[str] = asked) -> int:
@@ -561,10 +557,15 @@ def fits() -> Iterator[tuple[str, str]]:
                 return size_of(plan)
 
             try:
-                found = plan_text(fit(size))
+                if positions:
+                    plan = calls.fit_by_palettes(target, size, positions, channels)
+                else:
+                    plan = calls.fit_by_steps(target, size)
+                found = plan_text(plan)
             except Exception as error:
                 found = told(error)
-            yield f"{name}, {target} bytes", f"{found}; asked for {', '.join(asked)}"
+            where = f"{name}, {positions} positions" if positions else name
+            yield f"{where}, {target} bytes", f"{found}; asked for {', '.join(asked)}"
 
 
 # Saving ---------------------------------------------------------------------------------------------------------------
@@ -770,7 +771,7 @@ def saves() -> Iterator[tuple[str, Written | str]]:
             yield f"profile of {name} in mode {mode}", attempt(image, "toy")
 
 
-def infos() -> dict[str, dict[str, Any]]:
+def infos() -> dict[str, dict[Any, Any]]:
     """What images of several formats have in their info."""
     raw = "\nexif\n  10\n" + b"MM\0*\0\0\0\x08\0\0".hex()
     ours = {"fingerprint": "00", "payload": "scalar", "bpp": 1.5, "noise": 2.0, "model": "toy-1", "steps": 3}

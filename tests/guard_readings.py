@@ -47,6 +47,8 @@ def small_picture(data: bytes) -> tuple[str, tuple[int, int], bytes]:
     image.draft(None, (1, 1))
     if calls.is_preview(image):
         return image.mode, image.size, image.tobytes()
+    if calls.parse_file(data).preview is None:
+        return "no preview", (0, 0), b""
     rgb, alpha = calls.file_preview(data)  # a picture of a few pixels is decoded in full
     pixels = rgb if alpha is None else np.concatenate([rgb, alpha[:, :, None]], axis=2)
     return "preview", (rgb.shape[1], rgb.shape[0]), pixels.tobytes()
@@ -121,7 +123,7 @@ def damages(data: bytes) -> Iterator[tuple[str, bytes]]:
     for place in spread(len(data) - 8, CUTS):
         yield f"cut to {8 + place}", data[: 8 + place]  # behind the magic: without it Pillow does not ask us
     places = [
-        *(8 + place for place in spread(guard_bytes.FINGERPRINT_AT - 8, FLIPS // 4)),
+        *(8 + place for place in spread(guard_bytes.FINGERPRINT_AT - 8, FLIPS // 8)),
         guard_bytes.FINGERPRINT_AT + 3,
     ]
     ranges = [(kind == guard_bytes.LAYER, start, end) for kind, start, end in guard_bytes.sections(data)]
@@ -133,7 +135,7 @@ def damages(data: bytes) -> Iterator[tuple[str, bytes]]:
         bit = (5 * number + 3) % 8
         flipped = data[:offset] + bytes([data[offset] ^ 1 << bit]) + data[offset + 1 :]
         yield f"flip {offset}.{bit}", guard_bytes.mended(flipped, data)
-        if number % 10 == 0:
+        if number % 20 == 0:
             yield f"flip {offset}.{bit}, checksum left", flipped
     head, parts = guard_bytes.apart(data)
     kind, body = parts[-1]
@@ -176,8 +178,8 @@ def truncated() -> Iterator[tuple[str, Any]]:
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
         for name, data in golden_files().items():
-            ends = [end + 4 for _, _, end in guard_bytes.sections(data)]
-            for length in {ends[-1] - 5, ends[-2] if len(ends) > 1 else 40, ends[0]}:
+            ends = [end + 4 for kind, _, end in guard_bytes.sections(data) if kind == guard_bytes.LAYER]
+            for length in {*ends[:-1], ends[-1] - 1} if len(ends) > 1 else ():
                 yield f"{name}, cut to {length}", said(lambda cut=data[:length]: described(cut))  # type: ignore[misc]
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = before

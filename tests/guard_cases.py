@@ -566,6 +566,8 @@ def fits() -> Iterator[tuple[str, str]]:
                 found = told(error)
             where = f"{name}, {positions} positions" if positions else name
             yield f"{where}, {target} bytes", f"{found}; asked for {', '.join(asked)}"
+    every = range(1600, 40_000, 160)
+    yield "steps, every 160 bytes", " ".join(str(calls.fit_by_steps(target, size_of).step) for target in every)
 
 
 # Saving ---------------------------------------------------------------------------------------------------------------
@@ -700,7 +702,7 @@ def pictures() -> Iterator[tuple[str, Image.Image]]:
     yield "RGB, 17 x 23", a_picture(23, 17)
 
 
-EXIF = b"Exif\0\0II*\0" + bytes(30)
+EXIF = b"Exif\0\0II*\0" + bytes(130)
 ICC = bytes(16) + b"RGB " + bytes(range(200))
 
 

@@ -160,6 +160,8 @@ def range_coder() -> Iterator[tuple[str, Written]]:
     yield "carries", Written(calls.range_code(carry))
     batches = [symbols(n, n, 100 * n + 1, 9) for n in range(1, 40)]
     yield "batches", Written(calls.range_code(batches))
+    ends = [calls.range_code([symbols(n, 1 + n % 5, 1000, 30)]) for n in range(4000)]
+    yield "many short ones", Written(b"".join(bytes([len(end)]) + end for end in ends))
 
 
 def rans() -> Iterator[tuple[str, Written]]:
@@ -546,6 +548,11 @@ def size_of(plan: calls.Plan) -> int:
     return 120 + sum(900 + 9 * count + count % 5 * 4 for count in plan.colors)
 
 
+def jumpy_size_of(plan: calls.Plan) -> int:
+    """Bytes that rise and fall by a tenth from step to step."""
+    return size_of(plan) * (100 + (plan.step or 0) * 37 % 11) // 100
+
+
 def fits() -> Iterator[tuple[str, str]]:
     """Plans found for target sizes, and how many sizes were asked for on the way."""
     for target in (100, 1000, 1500, 1700, 2000, 2600, 3000, 5000, 8000, 12000, 20000, 32000, 40000, 60000):
@@ -568,6 +575,8 @@ def fits() -> Iterator[tuple[str, str]]:
             yield f"{where}, {target} bytes", f"{found}; asked for {', '.join(asked)}"
     every = range(1600, 40_000, 160)
     yield "steps, every 160 bytes", " ".join(str(calls.fit_by_steps(target, size_of).step) for target in every)
+    steps = [calls.fit_by_steps(target, jumpy_size_of).step for target in every[3:]]
+    yield "steps, every 160 bytes, jumpy", " ".join(map(str, steps))
 
 
 # Saving ---------------------------------------------------------------------------------------------------------------

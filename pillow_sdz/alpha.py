@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pillow_sdz.planes import decode_planes, encode_planes
+from pillow_sdz.coding.planes import decode_planes, encode_planes
 
 if TYPE_CHECKING:
     import numpy as np

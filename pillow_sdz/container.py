@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pillow_sdz import limits
+from pillow_sdz.coding.boxes import MAGIC, SECTION_HEAD, SECTION_TAIL, build_box, parse_box
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.header import HEADER_BYTES, NEWER, VERSION, Header, check_header, check_magic, header_bytes, read_header
-from pillow_sdz.structs import MAGIC, SECTION_HEAD, SECTION_TAIL, build_box, parse_box
 
 __all__ = ["MAGIC", "VERSION", "Container", "Header", "build", "parse"]
 

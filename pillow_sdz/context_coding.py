@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz import limits
+from pillow_sdz.coding.range_coder import RangeDecoder, RangeEncoder
 from pillow_sdz.context_model import NEIGHBOURS, ContextModel
 from pillow_sdz.errors import SdzLimitError
-from pillow_sdz.range_coder import RangeDecoder, RangeEncoder
 from pillow_sdz.waves import WavePlane
 
 if TYPE_CHECKING:

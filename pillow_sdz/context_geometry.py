@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pillow_sdz.fixed_point import logarithms
+from pillow_sdz.coding.fixed_point import logarithms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

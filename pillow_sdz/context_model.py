@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz import context_start
+from pillow_sdz.coding.fixed_point import logarithm, powers
 from pillow_sdz.context_geometry import CLASSES, UNIT, Geometry
-from pillow_sdz.fixed_point import logarithm, powers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

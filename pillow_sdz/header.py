@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from pillow_sdz import limits
+from pillow_sdz.coding.boxes import HEADER, MAGIC, build_box, parse_box
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.structs import HEADER, MAGIC, build_box, parse_box
 
 VERSION: Final = 0
 """Format version written and read. 0 means draft: until release 1.0 the format may change without notice."""

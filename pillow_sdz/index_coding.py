@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pillow_sdz.bitpack import bits_for, pack, packed_size, unpack
-from pillow_sdz.deflate import deflate, inflate
+from pillow_sdz.coding.bitpack import bits_for, pack, packed_size, unpack
+from pillow_sdz.coding.deflate import deflate, inflate
 from pillow_sdz.errors import SdzFormatError, SdzVersionError
 from pillow_sdz.header import NEWER
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pillow_sdz import limits
+from pillow_sdz.coding.boxes import LAYER_HEAD, PALETTE_BY_NUMBER, parse_box
 from pillow_sdz.errors import SdzFormatError, SdzTruncatedError
-from pillow_sdz.structs import LAYER_HEAD, PALETTE_BY_NUMBER, parse_box
 
 if TYPE_CHECKING:
     from pillow_sdz.header import Header

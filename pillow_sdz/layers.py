@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz import index_coding, limits
+from pillow_sdz.coding.boxes import LAYER_HEAD, PALETTE_BY_NUMBER, build_box
+from pillow_sdz.coding.planes import decode_planes, encode_planes
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzModelError
 from pillow_sdz.layer_head import LayerHead, read_head
-from pillow_sdz.planes import decode_planes, encode_planes
 from pillow_sdz.scalar_layer import decode_scalar
-from pillow_sdz.structs import LAYER_HEAD, PALETTE_BY_NUMBER, build_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

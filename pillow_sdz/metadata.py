@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pillow_sdz import limits
-from pillow_sdz.deflate import deflate, inflate_up_to
+from pillow_sdz.coding.boxes import CODED_HEAD, TEXT_ENTRY, TEXT_HEAD, build_box, parse_box
+from pillow_sdz.coding.deflate import deflate, inflate_up_to
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.header import NEWER
-from pillow_sdz.structs import CODED_HEAD, TEXT_ENTRY, TEXT_HEAD, build_box, parse_box
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from pillow_sdz.coding.fixed_point import POWERS, logarithm, powers
+from pillow_sdz.coding.range_coder import RangeDecoder, RangeEncoder
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.fixed_point import POWERS, logarithm, powers
 from pillow_sdz.header import NEWER
-from pillow_sdz.range_coder import RangeDecoder, RangeEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,7 +27,7 @@ EXTENSION: Final = ".sdz"
 MIME: Final = "image/x-sdz"
 
 MAGIC: Final = b"\x89SDZ\r\n\x1a\n"
-"""The same as `pillow_sdz.structs.MAGIC`, without importing construct for every image that is opened."""
+"""The same as `pillow_sdz.coding.boxes.MAGIC`, without importing construct for every image that is opened."""
 
 _READ: Final = 1 << 20
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pillow_sdz.fixed_point import POWERS, powers
+from pillow_sdz.coding.fixed_point import POWERS, powers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

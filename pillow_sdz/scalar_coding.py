@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from pillow_sdz.ans import AnsDecoder, AnsEncoder, lanes_for
+from pillow_sdz.coding.fixed_point import logarithm
+from pillow_sdz.coding.rans import AnsDecoder, AnsEncoder, lanes_for
 from pillow_sdz.errors import SdzFormatError
-from pillow_sdz.fixed_point import logarithm
 from pillow_sdz.passes import passes
 from pillow_sdz.prior_tables import ESCAPE, EVEN, SCALES, tables
 

@@ -10,8 +10,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from pillow_sdz import limits
+from pillow_sdz.coding.boxes import SCALAR_HEAD, build_box, parse_box
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzModelError
-from pillow_sdz.structs import SCALAR_HEAD, build_box, parse_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable

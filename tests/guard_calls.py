@@ -10,30 +10,28 @@ import numpy as np
 
 import pillow_sdz  # noqa: F401  registers the format
 from pillow_sdz import (
-    ans,
-    bitpack,
     buehlmann,
     context_coding,
-    fixed_point,
     index_coding,
     ladder,
     palette_coding,
     palettise,
     prior_tables,
-    range_coder,
     scalar_coding,
     scalar_ladder,
 )
-from pillow_sdz import deflate as deflating
 from pillow_sdz import options as saving_options
 from pillow_sdz.alpha import encode_alpha
+from pillow_sdz.coding import bitpack, fixed_point, range_coder
+from pillow_sdz.coding import deflate as deflating
+from pillow_sdz.coding import rans as ans
+from pillow_sdz.coding.planes import encode_planes
 from pillow_sdz.container import Container, build, parse
 from pillow_sdz.header import Header, header_bytes
 from pillow_sdz.layers import encode_direct, encode_layer
 from pillow_sdz.metadata import encode_blob, encode_text
 from pillow_sdz.models import registry
 from pillow_sdz.passes import passes
-from pillow_sdz.planes import encode_planes
 from pillow_sdz.preview import preview
 from pillow_sdz.prior import Prior, PriorShape
 from pillow_sdz.reading import decode_preview, read_codes

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pillow_sdz import bitpack
-from pillow_sdz.bitpack import bits_for, pack, packed_size, unpack
+from pillow_sdz.coding import bitpack
+from pillow_sdz.coding.bitpack import bits_for, pack, packed_size, unpack
 
 
 def plain(indices: list[int], bits: int) -> bytes:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from reference_codings import read_indices
 
 from pillow_sdz import context_coding, context_start
+from pillow_sdz.coding.range_coder import RangeDecoder, RangeEncoder
 from pillow_sdz.errors import SdzFormatError, SdzLimitError
-from pillow_sdz.range_coder import RangeDecoder, RangeEncoder
 
 
 def palette_of(entries: int, channels: int = 4, seed: int = 0) -> np.ndarray:

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pillow_sdz import context_coding, index_coding
-from pillow_sdz.bitpack import bits_for, pack
-from pillow_sdz.deflate import deflate
+from pillow_sdz.coding.bitpack import bits_for, pack
+from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.index_coding import CONTEXT, DEFLATE, RAW, decode, encode
 

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from sample_files import EXAMPLE_CODES, example, header, layer_body, small
 
 from pillow_sdz import limits, palette_coding
+from pillow_sdz.coding.boxes import LAYER_HEAD, build_box
+from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.container import Container, build, parse
-from pillow_sdz.deflate import deflate
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzModelError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.header import Header
 from pillow_sdz.layers import (
@@ -20,7 +21,6 @@ from pillow_sdz.layers import (
     encode_layer,
     read_head,
 )
-from pillow_sdz.structs import LAYER_HEAD, build_box
 
 Codes = NDArray[np.uint8]
 

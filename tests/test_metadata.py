@@ -4,7 +4,7 @@ import pytest
 from sample_files import text_body
 
 from pillow_sdz import limits
-from pillow_sdz.deflate import deflate
+from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.metadata import decode_blob, decode_text, encode_blob, encode_text
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pillow_sdz import planes
-from pillow_sdz.deflate import deflate
+from pillow_sdz.coding import planes
+from pillow_sdz.coding.deflate import deflate
+from pillow_sdz.coding.planes import decode_planes, encode_planes
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.planes import decode_planes, encode_planes
 
 Planes = NDArray[np.uint8]
 

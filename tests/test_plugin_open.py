@@ -357,7 +357,7 @@ def test_verify_decodes_the_integers():
 
 def test_verify_without_the_models_palette():
     """A palette by number of a model that is not installed does not make a file damaged."""
-    from pillow_sdz.structs import LAYER_HEAD, PALETTE_BY_NUMBER, build_box
+    from pillow_sdz.coding.boxes import LAYER_HEAD, PALETTE_BY_NUMBER, build_box
 
     coding = {"palette": PALETTE_BY_NUMBER, "indices": 0}
     body = build_box(LAYER_HEAD, last_entry=1, coding=coding, palette_number=5, palette_length=None) + b"\x40"

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_scalar import decode_slowly
 
-from pillow_sdz import ans, scalar_coding
+from pillow_sdz import scalar_coding
+from pillow_sdz.coding import rans as ans
 from pillow_sdz.errors import SdzFormatError, SdzModelError
 from pillow_sdz.passes import MOST_KEPT, NEIGHBOURS, passes
 from pillow_sdz.prior import LARGEST_WEIGHT, MANY_ROWS, UNTHREADED, Prior, PriorShape

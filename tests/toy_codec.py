@@ -11,7 +11,7 @@ from sample_files import layer_body
 
 import pillow_sdz
 from pillow_sdz.alpha import encode_alpha
-from pillow_sdz.bitpack import bits_for, pack
+from pillow_sdz.coding.bitpack import bits_for, pack
 from pillow_sdz.container import Container, Header, build
 from pillow_sdz.layers import decode_codes, encode_direct
 from pillow_sdz.metadata import encode_blob, encode_text

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import pillow_sdz
-from pillow_sdz.deflate import deflate, inflate
+from pillow_sdz.coding.deflate import deflate, inflate
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 

@@ -20,9 +20,9 @@ from PIL import Image
 
 from photos import files
 from pillow_sdz import context_coding, palette_coding
-from pillow_sdz.bitpack import bits_for, pack, unpack
 from pillow_sdz.codes import to_codes
-from pillow_sdz.deflate import deflate, inflate
+from pillow_sdz.coding.bitpack import bits_for, pack, unpack
+from pillow_sdz.coding.deflate import deflate, inflate
 from pillow_sdz.palettise import palettise
 
 if TYPE_CHECKING:

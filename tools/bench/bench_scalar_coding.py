@@ -23,7 +23,7 @@ from PIL import Image
 from photos import files
 from pillow_sdz import context_coding, palette_coding, scalar_coding
 from pillow_sdz.codes import to_codes, to_targets
-from pillow_sdz.deflate import deflate
+from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
 from pillow_sdz.lloyd import assign
 from pillow_sdz.models import registry

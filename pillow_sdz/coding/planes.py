@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pillow_sdz.deflate import deflate, inflate
+from pillow_sdz.coding.boxes import CODED_HEAD, build_box, parse_box
+from pillow_sdz.coding.deflate import deflate, inflate
 from pillow_sdz.errors import SdzFormatError, SdzVersionError
 from pillow_sdz.header import NEWER
-from pillow_sdz.structs import CODED_HEAD, build_box, parse_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,6 @@ import numpy as np
 
 from pillow_sdz import buehlmann, scalar_ladder
 from pillow_sdz.alpha import encode_alpha
-from pillow_sdz.codes import NOISE_UNIT, to_codes, to_targets
 from pillow_sdz.container import Container, Header, build
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.ladder import Plan, fit_target, plan_for_quality
@@ -20,6 +19,7 @@ from pillow_sdz.metadata import encode_blob, encode_text
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.palettise import make_layers, rms_noise
+from pillow_sdz.payloads.codes import NOISE_UNIT, to_codes, to_targets
 from pillow_sdz.scalar_layer import encode_scalar, noise_field
 from pillow_sdz.settings import decode as settings
 

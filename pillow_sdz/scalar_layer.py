@@ -102,7 +102,7 @@ def encode_scalar(targets: NDArray[np.float32], step: int, prior: Prior) -> byte
     """Write the body of the one layer section of a scalar payload.
 
     Args:
-        targets: shape (h, w, C), codes less 128, not rounded; see `pillow_sdz.codes.to_targets`.
+        targets: shape (h, w, C), codes less 128, not rounded; see `pillow_sdz.payloads.codes.to_targets`.
         step: in sixteenths of a code, 16 to 2048.
         prior: the model's.
 

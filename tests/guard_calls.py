@@ -32,7 +32,7 @@ from pillow_sdz.layers import encode_direct, encode_layer
 from pillow_sdz.metadata import encode_blob, encode_text
 from pillow_sdz.models import registry
 from pillow_sdz.passes import passes
-from pillow_sdz.preview import preview
+from pillow_sdz.payloads.preview import preview
 from pillow_sdz.prior import Prior, PriorShape
 from pillow_sdz.reading import decode_preview, read_codes
 from pillow_sdz.scalar_layer import encode_scalar, noise_field

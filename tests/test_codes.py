@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillow_sdz.codes import to_codes, to_latents
 from pillow_sdz.errors import SdzModelError
+from pillow_sdz.payloads.codes import to_codes, to_latents
 
 STEP = 6 / 255
 

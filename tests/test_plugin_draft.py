@@ -8,7 +8,7 @@ import toy_codec
 from PIL import Image
 
 from pillow_sdz.errors import SdzDependencyError
-from pillow_sdz.preview import preview
+from pillow_sdz.payloads.preview import preview
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from pillow_sdz.codes import to_codes
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.preview import binomial, fit_matrix
+from pillow_sdz.payloads.codes import to_codes
+from pillow_sdz.payloads.preview import binomial, fit_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pillow_sdz.codes import to_latents
-from pillow_sdz.preview import preview
+from pillow_sdz.payloads.codes import to_latents
+from pillow_sdz.payloads.preview import preview
 from pillow_sdz.report import draw, latent_files, regenerate, rivals
 from pillow_sdz.report.formats import decoded, saved
 from pillow_sdz.report.payload_stages import of_file, of_palette

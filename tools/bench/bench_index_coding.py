@@ -20,10 +20,10 @@ from PIL import Image
 
 from photos import files
 from pillow_sdz import context_coding, palette_coding
-from pillow_sdz.codes import to_codes
 from pillow_sdz.coding.bitpack import bits_for, pack, unpack
 from pillow_sdz.coding.deflate import deflate, inflate
 from pillow_sdz.palettise import palettise
+from pillow_sdz.payloads.codes import to_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

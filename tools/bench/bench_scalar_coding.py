@@ -22,7 +22,6 @@ from PIL import Image
 
 from photos import files
 from pillow_sdz import context_coding, palette_coding, scalar_coding
-from pillow_sdz.codes import to_codes, to_targets
 from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
 from pillow_sdz.lloyd import assign
@@ -30,6 +29,7 @@ from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.palette_start import LIBIMAGEQUANT_CHANNELS
 from pillow_sdz.palettise import make_layers
+from pillow_sdz.payloads.codes import to_codes, to_targets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

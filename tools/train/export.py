@@ -24,11 +24,11 @@ from torch import Tensor
 from codec import SCHEDULER, Codec, load_average
 from data import evaluation_crops, split_photos
 from integers import prior_bytes
-from pillow_sdz.codes import to_codes
 from pillow_sdz.models.configuration import digests
 from pillow_sdz.models.fingerprint import fingerprint
 from pillow_sdz.models.manifest import PRIOR_NAME, CodeMapping, PriorFile, read_manifest
-from pillow_sdz.preview import binomial, fit_matrix
+from pillow_sdz.payloads.codes import to_codes
+from pillow_sdz.payloads.preview import binomial, fit_matrix
 from pillow_sdz.prior import PriorShape
 
 LICENCE = "Apache-2.0"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz.errors import SdzDependencyError, SdzModelError
-from pillow_sdz.layers import Layer
+from pillow_sdz.payloads.palette.layers import Layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

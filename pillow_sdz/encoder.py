@@ -12,14 +12,14 @@ from pillow_sdz import buehlmann, scalar_ladder
 from pillow_sdz.alpha import encode_alpha
 from pillow_sdz.container import Container, Header, build
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.ladder import Plan, fit_target, plan_for_quality
-from pillow_sdz.layers import codes_from_layers, encode_direct, encode_layer
 from pillow_sdz.limits import check_picture
 from pillow_sdz.metadata import encode_blob, encode_text
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
-from pillow_sdz.palettise import make_layers, rms_noise
 from pillow_sdz.payloads.codes import NOISE_UNIT, to_codes, to_targets
+from pillow_sdz.payloads.palette.layers import codes_from_layers, encode_direct, encode_layer
+from pillow_sdz.payloads.palette.quantise import make_layers, rms_noise
+from pillow_sdz.payloads.palette.rate_control import Plan, fit_target, plan_for_quality
 from pillow_sdz.scalar_layer import encode_scalar, noise_field
 from pillow_sdz.settings import decode as settings
 

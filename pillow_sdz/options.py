@@ -65,7 +65,7 @@ class SaveOptions:
 
     Attributes:
         quality: 0 (smallest) to 100 (best), on the ladder of steps of `pillow_sdz.scalar_ladder`, or of palettes of
-            `pillow_sdz.ladder` if palettes are asked for or the model has no prior.
+            `pillow_sdz.payloads.palette.rate_control` if palettes are asked for or the model has no prior.
         colors: palette entries, 2 to 4096, or one to eight such numbers, one per layer; instead of ``quality``.
         model: name of the model, with a version (``tiny-8``) or without (``tiny``, the newest).
         steps: U-Net steps that readers should use by default, 0 to 255; None leaves it to the model.

@@ -14,10 +14,10 @@ from pillow_sdz.alpha import decode_alpha
 from pillow_sdz.dependencies import needs_model_packages
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.info import Metadata, to_info
-from pillow_sdz.layers import check_cost, decode_codes, decode_layer, read_head
 from pillow_sdz.metadata import decode_blob, decode_text
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
+from pillow_sdz.payloads.palette.layers import check_cost, decode_codes, decode_layer, read_head
 from pillow_sdz.payloads.preview import matrix_from_bytes, preview
 from pillow_sdz.scalar_layer import STEP_UNIT, read_step
 

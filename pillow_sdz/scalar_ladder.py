@@ -10,8 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.ladder import DIRECT, Plan, does_not_fit
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
+from pillow_sdz.payloads.palette.rate_control import DIRECT, Plan, does_not_fit
 from pillow_sdz.scalar_layer import STEP_UNIT
 
 if TYPE_CHECKING:

@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pillow_sdz  # noqa: F401  registers the format
-from pillow_sdz import (
-    buehlmann,
-    context_coding,
-    index_coding,
-    ladder,
-    palette_coding,
-    palettise,
-    prior_tables,
-    scalar_coding,
-    scalar_ladder,
-)
+from pillow_sdz import buehlmann, prior_tables, scalar_coding, scalar_ladder
 from pillow_sdz import options as saving_options
 from pillow_sdz.alpha import encode_alpha
 from pillow_sdz.coding import bitpack, fixed_point, range_coder
@@ -28,10 +18,15 @@ from pillow_sdz.coding import rans as ans
 from pillow_sdz.coding.planes import encode_planes
 from pillow_sdz.container import Container, build, parse
 from pillow_sdz.header import Header, header_bytes
-from pillow_sdz.layers import encode_direct, encode_layer
 from pillow_sdz.metadata import encode_blob, encode_text
 from pillow_sdz.models import registry
 from pillow_sdz.passes import passes
+from pillow_sdz.payloads.palette import context_coder as context_coding
+from pillow_sdz.payloads.palette import index_coder as index_coding
+from pillow_sdz.payloads.palette import palette_coder as palette_coding
+from pillow_sdz.payloads.palette import quantise as palettise
+from pillow_sdz.payloads.palette import rate_control as ladder
+from pillow_sdz.payloads.palette.layers import encode_direct, encode_layer
 from pillow_sdz.payloads.preview import preview
 from pillow_sdz.prior import Prior, PriorShape
 from pillow_sdz.reading import decode_preview, read_codes
@@ -174,7 +169,7 @@ def layers_of(codes: Bytes, colors: Sequence[int], effort: int) -> list[tuple[By
 
 
 def layer_body(palette: Bytes, indices: Indices, effort: int, layers: int = 1, number: int | None = None) -> bytes:
-    from pillow_sdz.layers import Layer
+    from pillow_sdz.payloads.palette.layers import Layer
 
     return encode_layer(Layer(palette, number, indices), effort=effort, layers=layers)
 

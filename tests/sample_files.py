@@ -14,8 +14,8 @@ from pillow_sdz.coding import planes
 from pillow_sdz.coding.boxes import CODED_HEAD, LAYER_HEAD, SECTION_HEAD, TEXT_ENTRY, TEXT_HEAD, build_box
 from pillow_sdz.container import Container
 from pillow_sdz.header import HEADER_BYTES, Header
-from pillow_sdz.layers import decode_codes
 from pillow_sdz.metadata import decode_blob, decode_text
+from pillow_sdz.payloads.palette.layers import decode_codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

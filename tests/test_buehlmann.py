@@ -16,10 +16,10 @@ from PIL import Image
 from pillow_sdz import buehlmann
 from pillow_sdz.container import parse
 from pillow_sdz.errors import SdzModelError, SdzOptionError
-from pillow_sdz.layers import decode_layer
 from pillow_sdz.models import registry
 from pillow_sdz.models.adding import add_model
 from pillow_sdz.payloads import codes as plain
+from pillow_sdz.payloads.palette.layers import decode_layer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -99,7 +99,7 @@ def test_test_finds_what_checksums_do_not(run, sdz, tmp_path):
 
 def test_palette_of_a_missing_model_cannot_be_tested(run, sdz, tmp_path):
     from pillow_sdz.container import build, parse
-    from pillow_sdz.layers import decode_layer, encode_layer
+    from pillow_sdz.payloads.palette.layers import decode_layer, encode_layer
 
     container = parse(sdz)
     layer = decode_layer(container.layers[0], container.header)

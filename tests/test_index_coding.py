@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pillow_sdz import context_coding, index_coding
 from pillow_sdz.coding.bitpack import bits_for, pack
 from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.index_coding import CONTEXT, DEFLATE, RAW, decode, encode
+from pillow_sdz.payloads.palette import context_coder as context_coding
+from pillow_sdz.payloads.palette import index_coder as index_coding
+from pillow_sdz.payloads.palette.index_coder import CONTEXT, DEFLATE, RAW, decode, encode
 
 Indices = NDArray[np.uint16]
 ENTRIES = [2, 3, 16, 17, 255, 256, 257, 1000, 4096]

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.ladder import DIRECT_BYTES, LAYER_BYTES, Plan, fit_target, plan_for_quality, uncompressed_size
+from pillow_sdz.payloads.palette.rate_control import (
+    DIRECT_BYTES,
+    LAYER_BYTES,
+    Plan,
+    fit_target,
+    plan_for_quality,
+    uncompressed_size,
+)
 
 
 def typical_size(plan: Plan, positions: int, channels: int = 4) -> int:

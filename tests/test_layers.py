@@ -5,13 +5,14 @@ import pytest
 from numpy.typing import NDArray
 from sample_files import EXAMPLE_CODES, example, header, layer_body, small
 
-from pillow_sdz import limits, palette_coding
+from pillow_sdz import limits
 from pillow_sdz.coding.boxes import LAYER_HEAD, build_box
 from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.container import Container, build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzModelError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.header import Header
-from pillow_sdz.layers import (
+from pillow_sdz.payloads.palette import palette_coder as palette_coding
+from pillow_sdz.payloads.palette.layers import (
     Layer,
     codes_from_layers,
     decode_codes,

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_codings import read_palette
 
-from pillow_sdz import palette_coding
 from pillow_sdz.errors import SdzFormatError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.payloads.palette import palette_coder as palette_coding
 
 
 def photo_like(entries: int, channels: int = 4, seed: int = 0) -> np.ndarray:

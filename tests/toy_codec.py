@@ -13,9 +13,9 @@ import pillow_sdz
 from pillow_sdz.alpha import encode_alpha
 from pillow_sdz.coding.bitpack import bits_for, pack
 from pillow_sdz.container import Container, Header, build
-from pillow_sdz.layers import decode_codes, encode_direct
 from pillow_sdz.metadata import encode_blob, encode_text
 from pillow_sdz.options import Metadata, SaveOptions
+from pillow_sdz.payloads.palette.layers import decode_codes, encode_direct
 
 NO_TORCH = """
 import importlib.abc, sys

@@ -10,9 +10,9 @@ from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.container import Container, parse
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.layers import read_head
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
+from pillow_sdz.payloads.palette.layers import read_head
 from pillow_sdz.plugin import read_all
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from PIL import Image
 
 from pillow_sdz import decoder
 from pillow_sdz.container import parse
-from pillow_sdz.layers import decode_layer
 from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions
 from pillow_sdz.payloads.codes import to_targets
+from pillow_sdz.payloads.palette.layers import decode_layer
 from pillow_sdz.reading import read_code_step
 from pillow_sdz.report import channels, draw
 from pillow_sdz.report.bits import values_and_bits

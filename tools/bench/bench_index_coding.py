@@ -19,11 +19,12 @@ import numpy as np
 from PIL import Image
 
 from photos import files
-from pillow_sdz import context_coding, palette_coding
 from pillow_sdz.coding.bitpack import bits_for, pack, unpack
 from pillow_sdz.coding.deflate import deflate, inflate
-from pillow_sdz.palettise import palettise
 from pillow_sdz.payloads.codes import to_codes
+from pillow_sdz.payloads.palette import context_coder as context_coding
+from pillow_sdz.payloads.palette import palette_coder as palette_coding
+from pillow_sdz.payloads.palette.quantise import palettise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,20 +21,22 @@ import numpy as np
 from PIL import Image
 
 from photos import files
-from pillow_sdz import context_coding, palette_coding, scalar_coding
+from pillow_sdz import scalar_coding
 from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
-from pillow_sdz.lloyd import assign
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
-from pillow_sdz.palette_start import LIBIMAGEQUANT_CHANNELS
-from pillow_sdz.palettise import make_layers
 from pillow_sdz.payloads.codes import to_codes, to_targets
+from pillow_sdz.payloads.palette import context_coder as context_coding
+from pillow_sdz.payloads.palette import palette_coder as palette_coding
+from pillow_sdz.payloads.palette.initial_palette import LIBIMAGEQUANT_CHANNELS
+from pillow_sdz.payloads.palette.kmeans import assign
+from pillow_sdz.payloads.palette.quantise import make_layers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pillow_sdz.layers import Layer
+    from pillow_sdz.payloads.palette.layers import Layer
     from pillow_sdz.prior import Prior
 
 

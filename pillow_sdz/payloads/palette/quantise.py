@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.layers import RESIDUAL_ZERO, Layer
 from pillow_sdz.limits import MAX_ENTRIES, MAX_LAYERS, MIN_ENTRIES
-from pillow_sdz.lloyd import STEPS_PER_ROUND, Rules, lloyd, refine
-from pillow_sdz.nearest import nearest
-from pillow_sdz.palette_coding import canonical_order
-from pillow_sdz.palette_start import LIBIMAGEQUANT_CHANNELS, LIBIMAGEQUANT_ENTRIES, by_libimagequant, by_splitting
+from pillow_sdz.payloads.palette.initial_palette import (
+    LIBIMAGEQUANT_CHANNELS,
+    LIBIMAGEQUANT_ENTRIES,
+    by_libimagequant,
+    by_splitting,
+)
+from pillow_sdz.payloads.palette.kmeans import STEPS_PER_ROUND, Rules, lloyd, refine
+from pillow_sdz.payloads.palette.layers import RESIDUAL_ZERO, Layer
+from pillow_sdz.payloads.palette.nearest import nearest
+from pillow_sdz.payloads.palette.palette_coder import canonical_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pillow_sdz import index_coding, limits
+from pillow_sdz import limits
 from pillow_sdz.coding.boxes import LAYER_HEAD, PALETTE_BY_NUMBER, build_box
 from pillow_sdz.coding.planes import decode_planes, encode_planes
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzModelError
-from pillow_sdz.layer_head import LayerHead, read_head
+from pillow_sdz.payloads.palette import index_coder as index_coding
+from pillow_sdz.payloads.palette.layer_head import LayerHead, read_head
 from pillow_sdz.scalar_layer import decode_scalar
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def encode_layer(
     if layer.palette_number is not None:
         palette_id, palette_bytes = PALETTE_BY_NUMBER, b""
     else:
-        from pillow_sdz import palette_coding
+        from pillow_sdz.payloads.palette import palette_coder as palette_coding
 
         palette_id, palette_bytes = palette_coding.encode(palette)
     head = build_box(
@@ -125,7 +126,7 @@ def decode_layer(
     head = read_head(body, header, position, file=file)
     view = memoryview(body)
     if head.palette_number is None:
-        from pillow_sdz import palette_coding
+        from pillow_sdz.payloads.palette import palette_coder as palette_coding
 
         coded = bytes(view[head.palette_start : head.index_start])
         palette = palette_coding.decode(
@@ -249,7 +250,7 @@ def check_cost(container: Container, file: str = "<bytes>") -> None:
         SdzLimitError: more than `limits.MAX_CONTEXT_FREQUENCIES`.
         SdzFormatError: a layer is damaged.
     """
-    from pillow_sdz import context_coding
+    from pillow_sdz.payloads.palette import context_coder as context_coding
 
     header, total = container.header, 0
     for position, body in enumerate(container.layers):

@@ -1,4 +1,4 @@
-"""Palettes to start `pillow_sdz.lloyd` from: libimagequant's, or by splitting where that cannot be used."""
+"""Palettes to start `pillow_sdz.payloads.palette.kmeans` from: libimagequant's, or by splitting where that cannot be used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pillow_sdz.errors import SdzDependencyError
-from pillow_sdz.lloyd import SPLIT, STEPS_PER_ROUND, Rules, assign, cluster, lloyd, spread
+from pillow_sdz.payloads.palette.kmeans import SPLIT, STEPS_PER_ROUND, Rules, assign, cluster, lloyd, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

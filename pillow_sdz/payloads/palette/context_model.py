@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pillow_sdz import context_start
 from pillow_sdz.coding.fixed_point import logarithm, powers
-from pillow_sdz.context_geometry import CLASSES, UNIT, Geometry
+from pillow_sdz.payloads.palette import context_start
+from pillow_sdz.payloads.palette.context_tables import CLASSES, UNIT, Geometry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

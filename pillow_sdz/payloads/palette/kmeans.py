@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pillow_sdz.nearest import BLOCK, nearest
+from pillow_sdz.payloads.palette.nearest import BLOCK, nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

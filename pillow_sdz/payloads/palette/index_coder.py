@@ -2,7 +2,7 @@
 
 0 raw: the packed indices. 1 deflate: one byte per index, or the packed indices above 256 entries (of the forms tried
 on real planes, low and high bytes apart or interleaved among them, each of these was the smallest in its range).
-2 context: `pillow_sdz.context_coding`.
+2 context: `pillow_sdz.payloads.palette.context_coder`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def encode(
     flat = indices.astype(np.uint8).tobytes() if entries <= _BYTE_ENTRIES else packed
     candidates = [(RAW, packed), (DEFLATE, deflate(flat, effort))]
     if effort >= _CONTEXT_EFFORT:
-        from pillow_sdz import context_coding
+        from pillow_sdz.payloads.palette import context_coder as context_coding
 
         if context_coding.fits(indices.size, entries, layers):
             candidates.append((CONTEXT, context_coding.encode(indices, palette)))
@@ -89,7 +89,7 @@ def decode(
     bits = bits_for(entries)
     indices: NDArray[np.uint16]
     if coding == CONTEXT:
-        from pillow_sdz import context_coding
+        from pillow_sdz.payloads.palette import context_coder as context_coding
 
         indices = context_coding.decode(bytes(data), shape, palette, file, field=field)
     elif coding == DEFLATE and entries <= _BYTE_ENTRIES:

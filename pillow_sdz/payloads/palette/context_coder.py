@@ -14,9 +14,9 @@ import numpy as np
 
 from pillow_sdz import limits
 from pillow_sdz.coding.range_coder import RangeDecoder, RangeEncoder
-from pillow_sdz.context_model import NEIGHBOURS, ContextModel
 from pillow_sdz.errors import SdzLimitError
-from pillow_sdz.waves import WavePlane
+from pillow_sdz.payloads.palette.context_model import NEIGHBOURS, ContextModel
+from pillow_sdz.payloads.palette.wavefront import WavePlane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,8 +21,8 @@ class LayerHead:
 
     Attributes:
         entries: palette entries, 2 to 4096.
-        palette_coding: 0 raw, 15 by number, others: `pillow_sdz.palette_coding`.
-        index_coding: see `pillow_sdz.index_coding`.
+        palette_coding: 0 raw, 15 by number, others: `pillow_sdz.payloads.palette.palette_coder`.
+        index_coding: see `pillow_sdz.payloads.palette.index_coder`.
         palette_number: number of the model's palette, or None.
         palette_start: offset of the palette bytes in the body.
         index_start: offset of the index bytes in the body; they go to its end.

@@ -13,7 +13,7 @@ from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.notices import notice
 from pillow_sdz.payloads.codes import NOISE_UNIT, to_latents
 from pillow_sdz.payloads.palette.layers import decode_codes
-from pillow_sdz.scalar_layer import read_step, rms_of_rounding
+from pillow_sdz.payloads.scalar.layer import read_step, rms_of_rounding
 
 if TYPE_CHECKING:
     import numpy as np

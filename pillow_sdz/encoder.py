@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pillow_sdz import buehlmann, scalar_ladder
+from pillow_sdz import buehlmann
 from pillow_sdz.alpha import encode_alpha
 from pillow_sdz.container import Container, Header, build
 from pillow_sdz.errors import SdzOptionError
@@ -20,7 +20,8 @@ from pillow_sdz.payloads.codes import NOISE_UNIT, to_codes, to_targets
 from pillow_sdz.payloads.palette.layers import codes_from_layers, encode_direct, encode_layer
 from pillow_sdz.payloads.palette.quantise import make_layers, rms_noise
 from pillow_sdz.payloads.palette.rate_control import Plan, fit_target, plan_for_quality
-from pillow_sdz.scalar_layer import encode_scalar, noise_field
+from pillow_sdz.payloads.scalar import rate_control as scalar_ladder
+from pillow_sdz.payloads.scalar.layer import encode_scalar, noise_field
 from pillow_sdz.settings import decode as settings
 
 if TYPE_CHECKING:

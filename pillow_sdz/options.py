@@ -64,7 +64,7 @@ class SaveOptions:
     """How to encode a picture. Building one checks every field.
 
     Attributes:
-        quality: 0 (smallest) to 100 (best), on the ladder of steps of `pillow_sdz.scalar_ladder`, or of palettes of
+        quality: 0 (smallest) to 100 (best), on the ladder of steps of `pillow_sdz.payloads.scalar.rate_control`, or of palettes of
             `pillow_sdz.payloads.palette.rate_control` if palettes are asked for or the model has no prior.
         colors: palette entries, 2 to 4096, or one to eight such numbers, one per layer; instead of ``quality``.
         model: name of the model, with a version (``tiny-8``) or without (``tiny``, the newest).

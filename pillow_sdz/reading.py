@@ -19,7 +19,7 @@ from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
 from pillow_sdz.payloads.palette.layers import check_cost, decode_codes, decode_layer, read_head
 from pillow_sdz.payloads.preview import matrix_from_bytes, preview
-from pillow_sdz.scalar_layer import STEP_UNIT, read_step
+from pillow_sdz.payloads.scalar.layer import STEP_UNIT, read_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.container import Container
     from pillow_sdz.header import Header
-    from pillow_sdz.prior import Prior
+    from pillow_sdz.payloads.scalar.prior import Prior
 
 
 def describe(container: Container, file_bytes: int, file: str) -> dict[str, Any]:

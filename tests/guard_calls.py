@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pillow_sdz  # noqa: F401  registers the format
-from pillow_sdz import buehlmann, prior_tables, scalar_coding, scalar_ladder
+from pillow_sdz import buehlmann
 from pillow_sdz import options as saving_options
 from pillow_sdz.alpha import encode_alpha
 from pillow_sdz.coding import bitpack, fixed_point, range_coder
@@ -20,7 +20,6 @@ from pillow_sdz.container import Container, build, parse
 from pillow_sdz.header import Header, header_bytes
 from pillow_sdz.metadata import encode_blob, encode_text
 from pillow_sdz.models import registry
-from pillow_sdz.passes import passes
 from pillow_sdz.payloads.palette import context_coder as context_coding
 from pillow_sdz.payloads.palette import index_coder as index_coding
 from pillow_sdz.payloads.palette import palette_coder as palette_coding
@@ -28,9 +27,13 @@ from pillow_sdz.payloads.palette import quantise as palettise
 from pillow_sdz.payloads.palette import rate_control as ladder
 from pillow_sdz.payloads.palette.layers import encode_direct, encode_layer
 from pillow_sdz.payloads.preview import preview
-from pillow_sdz.prior import Prior, PriorShape
+from pillow_sdz.payloads.scalar import coder as scalar_coding
+from pillow_sdz.payloads.scalar import rate_control as scalar_ladder
+from pillow_sdz.payloads.scalar import tables as prior_tables
+from pillow_sdz.payloads.scalar.layer import encode_scalar, noise_field
+from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
+from pillow_sdz.payloads.scalar.scan import passes
 from pillow_sdz.reading import decode_preview, read_codes
-from pillow_sdz.scalar_layer import encode_scalar, noise_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

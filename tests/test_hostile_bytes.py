@@ -17,7 +17,7 @@ from pillow_sdz.container import MAGIC, Container, build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError
 from pillow_sdz.header import HEADER_BYTES
 from pillow_sdz.payloads.palette.layers import Layer, encode_direct, encode_layer
-from pillow_sdz.scalar_layer import encode_scalar, noise_field
+from pillow_sdz.payloads.scalar.layer import encode_scalar, noise_field
 
 MEGABYTE = 1 << 20
 

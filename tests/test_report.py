@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pillow_sdz import scalar_coding
 from pillow_sdz.models import registry
+from pillow_sdz.payloads.scalar import coder as scalar_coding
 from pillow_sdz.report import channels, crops, draw, extra, formats, latent_files, measures, page, perceptual, rivals
 from pillow_sdz.report.bits import values_and_bits
 from pillow_sdz.report.sheet import CAPTION, sheet

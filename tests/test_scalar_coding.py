@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_scalar import decode_slowly
 
-from pillow_sdz import scalar_coding
 from pillow_sdz.coding import rans as ans
 from pillow_sdz.errors import SdzFormatError, SdzModelError
-from pillow_sdz.passes import MOST_KEPT, NEIGHBOURS, passes
-from pillow_sdz.prior import LARGEST_WEIGHT, MANY_ROWS, UNTHREADED, Prior, PriorShape
-from pillow_sdz.prior_tables import ESCAPE, EVEN, PRECISION, SYMBOLS, tables
+from pillow_sdz.payloads.scalar import coder as scalar_coding
+from pillow_sdz.payloads.scalar.prior import LARGEST_WEIGHT, MANY_ROWS, UNTHREADED, Prior, PriorShape
+from pillow_sdz.payloads.scalar.scan import MOST_KEPT, NEIGHBOURS, passes
+from pillow_sdz.payloads.scalar.tables import ESCAPE, EVEN, PRECISION, SYMBOLS, tables
 
 SHAPE = PriorShape(channels=4, groups=2, wide=12, deep=8)
 

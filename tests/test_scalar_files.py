@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 
 from pillow_sdz import decoder
 from pillow_sdz.errors import SdzError, SdzModelError, SdzOptionError
-from pillow_sdz.scalar_ladder import STEP_AT_DEFAULT
+from pillow_sdz.payloads.scalar.rate_control import STEP_AT_DEFAULT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pillow_sdz import scalar_ladder
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
 from pillow_sdz.payloads.palette.rate_control import Plan
-from pillow_sdz.scalar_ladder import fit_target, plan_for_quality, plan_for_step
+from pillow_sdz.payloads.scalar import rate_control as scalar_ladder
+from pillow_sdz.payloads.scalar.rate_control import fit_target, plan_for_quality, plan_for_step
 
 VALUES = 24_576
 DIRECT_SIZE = 20_000

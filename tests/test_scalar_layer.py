@@ -13,7 +13,7 @@ from sample_files import header
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzModelError, SdzTruncatedError
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
 from pillow_sdz.payloads.palette.layers import decode_codes
-from pillow_sdz.scalar_layer import decode_scalar, encode_scalar, noise_field, read_step, rms_of_rounding
+from pillow_sdz.payloads.scalar.layer import decode_scalar, encode_scalar, noise_field, read_step, rms_of_rounding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -283,8 +283,8 @@ def test_the_prior_in_whole_numbers_agrees_with_the_trained_one(monkeypatch: pyt
     """The bits that training counts are those that files take."""
     monkeypatch.syspath_prepend(str(TOOLS))
     from integers import prior_bytes
-    from pillow_sdz import scalar_coding
-    from pillow_sdz.prior import Prior, PriorShape
+    from pillow_sdz.payloads.scalar import coder as scalar_coding
+    from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
     from prior import LatentPrior
 
     torch.manual_seed(0)
@@ -311,7 +311,7 @@ def test_training_goes_on_from_a_model_folder(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.syspath_prepend(str(TOOLS))
     from codec import Codec
     from integers import prior_bytes
-    from pillow_sdz.prior import PriorShape
+    from pillow_sdz.payloads.scalar.prior import PriorShape
 
     settings = tomllib.loads(CONFIG)["model"]
     torch.manual_seed(0)

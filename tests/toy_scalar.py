@@ -65,7 +65,7 @@ PRIOR = Prior(PRIOR_BYTES)
 
 
 def install(monkeypatch):
-    """Put the stand-ins in the places of `pillow_sdz.prior` and `pillow_sdz.scalar_coding`."""
+    """Put the stand-ins in the places of `pillow_sdz.payloads.scalar.prior` and `pillow_sdz.payloads.scalar.coder`."""
     for name, parts in (("prior", (PriorShape, Prior)), ("scalar_coding", (encode, decode))):
         module = types.ModuleType(f"pillow_sdz.{name}")
         for part in parts:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz.errors import SdzFormatError
-from pillow_sdz.prior_tables import PRECISION, SYMBOLS, tables
+from pillow_sdz.payloads.scalar.tables import PRECISION, SYMBOLS, tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

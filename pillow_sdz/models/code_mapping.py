@@ -18,7 +18,7 @@ class PaletteFile:
 
 @dataclass(frozen=True)
 class PriorFile:
-    """The model's prior: its shape besides the channels, see `pillow_sdz.prior.PriorShape`, and its file's SHA-256."""
+    """The model's prior: its shape besides the channels, see `pillow_sdz.payloads.scalar.prior.PriorShape`, and its file's SHA-256."""
 
     groups: int
     wide: int

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pillow_sdz.prior import Prior
+    from pillow_sdz.payloads.scalar.prior import Prior
 
 __all__ = ["FILE_NAME", "CodeMapping", "Context", "Manifest", "PaletteFile", "PriorFile", "read_manifest"]
 
@@ -123,7 +123,7 @@ class Manifest:
                 f"model {self.full_name} has no prior, which scalar payloads need", file=str(self.folder / FILE_NAME),
                 field="codes.prior", remedy="use a model that has one, or palettes",
             )  # fmt: skip
-        from pillow_sdz.prior import Prior, PriorShape
+        from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
 
         path = self.folder / PRIOR_NAME
         shape = PriorShape(self.codes.channels, listed.groups, listed.wide, listed.deep)

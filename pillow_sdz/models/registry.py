@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.models.code_mapping import PriorFile
     from pillow_sdz.models.model import Model
-    from pillow_sdz.prior import Prior
+    from pillow_sdz.payloads.scalar.prior import Prior
 
 SHIPPED = Path(__file__).parent / "data"
 VARIABLE = "PILLOW_SDZ_MODELS"

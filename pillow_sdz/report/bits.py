@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pillow_sdz.prior_tables import PRECISION, SYMBOLS, tables
-from pillow_sdz.scalar_coding import symbols
+from pillow_sdz.payloads.scalar.coder import symbols
+from pillow_sdz.payloads.scalar.tables import PRECISION, SYMBOLS, tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pillow_sdz.prior import Prior
+    from pillow_sdz.payloads.scalar.prior import Prior
 
 ESCAPED_BITS: Final = 18
 """Three digits of six bits follow an escape."""

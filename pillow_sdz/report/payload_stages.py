@@ -12,11 +12,11 @@ from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions
 from pillow_sdz.payloads.codes import to_targets
 from pillow_sdz.payloads.palette.layers import decode_layer
+from pillow_sdz.payloads.scalar.layer import read_step
 from pillow_sdz.reading import read_code_step
 from pillow_sdz.report import channels, draw
 from pillow_sdz.report.bits import values_and_bits
 from pillow_sdz.report.stage import Drawing, Stage, Stored
-from pillow_sdz.scalar_layer import read_step
 
 if TYPE_CHECKING:
     import numpy as np

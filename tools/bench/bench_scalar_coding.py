@@ -21,7 +21,6 @@ import numpy as np
 from PIL import Image
 
 from photos import files
-from pillow_sdz import scalar_coding
 from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
 from pillow_sdz.models import registry
@@ -32,12 +31,13 @@ from pillow_sdz.payloads.palette import palette_coder as palette_coding
 from pillow_sdz.payloads.palette.initial_palette import LIBIMAGEQUANT_CHANNELS
 from pillow_sdz.payloads.palette.kmeans import assign
 from pillow_sdz.payloads.palette.quantise import make_layers
+from pillow_sdz.payloads.scalar import coder as scalar_coding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.payloads.palette.layers import Layer
-    from pillow_sdz.prior import Prior
+    from pillow_sdz.payloads.scalar.prior import Prior
 
 
 def with_libimagequant(codes: NDArray[np.uint8], colors: int) -> tuple[int, NDArray[np.int16], NDArray[np.int16]]:

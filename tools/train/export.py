@@ -29,7 +29,7 @@ from pillow_sdz.models.fingerprint import fingerprint
 from pillow_sdz.models.manifest import PRIOR_NAME, CodeMapping, PriorFile, read_manifest
 from pillow_sdz.payloads.codes import to_codes
 from pillow_sdz.payloads.preview import binomial, fit_matrix
-from pillow_sdz.prior import PriorShape
+from pillow_sdz.payloads.scalar.prior import PriorShape
 
 LICENCE = "Apache-2.0"
 

@@ -1,4 +1,4 @@
-"""The trained prior in whole numbers, the file that `pillow_sdz.prior` reads, and back."""
+"""The trained prior in whole numbers, the file that `pillow_sdz.payloads.scalar.prior` reads, and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pillow_sdz.prior import CONTEXT_BITS, HIDDEN_BITS, LARGEST_WEIGHT, SCALE_START, WEIGHT_BITS, PriorShape
+from pillow_sdz.payloads.scalar.prior import (
+    CONTEXT_BITS,
+    HIDDEN_BITS,
+    LARGEST_WEIGHT,
+    SCALE_START,
+    WEIGHT_BITS,
+    PriorShape,
+)
 from prior import SCALE_START as FLOAT_START
 from prior import UNIT
 

@@ -1,6 +1,6 @@
 """The prior being trained: how likely each latent value is, given the positions and channels coded before it.
 
-`pillow_sdz.prior` computes the same in whole numbers. Values here are codes less 128, as floats.
+`pillow_sdz.payloads.scalar.prior` computes the same in whole numbers. Values here are codes less 128, as floats.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pillow_sdz.passes import NEIGHBOURS, NETWORKS, passes
+from pillow_sdz.payloads.scalar.scan import NEIGHBOURS, NETWORKS, passes
 
 UNIT = 32.0
 """Codes per unit of what the networks see and say."""
@@ -20,7 +20,7 @@ SCALE_START = 3.0
 """Logarithm (base 2) of the distribution's scale in codes that an output of zero stands for."""
 
 SMALLEST, LARGEST = -4.0, 4.75
-"""Range of the logarithm of scale / step; the tables of `pillow_sdz.prior_tables` have the same."""
+"""Range of the logarithm of scale / step; the tables of `pillow_sdz.payloads.scalar.tables` have the same."""
 
 
 class PassNetwork(nn.Module):

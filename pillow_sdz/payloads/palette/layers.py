@@ -17,7 +17,7 @@ from pillow_sdz.coding.planes import decode_planes, encode_planes
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzModelError
 from pillow_sdz.payloads.palette import index_coder as index_coding
 from pillow_sdz.payloads.palette.layer_head import LayerHead, read_head
-from pillow_sdz.scalar_layer import decode_scalar
+from pillow_sdz.payloads.scalar.layer import decode_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.container import Container
     from pillow_sdz.header import Header
-    from pillow_sdz.prior import Prior
+    from pillow_sdz.payloads.scalar.prior import Prior
 
 __all__ = [
     "Layer",
@@ -223,13 +223,13 @@ def decode_codes(
         container: from `pillow_sdz.container.parse`.
         palette_lookup: see `decode_layer`.
         file: name for error messages.
-        prior_lookup: see `pillow_sdz.scalar_layer.decode_scalar`.
+        prior_lookup: see `pillow_sdz.payloads.scalar.layer.decode_scalar`.
 
     Returns:
         Shape (latent_height, latent_width, channels).
 
     Raises:
-        SdzError: see `decode_layer`, `decode_direct` and `pillow_sdz.scalar_layer.decode_scalar`.
+        SdzError: see `decode_layer`, `decode_direct` and `pillow_sdz.payloads.scalar.layer.decode_scalar`.
     """
     header = container.header
     if header.payload == "direct":

@@ -1,6 +1,6 @@
 """The ladder from quality 0 to quality 100: how many layers, with how many palette entries, or direct codes.
 
-This is the ladder of models without a prior; `pillow_sdz.scalar_ladder` is that of the others.
+This is the ladder of models without a prior; `pillow_sdz.payloads.scalar.rate_control` is that of the others.
 
 Two searches use it: a quality is one rung; a target size in bytes is the highest rung that fits, refined by sizes of
 palettes between two rungs.

@@ -1,7 +1,7 @@
 """The layer section of a scalar payload: a step, then whole numbers that the model's prior has coded.
 
 Each value of the latent is so many steps away from what the prior expects; one step holds for the whole picture.
-`pillow_sdz.scalar_coding` finds and codes those numbers; this module frames them, and knows how large the error is.
+`pillow_sdz.payloads.scalar.coder` finds and codes those numbers; this module frames them, and knows how large the error is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.header import Header
-    from pillow_sdz.prior import Prior
+    from pillow_sdz.payloads.scalar.prior import Prior
 
 STEP_UNIT: Final = 1 / 16
 """The step is counted in sixteenths of a code."""
@@ -110,7 +110,7 @@ def encode_scalar(targets: NDArray[np.float32], step: int, prior: Prior) -> byte
         ValueError: the step is out of range.
         SdzLimitError: more values than a scalar payload may have.
     """
-    from pillow_sdz import scalar_coding
+    from pillow_sdz.payloads.scalar import coder as scalar_coding
 
     if not limits.MIN_STEP <= step <= limits.MAX_STEP:
         raise ValueError(f"the format cannot hold a step of {step} sixteenths of a code")
@@ -146,7 +146,7 @@ def decode_scalar(
             found=f"fingerprint {header.fingerprint.hex()}", remedy="install the model with this fingerprint",
         )  # fmt: skip
     prior = prior_lookup()
-    from pillow_sdz import scalar_coding
+    from pillow_sdz.payloads.scalar import coder as scalar_coding
 
     stream = bytes(memoryview(body)[SCALAR_HEAD.sizeof() :])
     return scalar_coding.decode(stream, header.latent_shape, step, prior, file=file, field=f"{FIELD}, values")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.passes import NEIGHBOURS, NETWORKS
+from pillow_sdz.payloads.scalar.scan import NEIGHBOURS, NETWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
 from pillow_sdz.payloads.palette.rate_control import DIRECT, Plan, does_not_fit
-from pillow_sdz.scalar_layer import STEP_UNIT
+from pillow_sdz.payloads.scalar.layer import STEP_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

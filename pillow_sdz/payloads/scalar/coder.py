@@ -14,15 +14,15 @@ import numpy as np
 from pillow_sdz.coding.fixed_point import logarithm
 from pillow_sdz.coding.rans import AnsDecoder, AnsEncoder, lanes_for
 from pillow_sdz.errors import SdzFormatError
-from pillow_sdz.passes import passes
-from pillow_sdz.prior_tables import ESCAPE, EVEN, SCALES, tables
+from pillow_sdz.payloads.scalar.scan import passes
+from pillow_sdz.payloads.scalar.tables import ESCAPE, EVEN, SCALES, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from pillow_sdz.prior import Prior
+    from pillow_sdz.payloads.scalar.prior import Prior
 
     Place = tuple[NDArray[np.intp], slice]
 
@@ -103,7 +103,7 @@ class Walk:
     def _predict(
         self, network: int, group: int, shared: NDArray[Any], near: NDArray[Any], positions: NDArray[np.intp]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Means and scales of a group at some positions; see `pillow_sdz.prior.Prior.predict`."""
+        """Means and scales of a group at some positions; see `pillow_sdz.payloads.scalar.prior.Prior.predict`."""
         own = self.known[positions]
         return self.prior.predict(network, group, np.asarray(shared, float), np.asarray(near, float), own)
 

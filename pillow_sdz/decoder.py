@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pillow_sdz.container import Container
+    from pillow_sdz.container.sections import Container
 
 
 def decode(
@@ -29,7 +29,7 @@ def decode(
     """Decode a picture, (H, W, 3) in RGB.
 
     Args:
-        container: what `pillow_sdz.container.parse` returned.
+        container: what `pillow_sdz.container.sections.parse` returned.
         file: name for error messages.
         steps: U-Net steps; None takes the number stored in the file, 0 skips the U-Net.
         device: see `pillow_sdz.models.registry.load`.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pillow_sdz import buehlmann
-from pillow_sdz.alpha import encode_alpha
-from pillow_sdz.container import Container, Header, build
+from pillow_sdz.container.alpha import encode_alpha
+from pillow_sdz.container.metadata import encode_blob, encode_text
+from pillow_sdz.container.sections import Container, Header, build
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.limits import check_picture
-from pillow_sdz.metadata import encode_blob, encode_text
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.payloads.codes import NOISE_UNIT, to_codes, to_targets

@@ -20,7 +20,7 @@ from pillow_sdz.saving import save, save_all
 if TYPE_CHECKING:
     from PIL import _imaging
 
-    from pillow_sdz.container import Container
+    from pillow_sdz.container.sections import Container
 
 FORMAT: Final = "SDZ"
 EXTENSION: Final = ".sdz"
@@ -69,7 +69,7 @@ class SdzImageFile(ImageFile.ImageFile):
     dtype = settings.Setting(settings.check_dtype)
 
     def _open(self) -> None:
-        from pillow_sdz.container import parse
+        from pillow_sdz.container.sections import parse
         from pillow_sdz.reading import describe
 
         assert self.fp is not None
@@ -150,7 +150,7 @@ class SdzImageFile(ImageFile.ImageFile):
 
         if self.fp is None:
             raise RuntimeError("verify must be called directly after open")
-        from pillow_sdz.container import parse
+        from pillow_sdz.container.sections import parse
 
         file = self._file_name()
         self.fp.seek(0)

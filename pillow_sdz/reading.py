@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 from pillow_sdz import limits
-from pillow_sdz.alpha import decode_alpha
+from pillow_sdz.container.alpha import decode_alpha
+from pillow_sdz.container.metadata import decode_blob, decode_text
 from pillow_sdz.dependencies import needs_model_packages
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.info import Metadata, to_info
-from pillow_sdz.metadata import decode_blob, decode_text
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
 from pillow_sdz.payloads.palette.layers import check_cost, decode_codes, decode_layer, read_head
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pillow_sdz.container import Container
-    from pillow_sdz.header import Header
+    from pillow_sdz.container.header import Header
+    from pillow_sdz.container.sections import Container
     from pillow_sdz.payloads.scalar.prior import Prior
 
 

@@ -11,14 +11,14 @@ import numpy as np
 import pillow_sdz  # noqa: F401  registers the format
 from pillow_sdz import buehlmann
 from pillow_sdz import options as saving_options
-from pillow_sdz.alpha import encode_alpha
 from pillow_sdz.coding import bitpack, fixed_point, range_coder
 from pillow_sdz.coding import deflate as deflating
 from pillow_sdz.coding import rans as ans
 from pillow_sdz.coding.planes import encode_planes
-from pillow_sdz.container import Container, build, parse
-from pillow_sdz.header import Header, header_bytes
-from pillow_sdz.metadata import encode_blob, encode_text
+from pillow_sdz.container.alpha import encode_alpha
+from pillow_sdz.container.header import Header, header_bytes
+from pillow_sdz.container.metadata import encode_blob, encode_text
+from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.palette import context_coder as context_coding
 from pillow_sdz.payloads.palette import index_coder as index_coding

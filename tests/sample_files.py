@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import toy_scalar
 
-from pillow_sdz import container
-from pillow_sdz.alpha import decode_alpha
 from pillow_sdz.coding import planes
 from pillow_sdz.coding.boxes import CODED_HEAD, LAYER_HEAD, SECTION_HEAD, TEXT_ENTRY, TEXT_HEAD, build_box
-from pillow_sdz.container import Container
-from pillow_sdz.header import HEADER_BYTES, Header
-from pillow_sdz.metadata import decode_blob, decode_text
+from pillow_sdz.container import sections as container
+from pillow_sdz.container.alpha import decode_alpha
+from pillow_sdz.container.header import HEADER_BYTES, Header
+from pillow_sdz.container.metadata import decode_blob, decode_text
+from pillow_sdz.container.sections import Container
 from pillow_sdz.payloads.palette.layers import decode_codes
 
 if TYPE_CHECKING:

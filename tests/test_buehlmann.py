@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL
 from PIL import Image
 
 from pillow_sdz import buehlmann
-from pillow_sdz.container import parse
+from pillow_sdz.container.sections import parse
 from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.models import registry
 from pillow_sdz.models.adding import add_model

@@ -83,7 +83,7 @@ def test_test_passes_and_fails(run, sdz, tmp_path):
 
 
 def test_test_finds_what_checksums_do_not(run, sdz, tmp_path):
-    from pillow_sdz.container import build, parse
+    from pillow_sdz.container.sections import build, parse
 
     container = parse(sdz)
     container.layers[1] = container.layers[1][:-1]  # an index plane too short, in a file that is otherwise sound
@@ -98,7 +98,7 @@ def test_test_finds_what_checksums_do_not(run, sdz, tmp_path):
 
 
 def test_palette_of_a_missing_model_cannot_be_tested(run, sdz, tmp_path):
-    from pillow_sdz.container import build, parse
+    from pillow_sdz.container.sections import build, parse
     from pillow_sdz.payloads.palette.layers import decode_layer, encode_layer
 
     container = parse(sdz)

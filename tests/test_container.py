@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 from sample_files import assemble, example, header, layer_body, sections_of, small
 
-from pillow_sdz import container, limits
-from pillow_sdz.container import MAGIC, Container, build, parse
+from pillow_sdz import limits
+from pillow_sdz.container import sections as container
+from pillow_sdz.container.header import HEADER_BYTES
+from pillow_sdz.container.sections import MAGIC, Container, build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.header import HEADER_BYTES
 
 
 def head_of(kind: Container) -> bytes:

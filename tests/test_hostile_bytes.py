@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_files import assemble, decode_everything, example, header, layer_body, sections_of, small
 
-from pillow_sdz import container
 from pillow_sdz.coding import planes
 from pillow_sdz.coding.deflate import deflate
-from pillow_sdz.container import MAGIC, Container, build, parse
+from pillow_sdz.container import sections as container
+from pillow_sdz.container.header import HEADER_BYTES
+from pillow_sdz.container.sections import MAGIC, Container, build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError
-from pillow_sdz.header import HEADER_BYTES
 from pillow_sdz.payloads.palette.layers import Layer, encode_direct, encode_layer
 from pillow_sdz.payloads.scalar.layer import encode_scalar, noise_field
 

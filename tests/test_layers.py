@@ -8,9 +8,9 @@ from sample_files import EXAMPLE_CODES, example, header, layer_body, small
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import LAYER_HEAD, build_box
 from pillow_sdz.coding.deflate import deflate
-from pillow_sdz.container import Container, build, parse
+from pillow_sdz.container.header import Header
+from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzModelError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.header import Header
 from pillow_sdz.payloads.palette import palette_coder as palette_coding
 from pillow_sdz.payloads.palette.layers import (
     Layer,

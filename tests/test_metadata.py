@@ -5,8 +5,8 @@ from sample_files import text_body
 
 from pillow_sdz import limits
 from pillow_sdz.coding.deflate import deflate
+from pillow_sdz.container.metadata import decode_blob, decode_text, encode_blob, encode_text
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.metadata import decode_blob, decode_text, encode_blob, encode_text
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)), b"profile " * 1000, bytes(70000)])

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 import pillow_sdz
-from pillow_sdz import container, errors, limits, plugin
+from pillow_sdz import errors, limits, plugin
+from pillow_sdz.container import sections as container
 from pillow_sdz.errors import SdzError, SdzOptionError
 from pillow_sdz.info import Metadata
 from pillow_sdz.plugin import SdzImageFile

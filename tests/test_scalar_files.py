@@ -115,7 +115,7 @@ def test_a_file_may_not_ask_for_any_number_of_steps(photo: Image.Image, model: t
 def test_a_file_that_contradicts_its_model_is_refused_before_its_codes(
     photo: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pillow_sdz.container import build, parse
+    from pillow_sdz.container.sections import build, parse
     from pillow_sdz.models import registry
 
     container = parse(saved(photo).getvalue())
@@ -188,7 +188,7 @@ def test_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
 
 
 def test_verify_checks_what_it_can_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
-    from pillow_sdz.container import build, parse
+    from pillow_sdz.container.sections import build, parse
     from pillow_sdz.reading import check_bodies
 
     container = parse(saved(photo).getvalue())
@@ -231,7 +231,7 @@ def test_a_cut_file_has_no_layer_to_show(photo: Image.Image, monkeypatch: pytest
 def test_the_decoder_checks_that_the_file_fits_the_model(photo: Image.Image) -> None:
     import dataclasses
 
-    from pillow_sdz.container import parse
+    from pillow_sdz.container.sections import parse
 
     container = parse(saved(photo).getvalue())
     container.header = dataclasses.replace(container.header, channels=4)

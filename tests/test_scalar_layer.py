@@ -18,7 +18,7 @@ from pillow_sdz.payloads.scalar.layer import decode_scalar, encode_scalar, noise
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pillow_sdz.header import Header
+    from pillow_sdz.container.header import Header
 
 STEP = 100
 
@@ -103,7 +103,7 @@ def test_every_cut_and_every_flipped_bit() -> None:
 
 
 def test_no_model_at_hand() -> None:
-    from pillow_sdz.container import Container
+    from pillow_sdz.container.sections import Container
 
     with pytest.raises(SdzModelError, match=r"a\.sdz: layer 1: .*prior.*found fingerprint 0011223344556677.*install"):
         decode_codes(Container(head_for(), [body_for()]), file="a.sdz")

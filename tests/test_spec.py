@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from sample_files import EXAMPLE_CODES, decode_everything, example
 
-from pillow_sdz import container, header, limits, metadata
+from pillow_sdz import limits
 from pillow_sdz.coding import boxes as structs
 from pillow_sdz.coding import planes
-from pillow_sdz.container import build, parse
+from pillow_sdz.container import header, metadata
+from pillow_sdz.container import sections as container
+from pillow_sdz.container.sections import build, parse
 from pillow_sdz.payloads.palette import index_coder as index_coding
 
 SPEC = (Path(__file__).parent.parent / "spec" / "sdz.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pillow_sdz.container import parse
+from pillow_sdz.container.sections import parse
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions

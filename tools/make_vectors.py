@@ -19,7 +19,7 @@ import skimage.data
 from PIL import Image
 
 import pillow_sdz  # noqa: F401  registers the format
-from pillow_sdz.container import VERSION, parse
+from pillow_sdz.container.sections import VERSION, parse
 from pillow_sdz.reading import read_codes
 
 VECTORS = Path(__file__).parent.parent / "tests" / "vectors"

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from PIL import Image
 
-from pillow_sdz.container import MAGIC, parse
+from pillow_sdz.container.sections import MAGIC, parse
 from pillow_sdz.errors import SdzError
 
 SDZ = "SDZ"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pillow_sdz import reading
 from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.printable import printable
-from pillow_sdz.container import Container, parse
+from pillow_sdz.container.sections import Container, parse
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from pillow_sdz import decoder
-from pillow_sdz.container import parse
+from pillow_sdz.container.sections import parse
 from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions
 from pillow_sdz.payloads.codes import to_targets
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pillow_sdz.container import Container
+    from pillow_sdz.container.sections import Container
     from pillow_sdz.report.work import Work
 
 COLORS = 256

@@ -20,7 +20,7 @@ from pillow_sdz.settings import decode as settings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pillow_sdz.container import Container
+    from pillow_sdz.container.sections import Container
     from pillow_sdz.models.model import Model
     from pillow_sdz.report.channels import Channel
     from pillow_sdz.report.request import Request

@@ -13,8 +13,8 @@ import numpy as np
 
 from pillow_sdz.coding.bitpack import bits_for, pack, packed_size, unpack
 from pillow_sdz.coding.deflate import deflate, inflate
+from pillow_sdz.container.header import NEWER
 from pillow_sdz.errors import SdzFormatError, SdzVersionError
-from pillow_sdz.header import NEWER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from pillow_sdz.coding.boxes import LAYER_HEAD, PALETTE_BY_NUMBER, parse_box
 from pillow_sdz.errors import SdzFormatError, SdzTruncatedError
 
 if TYPE_CHECKING:
-    from pillow_sdz.header import Header
+    from pillow_sdz.container.header import Header
 
 _RAW_PALETTE: Final = 0
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pillow_sdz.container import Container
-    from pillow_sdz.header import Header
+    from pillow_sdz.container.header import Header
+    from pillow_sdz.container.sections import Container
     from pillow_sdz.payloads.scalar.prior import Prior
 
 __all__ = [
@@ -220,7 +220,7 @@ def decode_codes(
     """Decode the codes of a file, whatever its payload; of a truncated one, from the layers that arrived.
 
     Args:
-        container: from `pillow_sdz.container.parse`.
+        container: from `pillow_sdz.container.sections.parse`.
         palette_lookup: see `decode_layer`.
         file: name for error messages.
         prior_lookup: see `pillow_sdz.payloads.scalar.layer.decode_scalar`.

@@ -15,8 +15,8 @@ import numpy as np
 
 from pillow_sdz.coding.fixed_point import POWERS, logarithm, powers
 from pillow_sdz.coding.range_coder import RangeDecoder, RangeEncoder
+from pillow_sdz.container.header import NEWER
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.header import NEWER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

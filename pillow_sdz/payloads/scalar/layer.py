@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pillow_sdz.header import Header
+    from pillow_sdz.container.header import Header
     from pillow_sdz.payloads.scalar.prior import Prior
 
 STEP_UNIT: Final = 1 / 16

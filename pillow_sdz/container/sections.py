@@ -1,6 +1,6 @@
 """The container: bytes <-> header and sections, with their limits and checksums.
 
-Section bodies come out as they lie in the file; `pillow_sdz.payloads.palette.layers`, `pillow_sdz.alpha` and `pillow_sdz.metadata`
+Section bodies come out as they lie in the file; `pillow_sdz.payloads.palette.layers`, `pillow_sdz.container.alpha` and `pillow_sdz.container.metadata`
 turn them into arrays, bytes and text. No weights are needed for any of it; palettes by number and scalar payloads need
 small files of the model.
 """
@@ -13,8 +13,17 @@ from typing import Final
 
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import MAGIC, SECTION_HEAD, SECTION_TAIL, build_box, parse_box
+from pillow_sdz.container.header import (
+    HEADER_BYTES,
+    NEWER,
+    VERSION,
+    Header,
+    check_header,
+    check_magic,
+    header_bytes,
+    read_header,
+)
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.header import HEADER_BYTES, NEWER, VERSION, Header, check_header, check_magic, header_bytes, read_header
 
 __all__ = ["MAGIC", "VERSION", "Container", "Header", "build", "parse"]
 

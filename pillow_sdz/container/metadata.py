@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import CODED_HEAD, TEXT_ENTRY, TEXT_HEAD, build_box, parse_box
 from pillow_sdz.coding.deflate import deflate, inflate_up_to
+from pillow_sdz.container.header import NEWER
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.header import NEWER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ __all__ = ["Metadata", "SaveOptions", "decode", "save_options"]
 PAYLOADS: Final = ("scalar", "palette", "direct")
 
 PROFILES: Final = ("buehlmann2022",)
-"""Experiments of others that can be repeated to the byte; see `pillow_sdz.buehlmann`."""
+"""Experiments of others that can be repeated to the byte; see `pillow_sdz.codec.buehlmann2022`."""
 
 _FIXED: Final = ("quality", "colors", "payload", "effort", "target_size", "step")
 """Options that a profile fixes."""

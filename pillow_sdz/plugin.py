@@ -69,8 +69,8 @@ class SdzImageFile(ImageFile.ImageFile):
     dtype = settings.Setting(settings.check_dtype)
 
     def _open(self) -> None:
+        from pillow_sdz.codec.reading import describe
         from pillow_sdz.container.sections import parse
-        from pillow_sdz.reading import describe
 
         assert self.fp is not None
         data = read_all(self.fp, self._file_name())
@@ -146,7 +146,7 @@ class SdzImageFile(ImageFile.ImageFile):
             SdzError: the file is damaged.
             RuntimeError: called after ``load``.
         """
-        from pillow_sdz.reading import check_bodies
+        from pillow_sdz.codec.reading import check_bodies
 
         if self.fp is None:
             raise RuntimeError("verify must be called directly after open")
@@ -167,8 +167,8 @@ class SdzDecoder(ImageFile.PyDecoder):
 
     def decode(self, buffer: object) -> tuple[int, int]:  # noqa: ARG002
         """Decode the picture or its preview; see `SdzImageFile`."""
+        from pillow_sdz.codec.reading import decode_picture, decode_preview
         from pillow_sdz.modes import to_bytes
-        from pillow_sdz.reading import decode_picture, decode_preview
 
         container, file, preview, arguments = self.args
         try:

@@ -75,13 +75,13 @@ def encode_image(image: Image.Image, keywords: dict[str, Any], file: str | None)
     options, metadata = save_options(keywords, image.info)
     planes = to_planes(image)
     if options.profile is not None:
-        from pillow_sdz.buehlmann import fit
+        from pillow_sdz.codec.buehlmann2022 import fit
 
         planes = fit(planes)
     if "icc_profile" not in keywords:
         metadata = _without_foreign_profile(metadata, image.mode, planes.mode)
     with needs_model_packages("encoding the picture", file):
-        from pillow_sdz import encoder
+        from pillow_sdz.codec import encode as encoder
 
         return encoder.encode(planes.rgb, planes.alpha, planes.mode, options, metadata)
 

@@ -159,7 +159,7 @@ class DecodeSettings:
     dtype = Setting(check_dtype)
 
     def merged(self, own: object) -> dict[str, Any]:
-        """Arguments for `pillow_sdz.decoder.decode`: for each setting that of ``own`` (an image), else this one's."""
+        """Arguments for `pillow_sdz.codec.decode.decode`: for each setting that of ``own`` (an image), else this one's."""
 
         def pick(name: str) -> Any:
             value = getattr(own, name)

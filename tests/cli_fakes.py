@@ -18,7 +18,7 @@ import pillow_sdz
 
 
 def fake_modules() -> dict[str, types.ModuleType]:
-    """Modules for the places of `pillow_sdz.encoder` and `pillow_sdz.decoder`, by name."""
+    """Modules for the places of `pillow_sdz.codec.encode` and `pillow_sdz.codec.decode`, by name."""
     modules = {}
     for name, function in (("encoder", toy_codec.encode), ("decoder", toy_codec.decode)):
         modules[name] = types.ModuleType(f"pillow_sdz.{name}")

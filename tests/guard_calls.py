@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pillow_sdz  # noqa: F401  registers the format
-from pillow_sdz import buehlmann
 from pillow_sdz import options as saving_options
+from pillow_sdz.codec import buehlmann2022 as buehlmann
+from pillow_sdz.codec.reading import decode_preview, read_codes
 from pillow_sdz.coding import bitpack, fixed_point, range_coder
 from pillow_sdz.coding import deflate as deflating
 from pillow_sdz.coding import rans as ans
@@ -33,7 +34,6 @@ from pillow_sdz.payloads.scalar import tables as prior_tables
 from pillow_sdz.payloads.scalar.layer import encode_scalar, noise_field
 from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
 from pillow_sdz.payloads.scalar.scan import passes
-from pillow_sdz.reading import decode_preview, read_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

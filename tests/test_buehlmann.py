@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderKL
 from PIL import Image
 
-from pillow_sdz import buehlmann
+from pillow_sdz.codec import buehlmann2022 as buehlmann
 from pillow_sdz.container.sections import parse
 from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.models import registry

@@ -254,7 +254,7 @@ def test_options_reach_the_encoder(run, tmp_path, monkeypatch):
         seen.append(options)
         return toy_codec.encode(rgb, alpha, mode, options, metadata)
 
-    monkeypatch.setattr(pillow_sdz.encoder, "encode", encode)
+    monkeypatch.setattr(pillow_sdz.codec.encode, "encode", encode)
     photo(tmp_path / "a.png")
     assert run("a.png", "--colors", "64,16", "--model", "other-2", "--steps", "3", "--effort", "9") == 0
     assert run("a.png", "--target-size", "5KiB", "--force") == 0
@@ -276,7 +276,7 @@ def test_options_reach_the_decoder_and_do_not_stay(run, tmp_path, monkeypatch):
         seen.append(keywords)
         return toy_codec.decode(container, **keywords)
 
-    monkeypatch.setattr(pillow_sdz.decoder, "decode", decode)
+    monkeypatch.setattr(pillow_sdz.codec.decode, "decode", decode)
     photo(tmp_path / "a.png")
     assert run("a.png") == 0
     limit = Image.MAX_IMAGE_PIXELS
@@ -351,7 +351,7 @@ def test_failed_encoder_leaves_the_old_file(run, tmp_path, monkeypatch):
     def encode(*_):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(pillow_sdz.encoder, "encode", encode)
+    monkeypatch.setattr(pillow_sdz.codec.encode, "encode", encode)
     assert run("a.png", "--force") == 1
     assert "a.png: cannot be converted: RuntimeError: broken" in run.err
     assert "Traceback" not in run.err
@@ -429,9 +429,9 @@ def test_missing_model_ends_with_its_own_code(run, tmp_path, monkeypatch):
     for name in ("a.png", "b.png", "c.png"):
         photo(tmp_path / name)
     assert run("c.png") == 0
-    monkeypatch.setattr(pillow_sdz.encoder, "encode", fail)
+    monkeypatch.setattr(pillow_sdz.codec.encode, "encode", fail)
     assert run("a.png", "b.png") == 4
     assert "1 failed, 1 not done" in run.err  # the next would fail in the same way
-    monkeypatch.setattr(pillow_sdz.decoder, "decode", fail)
+    monkeypatch.setattr(pillow_sdz.codec.decode, "decode", fail)
     assert run("c.sdz", "a.png", "-o", "out/") == 4
     assert "2 failed" in run.err  # another file may have another model

@@ -21,7 +21,7 @@ def encode(rgb, *rest):
         os.write(1, b"ready\\n")  # in one piece, whichever thread it comes from
         time.sleep(60)
     return toy_codec.encode(rgb, *rest)
-pillow_sdz.encoder.encode = encode
+pillow_sdz.codec.encode.encode = encode
 main(sys.argv[1:])
 """
 )
@@ -198,7 +198,7 @@ import pillow_sdz
 sys.modules["torch"] = None  # makes its import fail
 def encode(*_):
     import torch
-pillow_sdz.encoder.encode = encode
+pillow_sdz.codec.encode.encode = encode
 main(["a.png", "b.png"])
 """
     )

@@ -16,7 +16,7 @@ import toy_scalar
 from cli_fakes import Run
 from PIL import Image, ImageFile
 
-from pillow_sdz import decoder
+from pillow_sdz.codec import decode as decoder
 from pillow_sdz.errors import SdzError, SdzModelError, SdzOptionError
 from pillow_sdz.payloads.scalar.rate_control import STEP_AT_DEFAULT
 
@@ -188,8 +188,8 @@ def test_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
 
 
 def test_verify_checks_what_it_can_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
+    from pillow_sdz.codec.reading import check_bodies
     from pillow_sdz.container.sections import build, parse
-    from pillow_sdz.reading import check_bodies
 
     container = parse(saved(photo).getvalue())
     shutil.rmtree(tmp_path / "models" / "toy")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pillow_sdz.codec.reading import read_codes
 from pillow_sdz.container.sections import parse
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions
 from pillow_sdz.payloads.scalar import rate_control as scalar_ladder
-from pillow_sdz.reading import read_codes
 
 VECTORS = sorted(path for path in (Path(__file__).parent / "vectors").glob("v*/*") if path.is_dir())
 

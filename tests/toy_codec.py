@@ -69,7 +69,7 @@ def _layer(values, first):
 
 
 def encode(rgb, alpha, mode, options=None, metadata=None, *, layers=1, preview=True, unknown=()):
-    """Stands in for `pillow_sdz.encoder.encode`."""
+    """Stands in for `pillow_sdz.codec.encode.encode`."""
     options, metadata = options or SaveOptions(), metadata or Metadata()
     codes = codes_of(rgb)
     if options.payload == "direct":
@@ -111,7 +111,7 @@ def encode(rgb, alpha, mode, options=None, metadata=None, *, layers=1, preview=T
 
 
 def decode(container, *, file, steps=None, device=None, tile=None, dtype=None, strength=None):
-    """Stands in for `pillow_sdz.decoder.decode`."""
+    """Stands in for `pillow_sdz.codec.decode.decode`."""
     header = container.header
     return grow(decode_codes(container, None, file), header.width, header.height)
 

@@ -19,8 +19,8 @@ import skimage.data
 from PIL import Image
 
 import pillow_sdz  # noqa: F401  registers the format
+from pillow_sdz.codec.reading import read_codes
 from pillow_sdz.container.sections import VERSION, parse
-from pillow_sdz.reading import read_codes
 
 VECTORS = Path(__file__).parent.parent / "tests" / "vectors"
 SHIPPED = "tiny-8"

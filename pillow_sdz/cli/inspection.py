@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from pillow_sdz import reading
 from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.printable import printable
+from pillow_sdz.codec import reading
 from pillow_sdz.container.sections import Container, parse
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pillow_sdz import decoder, encoder
+from pillow_sdz.codec import decode as decoder
+from pillow_sdz.codec import encode as encoder
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE

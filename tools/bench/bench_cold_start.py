@@ -90,14 +90,14 @@ def first_decode(path: Path) -> None:
     phases.timed("import torch", __import__)("torch")
 
     def ours() -> None:
-        import pillow_sdz.decoder
+        import pillow_sdz.codec.decode
         import pillow_sdz.models.loading
         import pillow_sdz.models.winograd  # noqa: F401
 
     phases.timed("import pillow_sdz's modules", ours)()
     from PIL import Image
 
-    from pillow_sdz import decoder
+    from pillow_sdz.codec import decode as decoder
     from pillow_sdz.models import loading, model, registry
 
     phases.watch(decoder, "decode_codes", "palette and indices to codes")

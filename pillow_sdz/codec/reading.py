@@ -131,14 +131,14 @@ def decode_picture(
     Args:
         container: the parsed file.
         file: name for error messages.
-        arguments: keywords for `pillow_sdz.decoder.decode`.
+        arguments: keywords for `pillow_sdz.codec.decode.decode`.
 
     Raises:
         SdzError: the file is damaged, its model is missing, or torch is.
     """
     alpha = read_alpha(container, file)  # first: it is cheap, and damage shows before the model is loaded
     with needs_model_packages("decoding the pixels", file):
-        from pillow_sdz import decoder
+        from pillow_sdz.codec import decode as decoder
 
         rgb = decoder.decode(container, file=file, **arguments)
     return rgb, alpha

@@ -1,0 +1,1 @@
+"""Pictures as arrays to files and back."""

@@ -14,7 +14,7 @@ Importing the package registers the format; then Pillow does the rest:
 
 from pillow_sdz import options
 from pillow_sdz.errors import SdzError
-from pillow_sdz.plugin import register_sdz_opener
+from pillow_sdz.plugin.image_file import register_sdz_opener
 
 __all__ = ["SdzError", "__version__", "options", "register_sdz_opener"]
 __version__ = "0.1.0"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz import limits
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.info import Metadata, collect
 from pillow_sdz.notices import notice
+from pillow_sdz.plugin.info import Metadata, collect
 from pillow_sdz.settings import STEPS, decode, real, whole
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ ENCODING: Final = ("quality", "colors", "model", "steps", "payload", "effort", "
 METADATA: Final = ("exif", "icc_profile", "xmp", "text")
 
 FRAMES: Final = ("append_images", "save_all")
-"""Handled by `pillow_sdz.saving`: more than one frame is refused there."""
+"""Handled by `pillow_sdz.plugin.save`: more than one frame is refused there."""
 
 _FOREIGN = """
     advanced allow_mixed alpha_premultiplied alpha_quality append autotiling background bbox big_tiff bitmap_format bits

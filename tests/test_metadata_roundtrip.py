@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from pillow_sdz.errors import SdzError, SdzOptionError
-from pillow_sdz.info import BOOKKEEPING, Metadata, collect, to_info
+from pillow_sdz.plugin.info import BOOKKEEPING, Metadata, collect, to_info
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF/></x:xmpmeta>'

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 import pillow_sdz
-from pillow_sdz.plugin import MAGIC
+from pillow_sdz.plugin.image_file import MAGIC
 
 GOLDEN = Path(__file__).parent / "vectors" / "v0" / "scalar" / "file.sdz"
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.modes import stored_mode, to_bytes, to_planes
-from pillow_sdz.transparency import fill_transparent
+from pillow_sdz.plugin.pixels import stored_mode, to_bytes, to_planes
+from pillow_sdz.plugin.transparency import fill_transparent
 
 
 def grey_of(planes):

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 import pillow_sdz
-from pillow_sdz import errors, limits, plugin
+from pillow_sdz import errors, limits
 from pillow_sdz.container import sections as container
 from pillow_sdz.errors import SdzError, SdzOptionError
-from pillow_sdz.info import Metadata
-from pillow_sdz.plugin import SdzImageFile
+from pillow_sdz.plugin import image_file as plugin
+from pillow_sdz.plugin.image_file import SdzImageFile
+from pillow_sdz.plugin.info import Metadata
 
 
 @pytest.fixture(autouse=True)

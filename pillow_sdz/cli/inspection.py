@@ -13,7 +13,7 @@ from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
 from pillow_sdz.payloads.palette.layers import read_head
-from pillow_sdz.plugin import read_all
+from pillow_sdz.plugin.image_file import read_all
 
 if TYPE_CHECKING:
     from pillow_sdz.cli.jobs import Job

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.models.manifest import CodeMapping
-    from pillow_sdz.modes import Planes
+    from pillow_sdz.plugin.pixels import Planes
 
 NAME: Final = "buehlmann2022"
 SIDE: Final = 512

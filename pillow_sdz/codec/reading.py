@@ -14,12 +14,12 @@ from pillow_sdz.container.alpha import decode_alpha
 from pillow_sdz.container.metadata import decode_blob, decode_text
 from pillow_sdz.dependencies import needs_model_packages
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.info import Metadata, to_info
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
 from pillow_sdz.payloads.palette.layers import check_cost, decode_codes, decode_layer, read_head
 from pillow_sdz.payloads.preview import matrix_from_bytes, preview
 from pillow_sdz.payloads.scalar.layer import STEP_UNIT, read_step
+from pillow_sdz.plugin.info import Metadata, to_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def describe(container: Container, file_bytes: int, file: str) -> dict[str, Any]:
-    """Everything that ``image.info`` says about a file; see `pillow_sdz.plugin.SdzImageFile`.
+    """Everything that ``image.info`` says about a file; see `pillow_sdz.plugin.image_file.SdzImageFile`.
 
     Raises:
         SdzError: a metadata section is damaged.

@@ -12,9 +12,9 @@ from pillow_sdz.codec import encode as encoder
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
-from pillow_sdz.modes import to_planes
 from pillow_sdz.options import Metadata, SaveOptions
 from pillow_sdz.payloads.codes import to_codes
+from pillow_sdz.plugin.pixels import to_planes
 from pillow_sdz.report.formats import saved
 from pillow_sdz.settings import decode as settings
 

@@ -12,7 +12,7 @@ from pillow_sdz.notices import notice
 if TYPE_CHECKING:
     from PIL import Image
 
-    from pillow_sdz.info import Metadata
+    from pillow_sdz.plugin.info import Metadata
 
 ICC_SPACES: Final = {"L": (b"GRAY", b"RGB "), "LA": (b"GRAY", b"RGB "), "RGB": (b"RGB ",), "RGBA": (b"RGB ",)}
 """Colour spaces (bytes 16 to 19 of a profile, ICC.1:2022 7.2.6) that can describe pixels of each stored mode."""
@@ -66,9 +66,9 @@ def save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> No
 def encode_image(image: Image.Image, keywords: dict[str, Any], file: str | None) -> bytes:
     """Encode an image with the keywords of ``image.save``; returns the bytes of a file."""
     from pillow_sdz.dependencies import needs_model_packages
-    from pillow_sdz.modes import to_planes
     from pillow_sdz.options import save_options
-    from pillow_sdz.tiff_exif import descriptive
+    from pillow_sdz.plugin.pixels import to_planes
+    from pillow_sdz.plugin.tiff_exif import descriptive
 
     if image.format == "TIFF" and "exif" not in keywords and "exif" not in image.info:  # where other readers put it
         keywords = keywords | {"exif": descriptive(image.getexif())}

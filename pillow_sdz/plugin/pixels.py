@@ -10,7 +10,7 @@ from PIL import Image
 
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.notices import notice
-from pillow_sdz.transparency import fill_transparent
+from pillow_sdz.plugin.transparency import fill_transparent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.notices import notice
 
 BOOKKEEPING: Final = ("model", "fingerprint", "payload", "colors", "layers", "bpp", "steps", "noise", "step")
-"""Keys that opening a file sets; see `pillow_sdz.plugin.SdzImageFile`."""
+"""Keys that opening a file sets; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
 
 _SIGNS_OF_OURS: Final = ("fingerprint", "payload", "bpp", "noise")
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 from pillow_sdz import limits, settings
 from pillow_sdz.errors import SdzError, SdzLimitError
 from pillow_sdz.notices import notice
-from pillow_sdz.saving import save, save_all
+from pillow_sdz.plugin.save import save, save_all
 
 if TYPE_CHECKING:
     from PIL import _imaging
@@ -168,7 +168,7 @@ class SdzDecoder(ImageFile.PyDecoder):
     def decode(self, buffer: object) -> tuple[int, int]:  # noqa: ARG002
         """Decode the picture or its preview; see `SdzImageFile`."""
         from pillow_sdz.codec.reading import decode_picture, decode_preview
-        from pillow_sdz.modes import to_bytes
+        from pillow_sdz.plugin.pixels import to_bytes
 
         container, file, preview, arguments = self.args
         try:

@@ -1,0 +1,1 @@
+"""Everything that knows Pillow's plugin interface."""

@@ -16,7 +16,7 @@ from pillow_sdz.models import registry
 from pillow_sdz.models.fingerprint import fingerprint
 from pillow_sdz.models.loading import UNETS, load_part
 from pillow_sdz.models.manifest import CodeMapping, PaletteFile
-from pillow_sdz.models.networks import LatentUNet
+from pillow_sdz.models.networks.latent_unet import LatentUNet
 from pillow_sdz.models.weights import FILE_NAME, INDEX_NAME
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import torch
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.loading import UNETS, load_part
-from pillow_sdz.models.networks import LatentUNet
+from pillow_sdz.models.networks.latent_unet import LatentUNet
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from pillow_sdz.models.winograd import FEWEST_CHANNELS, use_winograd
+from pillow_sdz.models.networks.winograd import FEWEST_CHANNELS, use_winograd
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 9), (4, 4), (17, 6), (32, 24)])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from pillow_sdz.models.network import Network
+    from pillow_sdz.models.networks.base import Network
 
 
 SCHEDULER_FILE_NAME = "scheduler_config.json"
@@ -128,8 +128,8 @@ def _settle(network: Any, device: str, dtype: str) -> None:
     """Make a network ready for inference, in place."""
     import torch
 
-    from pillow_sdz.models.network import Network
-    from pillow_sdz.models.winograd import use_winograd
+    from pillow_sdz.models.networks.base import Network
+    from pillow_sdz.models.networks.winograd import use_winograd
 
     # torch's own `to`: the one of diffusers logs a warning about modules to keep in float32, even for none
     move: Any = torch.nn.Module.to
@@ -177,13 +177,13 @@ def _own(kind: type[Network], folder: Path, config: dict[str, Any]) -> Part:
 
 
 def _autoencoder_dc(folder: Path, config: dict[str, Any]) -> Part:
-    from pillow_sdz.models.autoencoder import Autoencoder
+    from pillow_sdz.models.networks.autoencoder import Autoencoder
 
     return _own(Autoencoder, folder, config)
 
 
 def _latent_unet(folder: Path, config: dict[str, Any]) -> Part:
-    from pillow_sdz.models.networks import LatentUNet
+    from pillow_sdz.models.networks.latent_unet import LatentUNet
 
     return _own(LatentUNet, folder, config)
 

@@ -92,7 +92,7 @@ def first_decode(path: Path) -> None:
     def ours() -> None:
         import pillow_sdz.codec.decode
         import pillow_sdz.models.loading
-        import pillow_sdz.models.winograd  # noqa: F401
+        import pillow_sdz.models.networks.winograd  # noqa: F401
 
     phases.timed("import pillow_sdz's modules", ours)()
     from PIL import Image

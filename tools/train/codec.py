@@ -16,7 +16,7 @@ import optimiser_state
 from fast import use_fast_norm
 from integers import load_prior
 from pillow_sdz.models.manifest import PRIOR_NAME
-from pillow_sdz.models.networks import LatentUNet
+from pillow_sdz.models.networks.latent_unet import LatentUNet
 from pillow_sdz.payloads.scalar.prior import PriorShape
 from prior import LatentPrior
 

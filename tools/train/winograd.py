@@ -1,7 +1,7 @@
 """3x3 convolutions for training on a CPU by Winograd's method, F(4x4, 3x3) of Lavin and Gray 2016, with gradients.
 
 A quarter of the multiplications of a direct convolution, as plain matrix products, in float32. The transforms are those
-of `pillow_sdz.models.winograd`; here both gradients work that way too. The tests compare with plain convolutions.
+of `pillow_sdz.models.networks.winograd`; here both gradients work that way too. The tests compare with plain convolutions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pillow_sdz.models.winograd import INPUT, KERNEL, OUT, OUTPUT, TILE, fits, spread_kernel, twice, windows
+from pillow_sdz.models.networks.winograd import INPUT, KERNEL, OUT, OUTPUT, TILE, fits, spread_kernel, twice, windows
 
 FEWEST_CHANNELS = 90
 """Below this many channels, in or out, the transforms cost more than they save."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pillow_sdz.limits import MAX_CHANNELS
 from pillow_sdz.models.configuration import whole, wholes, wrong
-from pillow_sdz.models.network import Network
+from pillow_sdz.models.networks.base import Network
 
 MAX_WIDTH, MAX_LAYERS = 4096, 64
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pillow_sdz.models.autoencoder_blocks import DownBlock, ResBlock, RMSNorm, UpBlock, add_repeated, averaged
-from pillow_sdz.models.autoencoder_config import DEFAULTS, halves
 from pillow_sdz.models.configuration import own_fields
-from pillow_sdz.models.network import Network
+from pillow_sdz.models.networks.autoencoder_blocks import DownBlock, ResBlock, RMSNorm, UpBlock, add_repeated, averaged
+from pillow_sdz.models.networks.autoencoder_config import DEFAULTS, halves
+from pillow_sdz.models.networks.base import Network
 
 if TYPE_CHECKING:
-    from pillow_sdz.models.autoencoder_config import Half
+    from pillow_sdz.models.networks.autoencoder_config import Half
 
 
 class Encoded(NamedTuple):

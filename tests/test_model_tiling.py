@@ -60,8 +60,8 @@ def test_unet_in_windows_equals_whole(picture: np.ndarray, monkeypatch: pytest.M
 
 
 def test_windows_do_not_grow_with_any_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pillow_sdz.models import denoise
     from pillow_sdz.models import model as module
+    from pillow_sdz.models.diffusion import denoise
 
     model = registry.load(registry.find("tiny"), "cpu")
     context, overlaps = model.manifest.context.unet, []

@@ -230,8 +230,8 @@ def test_sixteen_channels_and_a_shift(models: Path, tmp_path: Path, picture: Ima
 
 def test_velocity_is_turned_into_noise(models: Path, tmp_path: Path) -> None:
     """A U-Net of each kind whose outputs describe the same picture denoises alike."""
-    from pillow_sdz.models.conditioning import Conditioned
-    from pillow_sdz.models.denoise import denoise
+    from pillow_sdz.models.diffusion.conditioning import Conditioned
+    from pillow_sdz.models.diffusion.denoise import denoise
     from pillow_sdz.models.loading import load_scheduler
 
     sd.write_scheduler(tmp_path, "DDIMScheduler", prediction_type="v_prediction")

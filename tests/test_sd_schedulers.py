@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pillow_sdz.models.denoise import denoise, timesteps
+from pillow_sdz.models.diffusion.denoise import denoise, timesteps
 from pillow_sdz.models.loading import SCHEDULERS, load_scheduler
 from pillow_sdz.models.tiling import fading_windows
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pillow_sdz.errors import SdzError, SdzModelError
 from pillow_sdz.models.configuration import CLASS, FILE_NAME, digest, read_config
+from pillow_sdz.models.diffusion.schedulers import KINDS, Sampler, betas_of, prediction_of
 from pillow_sdz.models.manifest import REINSTALL, Manifest
 from pillow_sdz.models.model import Model
 from pillow_sdz.models.runtime import drawing
-from pillow_sdz.models.schedulers import KINDS, Sampler, betas_of, prediction_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ def _autoencoder_dtype(vae: Any, dtype: str) -> str:
 
 def _predictor(manifest: Manifest, unet: Any, scheduler: Any, device: str, dtype: Any) -> Any:
     """The U-Net as `denoise.denoise` calls it."""
-    from pillow_sdz.models.conditioning import Conditioned
+    from pillow_sdz.models.diffusion.conditioning import Conditioned
     from pillow_sdz.models.empty_prompt import read_embedding
 
     embedding = None
@@ -231,7 +231,7 @@ def build_scheduler(config: Mapping[str, Any]) -> Any:
     Raises:
         SdzModelError: as there.
     """
-    from pillow_sdz.models.ddim import Ddim, covers
+    from pillow_sdz.models.diffusion.ddim import Ddim, covers
 
     name = config.get(CLASS)
     if name not in SCHEDULERS:

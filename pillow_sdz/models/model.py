@@ -108,7 +108,7 @@ class Model:
         """
         if self.unet is None or steps == 0:
             return latents
-        from pillow_sdz.models.denoise import denoise, timesteps
+        from pillow_sdz.models.diffusion.denoise import denoise, timesteps
 
         scaling, shift, context = self.manifest.latent_scaling, self.manifest.latent_shift, self.manifest.context.unet
         overlap = context

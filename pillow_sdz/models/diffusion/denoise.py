@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pillow_sdz.models.schedulers import Sampler
+from pillow_sdz.models.diffusion.schedulers import Sampler
 
 
 def timesteps(scheduler: Any, noise: float, steps: int) -> list[int]:

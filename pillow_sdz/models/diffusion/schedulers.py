@@ -1,7 +1,7 @@
 """diffusers' schedulers by name, from the timestep that stands for a file's quantisation noise down to none.
 
 The schedule is the checkpoint's, the steps are the scheduler's. No noise is added, and what the U-Net predicts is
-brought to epsilon before (`pillow_sdz.models.conditioning`), so that one loop serves all of them.
+brought to epsilon before (`pillow_sdz.models.diffusion.conditioning`), so that one loop serves all of them.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pillow_sdz.codec import buehlmann2022 as buehlmann
 from pillow_sdz.container.sections import parse
 from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.models import registry
-from pillow_sdz.models.adding import add_model
+from pillow_sdz.models.checkpoints.add import add_model
 from pillow_sdz.payloads import codes as plain
 from pillow_sdz.payloads.palette.layers import decode_layer
 

@@ -17,11 +17,12 @@ from safetensors.torch import load_file, save_file
 
 from pillow_sdz.cli import main
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models import registry, single_file
-from pillow_sdz.models.adding import add_model
-from pillow_sdz.models.checkpoint import NETWORK_STEM, TEXT_STEM
+from pillow_sdz.models import registry
+from pillow_sdz.models.checkpoints import single_file
+from pillow_sdz.models.checkpoints.add import add_model
+from pillow_sdz.models.checkpoints.checkpoint import NETWORK_STEM, TEXT_STEM
+from pillow_sdz.models.checkpoints.removing import remove_model
 from pillow_sdz.models.diffusers_parts import build
-from pillow_sdz.models.removing import remove_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

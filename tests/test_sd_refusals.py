@@ -14,10 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError
-from pillow_sdz.models import new_folder, registry, weights
-from pillow_sdz.models.adding import add_model
-from pillow_sdz.models.checkpoint import NETWORK_STEM
-from pillow_sdz.models.removing import remove_model
+from pillow_sdz.models import registry, weights
+from pillow_sdz.models.checkpoints import new_folder
+from pillow_sdz.models.checkpoints.add import add_model
+from pillow_sdz.models.checkpoints.checkpoint import NETWORK_STEM
+from pillow_sdz.models.checkpoints.removing import remove_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +196,7 @@ def test_pickles_under_another_name(start: bytes, models: Path, tmp_path: Path) 
 
 def test_safetensors_that_start_like_a_pickle(tmp_path: Path) -> None:
     """The length of the header comes first, and 640 is as good as any."""
-    from pillow_sdz.models.sources import check_file
+    from pillow_sdz.models.checkpoints.sources import check_file
 
     path = tmp_path / "model.safetensors"
     path.write_bytes((640).to_bytes(8, "little") + b"{" + bytes(639))

@@ -12,8 +12,8 @@ from pillow_sdz.cli.exits import ExitCode
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.errors import SdzError
 from pillow_sdz.models import registry
-from pillow_sdz.models.single_file import FAMILIES
-from pillow_sdz.models.sources import SCHEDULERS
+from pillow_sdz.models.checkpoints.single_file import FAMILIES
+from pillow_sdz.models.checkpoints.sources import SCHEDULERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def add(name: str, source: str, **options: Any) -> None:
     repository of the Hugging Face hub as owner/name, which is downloaded. Weights in pickles (.ckpt, .bin, .pth) are
     refused. A pipeline needs transformers (pip install 'pillow-sdz[sd]') now, but not to open pictures later.
     """
-    from pillow_sdz.models.adding import add_model
+    from pillow_sdz.models.checkpoints.add import add_model
 
     with _failures():
         manifest, notes = add_model(name, source, **options)
@@ -145,7 +145,7 @@ def _about(model: Manifest) -> dict[str, Any]:
 @click.argument("name")
 def remove(name: str) -> None:
     """Remove the model NAME that was added. Pictures saved with it cannot be opened until it is added again."""
-    from pillow_sdz.models.removing import remove_model
+    from pillow_sdz.models.checkpoints.removing import remove_model
 
     with _failures():
         folder = remove_model(name)

@@ -76,8 +76,8 @@ def _autoencoder_dtype(vae: Any, dtype: str) -> str:
 
 def _predictor(manifest: Manifest, unet: Any, scheduler: Any, device: str, dtype: Any) -> Any:
     """The U-Net as `denoise.denoise` calls it."""
+    from pillow_sdz.models.checkpoints.empty_prompt import read_embedding
     from pillow_sdz.models.diffusion.conditioning import Conditioned
-    from pillow_sdz.models.empty_prompt import read_embedding
 
     embedding = None
     if hasattr(unet.config, "cross_attention_dim"):

@@ -142,7 +142,7 @@ def main(photo: str | None, side: int, dtype: str, worker: str | None, model: st
     if worker and model and file:
         click.echo(json.dumps(work(worker, model, side, dtype, photo, file)))
         return
-    from pillow_sdz.models.adding import add_model
+    from pillow_sdz.models.checkpoints.add import add_model
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PILLOW_SDZ_MODELS"] = str(Path(folder) / "models")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
+from pillow_sdz.models.checkpoints.new_folder import VERSION
 from pillow_sdz.models.manifest import FILE_NAME, NAME_PATTERN
-from pillow_sdz.models.new_folder import VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path

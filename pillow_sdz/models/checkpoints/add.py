@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
+from pillow_sdz.models.checkpoints.new_folder import VERSION, write_model
 from pillow_sdz.models.manifest import NAME_PATTERN
-from pillow_sdz.models.new_folder import VERSION, write_model
 
 if TYPE_CHECKING:
-    from pillow_sdz.models.checkpoint import Checkpoint
+    from pillow_sdz.models.checkpoints.checkpoint import Checkpoint
     from pillow_sdz.models.manifest import Manifest
 
 
@@ -41,8 +41,8 @@ def add_model(
             reached, or does not fit on the disk; nothing is left behind.
         SdzDependencyError: transformers is missing, and the empty prompt needs it.
     """
+    from pillow_sdz.models.checkpoints.sources import SourceOptions, read_source
     from pillow_sdz.models.runtime import drawing, require_torch
-    from pillow_sdz.models.sources import SourceOptions, read_source
 
     _check_name(name)
     require_torch()
@@ -75,7 +75,7 @@ def _check_fit(checkpoint: Checkpoint) -> None:
     Raises:
         SdzModelError: they do not fit, or the scheduler is not supported.
     """
-    from pillow_sdz.models.empty_prompt import check_width
+    from pillow_sdz.models.checkpoints.empty_prompt import check_width
     from pillow_sdz.models.loading import build_scheduler
 
     if (unet := checkpoint.unet) is None:

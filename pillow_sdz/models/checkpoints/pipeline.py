@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.checkpoint import AGAIN, TEXT_STEM, Checkpoint, Network, read_network, read_tensors, require
+from pillow_sdz.models.checkpoints.checkpoint import (
+    AGAIN,
+    TEXT_STEM,
+    Checkpoint,
+    Network,
+    read_network,
+    read_tensors,
+    require,
+)
 from pillow_sdz.models.configuration import FILE_NAME, read_config
 from pillow_sdz.models.diffusers_parts import renamed
 from pillow_sdz.models.loading import SCHEDULER_FILE_NAME
@@ -78,7 +86,7 @@ def check_parts(names: set[str], file: str) -> None:
 
 
 def _embedding(folder: Path) -> Tensor:
-    from pillow_sdz.models.empty_prompt import embed, tokens_of
+    from pillow_sdz.models.checkpoints.empty_prompt import embed, tokens_of
 
     place = folder / "text_encoder"
     config: dict[str, Any] = read_config(place / FILE_NAME, AGAIN)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.errors import SdzDependencyError, SdzModelError
-from pillow_sdz.models.checkpoint import NETWORK_STEM, PICKLES, TEXT_STEM, pickle_refused, weight_names
+from pillow_sdz.models.checkpoints.checkpoint import NETWORK_STEM, PICKLES, TEXT_STEM, pickle_refused, weight_names
+from pillow_sdz.models.checkpoints.pipeline import INDEX, check_parts
 from pillow_sdz.models.configuration import FILE_NAME
 from pillow_sdz.models.loading import SCHEDULER_FILE_NAME
-from pillow_sdz.models.pipeline import INDEX, check_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.errors import SdzModelError, SdzOptionError
-from pillow_sdz.models.checkpoint import PICKLES, Checkpoint, pickle_refused
+from pillow_sdz.models.checkpoints.checkpoint import PICKLES, Checkpoint, pickle_refused
 from pillow_sdz.models.configuration import CLASS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ SCHEDULERS: Final = {
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """How to read a source; see `pillow_sdz.models.adding.add_model`."""
+    """How to read a source; see `pillow_sdz.models.checkpoints.add.add_model`."""
 
     revision: str | None = None
     vae_only: bool = False
@@ -46,9 +46,9 @@ def read_source(source: str, options: SourceOptions) -> Checkpoint:
         SdzOptionError: there is no such scheduler, or an option does not apply to this kind of source.
         SdzDependencyError: transformers is missing, and the empty prompt needs it.
     """
-    from pillow_sdz.models.hub import download
-    from pillow_sdz.models.pipeline import read_folder
-    from pillow_sdz.models.single_file import read_file
+    from pillow_sdz.models.checkpoints.hub import download
+    from pillow_sdz.models.checkpoints.pipeline import read_folder
+    from pillow_sdz.models.checkpoints.single_file import read_file
 
     if options.scheduler not in (None, *SCHEDULERS):
         raise SdzOptionError(

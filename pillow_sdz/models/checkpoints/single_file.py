@@ -11,19 +11,19 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.checkpoint import AGAIN, Checkpoint, Network
+from pillow_sdz.models.checkpoints.checkpoint import AGAIN, Checkpoint, Network
+from pillow_sdz.models.checkpoints.pipeline import ALONE, check_parts
 from pillow_sdz.models.configuration import CLASS, FILE_NAME, read_config, whole
 from pillow_sdz.models.deferred import diffusers_class
 from pillow_sdz.models.diffusers_parts import renamed
 from pillow_sdz.models.loading import SCHEDULER_FILE_NAME
-from pillow_sdz.models.pipeline import ALONE, check_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from pillow_sdz.models.sources import SourceOptions
+    from pillow_sdz.models.checkpoints.sources import SourceOptions
 
 CONFIGS: Final = Path(__file__).parent / "configs"
 FAMILIES: Final = ("sd1", "sd2", "sdxl")
@@ -147,7 +147,7 @@ def _scheduler(configs: Path, prediction: str | None, path: Path) -> dict[str, A
 
 
 def _embedding(tensors: Mapping[str, Tensor], configs: Path, path: Path) -> Tensor:
-    from pillow_sdz.models.empty_prompt import embed
+    from pillow_sdz.models.checkpoints.empty_prompt import embed
 
     config = read_config(configs / "text_encoder" / FILE_NAME, AGAIN)
     if inside := _with_prefix(tensors, CLIP_PREFIX):
@@ -165,7 +165,7 @@ def _embedding(tensors: Mapping[str, Tensor], configs: Path, path: Path) -> Tens
 
 def _tokens(configs: Path) -> list[int]:
     """The empty prompt: start, end and padding, or what a tokenizer beside the configurations makes of it."""
-    from pillow_sdz.models.empty_prompt import MAX_TOKENS, tokens_of
+    from pillow_sdz.models.checkpoints.empty_prompt import MAX_TOKENS, tokens_of
 
     if not (configs / TOKENS).is_file():
         return tokens_of(configs / "tokenizer")

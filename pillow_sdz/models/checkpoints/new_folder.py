@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from pillow_sdz.models.checkpoint import Checkpoint, Network
+    from pillow_sdz.models.checkpoints.checkpoint import Checkpoint, Network
 
 WINDOW: Final = 64
 """Side of windows in latent positions: what Stable Diffusion 1.x was trained on."""
@@ -143,8 +143,8 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, network: Any, folder: Pa
     """What ``model.json`` will say; fits the preview on the way."""
     import torch
 
-    from pillow_sdz.models.calibration import code_step, fit_preview, scaling_of
-    from pillow_sdz.models.empty_prompt import to_bytes
+    from pillow_sdz.models.checkpoints.calibration import code_step, fit_preview, scaling_of
+    from pillow_sdz.models.checkpoints.empty_prompt import to_bytes
     from pillow_sdz.models.fingerprint import fingerprint
     from pillow_sdz.models.model import Model
 
@@ -196,9 +196,9 @@ def _all_tensors(checkpoint: Checkpoint) -> Iterable[tuple[str, Tensor]]:
 
 def _write_parts(folder: Path, checkpoint: Checkpoint) -> None:
     """Write networks, scheduler and empty prompt in the layout that `loading` reads."""
+    from pillow_sdz.models.checkpoints.empty_prompt import FILE_NAME as PROMPT
+    from pillow_sdz.models.checkpoints.empty_prompt import to_bytes
     from pillow_sdz.models.configuration import CLASS, write_config
-    from pillow_sdz.models.empty_prompt import FILE_NAME as PROMPT
-    from pillow_sdz.models.empty_prompt import to_bytes
     from pillow_sdz.models.loading import SCHEDULER_FILE_NAME
 
     _write_network(folder / "vae", checkpoint.vae)

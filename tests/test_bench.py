@@ -29,11 +29,11 @@ import speed
 import timing
 from photos import Photo
 from pillow_sdz import settings
+from pillow_sdz.evaluation import codecs as formats
+from pillow_sdz.evaluation import metrics
+from pillow_sdz.evaluation.codecs import Format
+from pillow_sdz.evaluation.metrics import Metric
 from pillow_sdz.models import registry
-from pillow_sdz.report import formats
-from pillow_sdz.report import measures as metrics
-from pillow_sdz.report.formats import Format
-from pillow_sdz.report.measures import Metric
 
 FORMATS = {form.name: form for form in formats.FORMATS}
 

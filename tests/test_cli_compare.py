@@ -19,7 +19,7 @@ from PIL import Image
 
 from pillow_sdz.cli import compare as command_module
 from pillow_sdz.cli import outputs
-from pillow_sdz.report import measures
+from pillow_sdz.evaluation import metrics as measures
 
 HOSTILE = "\"><script>document.title='owned'<!--.png"
 OUTPUTS = ["compare.html", "compare.json", "compare.png"]

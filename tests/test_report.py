@@ -11,11 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
+from pillow_sdz.evaluation import codecs as formats
+from pillow_sdz.evaluation import metrics as measures
+from pillow_sdz.evaluation import perceptual, rivals
+from pillow_sdz.evaluation.report import channels, crops, draw, extra, latent_files, page
+from pillow_sdz.evaluation.report.bits import values_and_bits
+from pillow_sdz.evaluation.report.sheet import CAPTION, sheet
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.scalar import coder as scalar_coding
-from pillow_sdz.report import channels, crops, draw, extra, formats, latent_files, measures, page, perceptual, rivals
-from pillow_sdz.report.bits import values_and_bits
-from pillow_sdz.report.sheet import CAPTION, sheet
 
 RANDOM = np.random.default_rng(5)
 

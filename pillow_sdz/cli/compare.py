@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from pillow_sdz.cli.outputs import Outputs
     from pillow_sdz.cli.sources import Source
-    from pillow_sdz.report.request import Request
-    from pillow_sdz.report.stage import Comparison
+    from pillow_sdz.evaluation.report.request import Request
+    from pillow_sdz.evaluation.report.stage import Comparison
 
 NAMES = ("compare.json", "compare.png", "compare.html")
 """What is written, in this order: the page last, so that whoever sees it has the others."""
@@ -84,7 +84,7 @@ def _run(given: dict[str, Any]) -> ExitCode:
     from pillow_sdz.cli.settings import Settings
     from pillow_sdz.cli.sources import collect
     from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError
-    from pillow_sdz.report import extra
+    from pillow_sdz.evaluation.report import extra
     from pillow_sdz.settings import check_device
 
     device = None if given["device"] == "auto" else given["device"]
@@ -144,9 +144,10 @@ def _request(given: dict[str, Any]) -> tuple[Request, list[str]]:
     from zipfile import BadZipFile
 
     from pillow_sdz.errors import SdzDependencyError
+    from pillow_sdz.evaluation import codecs as formats
+    from pillow_sdz.evaluation import metrics as measures
+    from pillow_sdz.evaluation.report.request import Request
     from pillow_sdz.options import SaveOptions
-    from pillow_sdz.report import formats, measures
-    from pillow_sdz.report.request import Request
 
     folder = given["perceptual"]
     wanted = MEASURED if folder is not None else [name for name in MEASURED if name not in measures.WEIGHTS]
@@ -183,7 +184,7 @@ def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) ->
         tqdm(desc=source.name, unit="stage", file=sys.stderr, leave=False, disable=True if quiet else None) as bar,
         needs_model_packages("the report", source.name),
     ):
-        from pillow_sdz.report import stages
+        from pillow_sdz.evaluation.report import stages
 
         comparison = stages.compare(_upright(opened), source.name, request, lambda _: bar.update())
     if not quiet:
@@ -208,7 +209,7 @@ def _documents(
 ) -> Iterator[bytes]:
     """The bytes of the outputs, in the order of `NAMES`."""
     import pillow_sdz
-    from pillow_sdz.report import numbers, page, sheet
+    from pillow_sdz.evaluation.report import numbers, page, sheet
 
     options = {name: given[name] for name in ("model", "quality", "strength")}
     yield numbers.document(comparisons, metrics, options)

@@ -21,7 +21,7 @@ import click
 import numpy as np
 from PIL import Image, ImageOps
 
-from pillow_sdz.report.formats import decoded, saved
+from pillow_sdz.evaluation.codecs import decoded, saved
 from timing import matmul_rate, peak_memory, seconds
 
 SIDE = 512

@@ -21,7 +21,7 @@ from typing import Any
 import click
 from PIL import Image, ImageOps
 
-from pillow_sdz.report.formats import decoded, saved
+from pillow_sdz.evaluation.codecs import decoded, saved
 from timing import matmul_rate, peak_memory, seconds
 
 SHIPPED, NAME = "tiny", "full-size"

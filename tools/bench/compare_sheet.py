@@ -15,7 +15,7 @@ import click
 from PIL import Image
 
 from photos import plain
-from pillow_sdz.report.formats import available
+from pillow_sdz.evaluation.codecs import available
 from sheets import cropped, equal_bytes, sheet, write
 
 

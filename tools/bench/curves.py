@@ -8,14 +8,14 @@ import time
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from pillow_sdz.report.formats import decoded
+from pillow_sdz.evaluation.codecs import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from photos import Photo
-    from pillow_sdz.report.formats import Format
-    from pillow_sdz.report.measures import Metric
+    from pillow_sdz.evaluation.codecs import Format
+    from pillow_sdz.evaluation.metrics import Metric
 
 Row = dict[str, Any]
 """One measurement: picture, format, quality, bytes, bpp, seconds, and a number or None per metric."""

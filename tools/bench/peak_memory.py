@@ -15,13 +15,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pillow_sdz.report.formats import decoded, register, saved
+from pillow_sdz.evaluation.codecs import decoded, register, saved
 from timing import peak_memory
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from pillow_sdz.report.formats import Format
+    from pillow_sdz.evaluation.codecs import Format
 
 
 def base(image: Image.Image) -> float | None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from curves import Row
-    from pillow_sdz.report.formats import Format
-    from pillow_sdz.report.measures import Metric
+    from pillow_sdz.evaluation.codecs import Format
+    from pillow_sdz.evaluation.metrics import Metric
 
 # Okabe and Ito's colours, told apart by people with any kind of colour vision, and in grey by marker and dash.
 STYLES: dict[str, dict[str, Any]] = {

@@ -7,14 +7,14 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.report.formats import saved
+from pillow_sdz.evaluation.codecs import saved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from curves import Row
     from photos import Photo
-    from pillow_sdz.report.measures import Metric
+    from pillow_sdz.evaluation.metrics import Metric
 
 
 def worse_neighbours(rows: Sequence[Row], metrics: Sequence[Metric], form: str = "sdz") -> list[Row]:

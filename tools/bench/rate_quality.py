@@ -28,9 +28,9 @@ import report
 import sheets
 import speed
 from photos import SMALLEST, files, load
+from pillow_sdz.evaluation import codecs as formats_module
+from pillow_sdz.evaluation import metrics as metrics_module
 from pillow_sdz.models import registry
-from pillow_sdz.report import formats as formats_module
-from pillow_sdz.report import measures as metrics_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable

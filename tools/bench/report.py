@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from curves import Row
-    from pillow_sdz.report.formats import Format
-    from pillow_sdz.report.measures import Metric
+    from pillow_sdz.evaluation.codecs import Format
+    from pillow_sdz.evaluation.metrics import Metric
 
 PACKAGES = (
     "pillow-sdz", "Pillow", "numpy", "torch", "diffusers", "imagequant", "pillow-jxl-plugin", "pytorch-msssim",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pillow_sdz.report.formats import Format, decoded, largest_not_above
-from pillow_sdz.report.sheet import CAPTION, Pieces, sheet
+from pillow_sdz.evaluation.codecs import Format, decoded, largest_not_above
+from pillow_sdz.evaluation.report.sheet import CAPTION, Pieces, sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import peak_memory
-from pillow_sdz.report.formats import decoded, largest_not_above
+from pillow_sdz.evaluation.codecs import decoded, largest_not_above
 from timing import matmul_rate, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from photos import Photo
+    from pillow_sdz.evaluation.codecs import Encoded, Format
     from pillow_sdz.models.manifest import Manifest
     from pillow_sdz.models.model import Model
-    from pillow_sdz.report.formats import Encoded, Format
 
 Row = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""Perceptual distances as training losses: those of `pillow_sdz.report.perceptual`, made faster to train with.
+"""Perceptual distances as training losses: those of `pillow_sdz.evaluation.perceptual`, made faster to train with.
 
 Its description says where the weights are had; name their folder with ``--perceptual``.
 """
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fast import unit_distance
-from pillow_sdz.report import perceptual as plain
+from pillow_sdz.evaluation import perceptual as plain
 from winograd import FEWEST_FROZEN, FrozenConvolution
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from pillow_sdz.report.draw import code_planes
+from pillow_sdz.evaluation.report.draw import code_planes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,21 +9,21 @@ from PIL import Image
 from pillow_sdz.codec import decode as decoder
 from pillow_sdz.codec.reading import read_code_step
 from pillow_sdz.container.sections import parse
+from pillow_sdz.evaluation.report import channels, draw
+from pillow_sdz.evaluation.report.bits import values_and_bits
+from pillow_sdz.evaluation.report.stage import Drawing, Stage, Stored
 from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions
 from pillow_sdz.payloads.codes import to_targets
 from pillow_sdz.payloads.palette.layers import decode_layer
 from pillow_sdz.payloads.scalar.layer import read_step
-from pillow_sdz.report import channels, draw
-from pillow_sdz.report.bits import values_and_bits
-from pillow_sdz.report.stage import Drawing, Stage, Stored
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from pillow_sdz.container.sections import Container
-    from pillow_sdz.report.work import Work
+    from pillow_sdz.evaluation.report.context import Work
 
 COLORS = 256
 """Palette entries of the stage that follows the article of 2022."""

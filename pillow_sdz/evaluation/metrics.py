@@ -51,7 +51,7 @@ WEIGHTS = {
     "LPIPS-VGG": ("lpips_vgg.npz",),
     "DISTS": ("lpips_vgg.npz", "dists_alpha_beta.pt"),
 }
-"""Metrics that are networks, and the files of their weights: `pillow_sdz.report.perceptual` says where they are had."""
+"""Metrics that are networks, and the files of their weights: `pillow_sdz.evaluation.perceptual` says where they are had."""
 
 LEAST_SIDE = {"LPIPS-Alex": 35, "LPIPS-VGG": 16, "DISTS": 16}
 """Shortest sides for the networks: one position must be left at the last stage."""
@@ -142,13 +142,13 @@ def _ssimulacra2() -> Callable[[Image.Image, Image.Image], float | None]:
 
 def _network(name: str, folder: Path | None) -> Callable[[Image.Image, Image.Image], float | None]:
     if folder is None:
-        raise FileNotFoundError("it needs --perceptual, a folder with the weights (pillow_sdz.report.perceptual)")
+        raise FileNotFoundError("it needs --perceptual, a folder with the weights (pillow_sdz.evaluation.perceptual)")
     for file in WEIGHTS[name]:
         if not (folder / file).is_file():
-            raise FileNotFoundError(f"{folder} has no {file} (pillow_sdz.report.perceptual says where to get it)")
+            raise FileNotFoundError(f"{folder} has no {file} (pillow_sdz.evaluation.perceptual says where to get it)")
     import torch
 
-    from pillow_sdz.report.perceptual import DISTS, LPIPS
+    from pillow_sdz.evaluation.perceptual import DISTS, LPIPS
 
     network = DISTS(folder) if name == "DISTS" else LPIPS("alex" if name == "LPIPS-Alex" else "vgg", folder)
     network.eval()

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pillow_sdz.report.stage import Comparison, Stage
+    from pillow_sdz.evaluation.report.stage import Comparison, Stage
 
 CAPTION: Final = 22
 """Height of a line of a caption in pixels."""

@@ -9,22 +9,22 @@ from PIL import Image
 
 from pillow_sdz.codec import decode as decoder
 from pillow_sdz.codec import encode as encoder
+from pillow_sdz.evaluation.codecs import saved
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.options import Metadata, SaveOptions
 from pillow_sdz.payloads.codes import to_codes
 from pillow_sdz.plugin.pixels import to_planes
-from pillow_sdz.report.formats import saved
 from pillow_sdz.settings import decode as settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.container.sections import Container
+    from pillow_sdz.evaluation.report.channels import Channel
+    from pillow_sdz.evaluation.report.request import Request
     from pillow_sdz.models.model import Model
-    from pillow_sdz.report.channels import Channel
-    from pillow_sdz.report.request import Request
 
 
 class Work:

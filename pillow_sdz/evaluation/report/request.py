@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pillow_sdz.evaluation.codecs import Format
+    from pillow_sdz.evaluation.metrics import Metric
     from pillow_sdz.options import SaveOptions
-    from pillow_sdz.report.formats import Format
-    from pillow_sdz.report.measures import Metric
 
 
 @dataclass(frozen=True)

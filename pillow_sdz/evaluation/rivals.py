@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
-from pillow_sdz.report.formats import decoded, largest_not_above
+from pillow_sdz.evaluation.codecs import decoded, largest_not_above
 
 if TYPE_CHECKING:
-    from pillow_sdz.report.formats import Format
+    from pillow_sdz.evaluation.codecs import Format
 
 REDUCTIONS: Final = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8)
 """Sides that are tried, relative to the picture's: what people do where the lowest quality is still too large."""

@@ -11,16 +11,16 @@ from pathlib import PurePath
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.report.crops import boxes
+from pillow_sdz.evaluation.report.crops import boxes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PIL import Image
 
-    from pillow_sdz.report.crops import Box
-    from pillow_sdz.report.measures import Metric
-    from pillow_sdz.report.stage import Comparison, Stage
+    from pillow_sdz.evaluation.metrics import Metric
+    from pillow_sdz.evaluation.report.crops import Box
+    from pillow_sdz.evaluation.report.stage import Comparison, Stage
 
 LONGEST: Final = 768
 """Longest side of a picture on the page; larger ones are reduced, crops are not."""
@@ -103,7 +103,7 @@ def page(comparisons: Sequence[Comparison], metrics: Sequence[Metric], notes: Se
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    loader = PackageLoader("pillow_sdz.report", "templates")
+    loader = PackageLoader("pillow_sdz.evaluation.report", "templates")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

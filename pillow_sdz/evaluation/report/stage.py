@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from pillow_sdz.report.channels import Channel
+    from pillow_sdz.evaluation.report.channels import Channel
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from pillow_sdz.report.formats import saved
+from pillow_sdz.evaluation.codecs import saved
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pillow_sdz.report.measures import Metric
-    from pillow_sdz.report.stage import Comparison, Stage
+    from pillow_sdz.evaluation.metrics import Metric
+    from pillow_sdz.evaluation.report.stage import Comparison, Stage
 
 VERSION = 1
 """Of this document's form."""

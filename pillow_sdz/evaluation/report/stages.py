@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from pillow_sdz.evaluation import rivals
+from pillow_sdz.evaluation.codecs import decoded, saved
+from pillow_sdz.evaluation.report import draw, latent_files, regenerate
+from pillow_sdz.evaluation.report.context import Work
+from pillow_sdz.evaluation.report.payload_stages import of_file, of_palette
+from pillow_sdz.evaluation.report.stage import Comparison, Drawing, Stage, Stored
 from pillow_sdz.payloads.codes import to_latents
 from pillow_sdz.payloads.preview import preview
-from pillow_sdz.report import draw, latent_files, regenerate, rivals
-from pillow_sdz.report.formats import decoded, saved
-from pillow_sdz.report.payload_stages import of_file, of_palette
-from pillow_sdz.report.stage import Comparison, Drawing, Stage, Stored
-from pillow_sdz.report.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pillow_sdz.report.request import Request
+    from pillow_sdz.evaluation.report.request import Request
 
 JPEG_QUALITY = 75
 """Of the JPEG files that are not compared at equal bytes: what Pillow, and many programs, write by default."""

@@ -1,0 +1,1 @@
+"""Other codecs, metrics, and the report."""

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cli_fakes import names_in
 
-from pillow_sdz.cli import formats, outputs
+from pillow_sdz.cli import file_types as formats
+from pillow_sdz.cli import outputs
 from pillow_sdz.cli.outputs import Outputs, StoppedError, WriteError
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.cli.values import parse_colors, parse_size

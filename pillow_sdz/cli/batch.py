@@ -25,8 +25,8 @@ from pillow_sdz.errors import SdzDependencyError, SdzError, SdzModelError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pillow_sdz.cli.console import Report
     from pillow_sdz.cli.jobs import Job
-    from pillow_sdz.cli.report import Report
     from pillow_sdz.cli.settings import Settings
 
 _THREADS = "sdz-convert"  # start of the names of our threads

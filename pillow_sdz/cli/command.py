@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pillow_sdz import limits
-from pillow_sdz.cli.exits import MEANING, ExitCode
+from pillow_sdz.cli.exit_codes import MEANING, ExitCode
 from pillow_sdz.cli.settings import METADATA, Settings
 from pillow_sdz.cli.values import parse_colors, parse_size
 from pillow_sdz.options import STEP
@@ -186,7 +186,7 @@ def settings_from(given: dict[str, Any]) -> Settings:
     Raises:
         click.UsageError: naming the option.
     """
-    from pillow_sdz.cli import formats
+    from pillow_sdz.cli import file_types as formats
     from pillow_sdz.errors import SdzOptionError
     from pillow_sdz.options import SaveOptions
     from pillow_sdz.settings import check_device
@@ -241,8 +241,8 @@ def _cores() -> int:
 def run(inputs: tuple[str, ...], settings: Settings) -> ExitCode:
     """Plan, do and report one run."""
     from pillow_sdz.cli import batch, jobs
+    from pillow_sdz.cli.console import Report
     from pillow_sdz.cli.outputs import Outputs
-    from pillow_sdz.cli.report import Report
 
     planned, notes = jobs.plan(inputs, settings)
     report = Report(settings, len(planned))

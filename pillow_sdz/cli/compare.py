@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pillow_sdz import limits
-from pillow_sdz.cli.exits import ExitCode
+from pillow_sdz.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

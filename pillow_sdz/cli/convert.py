@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from pillow_sdz import limits, options
-from pillow_sdz.cli import carry, formats
+from pillow_sdz.cli import file_types as formats
+from pillow_sdz.cli import metadata_transfer as carry
 from pillow_sdz.cli.outputs import Outputs, write_stream
 
 if TYPE_CHECKING:

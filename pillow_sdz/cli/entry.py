@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from pillow_sdz.cli.exits import ExitCode
+from pillow_sdz.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         args: the arguments after the program's name; None takes those of this process.
     """
     from pillow_sdz.cli import subcommands
-    from pillow_sdz.cli.report import StandardOutputError
+    from pillow_sdz.cli.console import StandardOutputError
 
     words = list(sys.argv[1:] if args is None else args)
     program, found = "sdz-convert", subcommands.find(words[0]) if words else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pillow_sdz.cli import formats
+from pillow_sdz.cli import file_types as formats
 from pillow_sdz.cli.outputs import kind
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.cli.sources import Source, collect

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pillow_sdz.cli.exits import ExitCode
+from pillow_sdz.cli.exit_codes import ExitCode
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.errors import SdzError
 from pillow_sdz.models import registry

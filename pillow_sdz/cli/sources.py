@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pillow_sdz.cli import formats
+from pillow_sdz.cli import file_types as formats
 from pillow_sdz.cli.outputs import kind
 from pillow_sdz.cli.printable import printable
 

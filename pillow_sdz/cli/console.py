@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pillow_sdz.cli.exits import ExitCode
+from pillow_sdz.cli.exit_codes import ExitCode
 from pillow_sdz.cli.inspection import lines
 from pillow_sdz.errors import SdzDependencyError, SdzModelError
 

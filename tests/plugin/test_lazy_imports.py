@@ -120,7 +120,7 @@ def test_version_is_the_packages(fresh_python):
     import tomllib
     from pathlib import Path
 
-    project = Path(__file__).parents[1] / "pyproject.toml"
+    project = Path(__file__).parents[2] / "pyproject.toml"
     assert tomllib.loads(project.read_text("utf-8"))["project"]["version"] == pillow_sdz.__version__
 
 

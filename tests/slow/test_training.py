@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-TOOLS = Path(__file__).parent.parent / "tools" / "train"
+TOOLS = Path(__file__).parents[2] / "tools" / "train"
 CONFIG = """
 [model]
 name = "small"

@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-VECTORS = Path(__file__).parent / "vectors"
+VECTORS = Path(__file__).parents[1] / "vectors"
 
 CUTS = 12
 FLIPS = 40

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 import pillow_sdz
 from pillow_sdz.plugin.image_file import MAGIC
 
-GOLDEN = Path(__file__).parent / "vectors" / "v0" / "scalar" / "file.sdz"
+GOLDEN = Path(__file__).parents[1] / "vectors" / "v0" / "scalar" / "file.sdz"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (513, 511), (4000, 3000)])

@@ -166,7 +166,7 @@ def test_reads_as_the_specification_says(
     ("mark", "start"), [("CODES", context_start.FOR_CODES), ("RESIDUALS", context_start.FOR_RESIDUALS)]
 )
 def test_start_weights_are_those_of_the_specification(mark: str, start: np.ndarray) -> None:
-    text = (Path(__file__).parents[1] / "spec" / "sdz.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "spec" / "sdz.md").read_text(encoding="utf-8")
     lines = text.split(f"<!-- values: START_{mark} -->\n", 1)[1].splitlines()[2:13]
     rows = [[int(cell) for cell in line.strip("| ").split("|")] for line in lines]
     assert [row[0] for row in rows] == list(range(11))

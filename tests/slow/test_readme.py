@@ -17,7 +17,7 @@ from pillow_sdz.options import ENCODING, METADATA, SaveOptions
 if TYPE_CHECKING:
     from PIL import Image
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 

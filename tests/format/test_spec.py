@@ -18,7 +18,7 @@ from pillow_sdz.container import sections as container
 from pillow_sdz.container.sections import build, parse
 from pillow_sdz.payloads.palette import index_coder as index_coding
 
-SPEC = (Path(__file__).parent.parent / "spec" / "sdz.md").read_text(encoding="utf-8")
+SPEC = (Path(__file__).parents[2] / "spec" / "sdz.md").read_text(encoding="utf-8")
 BOXES = {
     name: box for name, box in vars(structs).items() if isinstance(box, construct.Struct) and not name.startswith("_")
 }

@@ -56,7 +56,7 @@ def python(code: str, *args: str, **keywords: Any) -> subprocess.CompletedProces
 def environment() -> dict[str, str]:
     root = Path(__file__).parent
     return os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(root), str(root.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+        "PYTHONPATH": os.pathsep.join([str(root), str(root.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     }
 
 

@@ -16,7 +16,7 @@ from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions
 from pillow_sdz.payloads.scalar import rate_control as scalar_ladder
 
-VECTORS = sorted(path for path in (Path(__file__).parent / "vectors").glob("v*/*") if path.is_dir())
+VECTORS = sorted(path for path in (Path(__file__).parents[1] / "vectors").glob("v*/*") if path.is_dir())
 
 # The model of the first golden files was never released, and is gone. Their codes need no weights and stay.
 WITHOUT_MODEL = "54d948195e6da15f"

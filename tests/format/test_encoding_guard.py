@@ -30,7 +30,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-VECTORS = Path(__file__).parent / "vectors"
+VECTORS = Path(__file__).parents[1] / "vectors"
 FILES: dict[str, tuple[Path, tuple[str, ...], Callable[[str], dict[str, Any]]]] = {
     "encodings": (VECTORS / "encodings.json", tuple(guard_cases.WRITTEN), guard_cases.entries),
     "readings": (VECTORS / "readings.json", tuple(guard_readings.READ), guard_readings.entries),

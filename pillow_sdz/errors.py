@@ -6,7 +6,13 @@ same things in the same order: which file, which field, what is wrong, what was 
 
 from __future__ import annotations
 
-from typing import Any, Self
+import contextlib
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class SdzError(OSError):
@@ -104,3 +110,51 @@ class SdzDependencyError(SdzError):
 
 class SdzOptionError(SdzError, ValueError):
     """An option is unknown, out of its range or contradicts another."""
+
+
+_INSIDE: Final = ("pillow_sdz", "PIL")
+
+
+def notice(message: str) -> None:
+    """Give a UserWarning at the innermost call from outside of this package and Pillow.
+
+    (``warnings.warn(skip_file_prefixes=...)`` does this from Python 3.12 on.)
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+PACKAGES: Final = ("torch", "diffusers", "safetensors", "imagequant")
+
+
+@contextlib.contextmanager
+def needs_model_packages(step: str, file: str | None) -> Iterator[None]:
+    """Turn a failed import of one of `PACKAGES` within the block into an error that says what to install.
+
+    Args:
+        step: what cannot be done without it, as the start of the message.
+        file: name for the error message.
+
+    Raises:
+        SdzDependencyError: a package is missing or cannot be imported.
+
+    >>> with needs_model_packages("decoding", "cat.sdz"):
+    ...     raise ModuleNotFoundError("No module named 'torch'", name="torch")
+    Traceback (most recent call last):
+    ...
+    pillow_sdz.errors.SdzDependencyError: cat.sdz: decoding needs torch (No module named 'torch'); pip install torch
+    """
+    try:
+        yield
+    except SdzDependencyError as error:
+        if error.file is None and file is not None:
+            raise error.with_file(file) from error
+        raise
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in PACKAGES:
+            raise
+        problem = f"{step} needs {package} ({error})"
+        raise SdzDependencyError(problem, file=file, remedy=f"pip install {package}") from error

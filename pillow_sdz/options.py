@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz import limits
-from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.notices import notice
+from pillow_sdz.errors import SdzOptionError, notice
 from pillow_sdz.plugin.info import Metadata, collect
 from pillow_sdz.settings import STEPS, decode, real, whole
 

@@ -13,8 +13,7 @@ import click
 
 from pillow_sdz import limits
 from pillow_sdz.cli.exit_codes import MEANING, ExitCode
-from pillow_sdz.cli.settings import METADATA, Settings
-from pillow_sdz.cli.values import parse_colors, parse_size
+from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_size
 from pillow_sdz.options import STEP
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.cli.outputs import Outputs
     from pillow_sdz.cli.sources import Source
-    from pillow_sdz.evaluation.report.request import Request
+    from pillow_sdz.evaluation.report.context import Request
     from pillow_sdz.evaluation.report.stage import Comparison
 
 NAMES = ("compare.json", "compare.png", "compare.html")
@@ -146,7 +146,7 @@ def _request(given: dict[str, Any]) -> tuple[Request, list[str]]:
     from pillow_sdz.errors import SdzDependencyError
     from pillow_sdz.evaluation import codecs as formats
     from pillow_sdz.evaluation import metrics as measures
-    from pillow_sdz.evaluation.report.request import Request
+    from pillow_sdz.evaluation.report.context import Request
     from pillow_sdz.options import SaveOptions
 
     folder = given["perceptual"]
@@ -173,7 +173,7 @@ def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) ->
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     from pillow_sdz.cli.convert import ConversionError, open_source
-    from pillow_sdz.dependencies import needs_model_packages
+    from pillow_sdz.errors import needs_model_packages
 
     if source.problem is not None:
         raise ConversionError(source.problem)

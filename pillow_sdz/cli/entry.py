@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -14,7 +15,9 @@ import click
 from pillow_sdz.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import click
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -23,7 +26,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     Args:
         args: the arguments after the program's name; None takes those of this process.
     """
-    from pillow_sdz.cli import subcommands
+    from pillow_sdz.cli import entry as subcommands
     from pillow_sdz.cli.console import StandardOutputError
 
     words = list(sys.argv[1:] if args is None else args)
@@ -70,3 +73,18 @@ def _discard_output() -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
+
+
+COMMANDS: Mapping[str, str] = {
+    "compare": "compare",
+    "models": "models",
+}
+"""Word -> module of `pillow_sdz.cli` whose ``command`` is a click command. A file of that name is written ./WORD."""
+
+
+def find(word: str) -> click.Command | None:
+    """The command that ``word`` starts, or None where it is an input of the conversion."""
+    if word not in COMMANDS:
+        return None
+    command: click.Command = import_module(f"pillow_sdz.cli.{COMMANDS[word]}").command
+    return command

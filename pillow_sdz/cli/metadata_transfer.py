@@ -8,8 +8,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import MAX_TEXT_CHUNK, PngInfo
 
 from pillow_sdz.cli.settings import METADATA
-from pillow_sdz.plugin.info import EXIF_PREFIX, collect
-from pillow_sdz.plugin.tiff_exif import descriptive
+from pillow_sdz.plugin.info import EXIF_PREFIX, collect, descriptive
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"  # where PNG keeps XMP (XMP specification, part 3, 1.1.5)
 _XMP_TAG = 700  # where TIFF keeps it (same, 1.1.4)

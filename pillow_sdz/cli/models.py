@@ -145,7 +145,7 @@ def _about(model: Manifest) -> dict[str, Any]:
 @click.argument("name")
 def remove(name: str) -> None:
     """Remove the model NAME that was added. Pictures saved with it cannot be opened until it is added again."""
-    from pillow_sdz.models.checkpoints.removing import remove_model
+    from pillow_sdz.models.checkpoints.add import remove_model
 
     with _failures():
         folder = remove_model(name)

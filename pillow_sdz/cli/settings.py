@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,3 +50,42 @@ class Settings:
     def reads_only(self) -> bool:
         """Whether the action writes no files."""
         return self.action in ("info", "test")
+
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)(i?)b?\s*", re.IGNORECASE)
+_POWER = {"": 0, "k": 1, "m": 2, "g": 3}
+
+
+def parse_size(text: str) -> int:
+    """Bytes, from a number with an optional unit: k is 1000, Ki is 1024.
+
+    >>> [parse_size(text) for text in ("7842", "5kB", "5KiB", "1.5k", "2 MB")]
+    [7842, 5000, 5120, 1500, 2000000]
+
+    Raises:
+        ValueError: not a size, or less than a byte.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None or (match[3] and not match[2]):
+        raise ValueError(f"{text!r} is not a size; write bytes as 7842, 5kB (5000), 5KiB (5120) or 1.5k (1500)")
+    unit: int = (1024 if match[3] else 1000) ** _POWER[match[2].lower()]
+    size = round(float(match[1]) * unit)
+    if size < 1:
+        raise ValueError(f"{text!r} is less than one byte")
+    return size
+
+
+def parse_colors(text: str) -> int | tuple[int, ...]:
+    """One palette size, or one per layer.
+
+    >>> parse_colors("256"), parse_colors("256,64,16")
+    (256, (256, 64, 16))
+
+    Raises:
+        ValueError: not whole numbers separated by commas. Their range is for the encoder to check.
+    """
+    parts = text.split(",")
+    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+        raise ValueError(f"{text!r} is not a palette size (256) or one per layer (256,64,16)")
+    numbers = tuple(int(part) for part in parts)
+    return numbers[0] if len(numbers) == 1 else numbers

@@ -6,11 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pillow_sdz import limits
-from pillow_sdz.errors import SdzError
+from pillow_sdz.errors import SdzError, notice
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.models.runtime import decoding_dtype
-from pillow_sdz.notices import notice
 from pillow_sdz.payloads.codes import NOISE_UNIT, to_latents
 from pillow_sdz.payloads.palette.layers import decode_codes
 from pillow_sdz.payloads.scalar.layer import read_step, rms_of_rounding

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pillow_sdz.codec import buehlmann2022 as buehlmann
-from pillow_sdz.container.alpha import encode_alpha
+from pillow_sdz.coding.planes import encode_alpha
 from pillow_sdz.container.metadata import encode_blob, encode_text
 from pillow_sdz.container.sections import Container, Header, build
 from pillow_sdz.errors import SdzOptionError

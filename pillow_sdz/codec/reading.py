@@ -10,10 +10,9 @@ import numpy as np
 from PIL import Image
 
 from pillow_sdz import limits
-from pillow_sdz.container.alpha import decode_alpha
+from pillow_sdz.coding.planes import decode_alpha
 from pillow_sdz.container.metadata import decode_blob, decode_text
-from pillow_sdz.dependencies import needs_model_packages
-from pillow_sdz.errors import SdzModelError
+from pillow_sdz.errors import SdzModelError, needs_model_packages
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
 from pillow_sdz.payloads.palette.layers import check_cost, decode_codes, decode_layer, read_head

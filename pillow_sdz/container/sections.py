@@ -1,6 +1,6 @@
 """The container: bytes <-> header and sections, with their limits and checksums.
 
-Section bodies come out as they lie in the file; `pillow_sdz.payloads.palette.layers`, `pillow_sdz.container.alpha` and `pillow_sdz.container.metadata`
+Section bodies come out as they lie in the file; `pillow_sdz.payloads.palette.layers`, `pillow_sdz.coding.planes` and `pillow_sdz.container.metadata`
 turn them into arrays, bytes and text. No weights are needed for any of it; palettes by number and scalar payloads need
 small files of the model.
 """

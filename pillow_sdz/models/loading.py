@@ -77,7 +77,7 @@ def _autoencoder_dtype(vae: Any, dtype: str) -> str:
 def _predictor(manifest: Manifest, unet: Any, scheduler: Any, device: str, dtype: Any) -> Any:
     """The U-Net as `denoise.denoise` calls it."""
     from pillow_sdz.models.checkpoints.empty_prompt import read_embedding
-    from pillow_sdz.models.diffusion.conditioning import Conditioned
+    from pillow_sdz.models.diffusion.denoise import Conditioned
 
     embedding = None
     if hasattr(unet.config, "cross_attention_dim"):
@@ -231,7 +231,7 @@ def build_scheduler(config: Mapping[str, Any]) -> Any:
     Raises:
         SdzModelError: as there.
     """
-    from pillow_sdz.models.diffusion.ddim import Ddim, covers
+    from pillow_sdz.models.diffusion.schedulers import Ddim, covers
 
     name = config.get(CLASS)
     if name not in SCHEDULERS:
@@ -244,7 +244,7 @@ def build_scheduler(config: Mapping[str, Any]) -> Any:
 
 
 def _diffusers_ddim(config: Mapping[str, Any]) -> Any:
-    from pillow_sdz.models.deferred import diffusers_class
+    from pillow_sdz.models.diffusers_parts import diffusers_class
 
     betas_of({"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear", **config})  # diffusers' own defaults
     try:

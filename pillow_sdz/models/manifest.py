@@ -18,7 +18,7 @@ import numpy as np
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.limits import MAX_CHANNELS, MAX_ENTRIES, MIN_ENTRIES
-from pillow_sdz.models.code_mapping import CodeMapping, PaletteFile, PriorFile
+from pillow_sdz.models.fingerprint import CodeMapping, PaletteFile, PriorFile
 
 if TYPE_CHECKING:
     from pathlib import Path

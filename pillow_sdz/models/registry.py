@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pillow_sdz.models.code_mapping import PriorFile
+    from pillow_sdz.models.fingerprint import PriorFile
     from pillow_sdz.models.model import Model
     from pillow_sdz.payloads.scalar.prior import Prior
 

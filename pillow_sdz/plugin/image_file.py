@@ -13,8 +13,7 @@ from typing import IO, TYPE_CHECKING, Final
 from PIL import Image, ImageFile
 
 from pillow_sdz import limits, settings
-from pillow_sdz.errors import SdzError, SdzLimitError
-from pillow_sdz.notices import notice
+from pillow_sdz.errors import SdzError, SdzLimitError, notice
 from pillow_sdz.plugin.save import save, save_all
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pillow_sdz import limits
-from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.notices import notice
+from pillow_sdz.errors import SdzOptionError, notice
 
 BOOKKEEPING: Final = ("model", "fingerprint", "payload", "colors", "layers", "bpp", "steps", "noise", "step")
 """Keys that opening a file sets; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
@@ -179,3 +178,31 @@ def _blob(name: str, value: object) -> bytes | None:
     if not isinstance(value, bytes | bytearray | memoryview):
         raise SdzOptionError("wrong type", field=name, found=type(value).__name__, expected="bytes or None")
     return bytes(value) or None
+
+
+DESCRIPTIVE: Final = (
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.HostComputer,
+    ExifTags.Base.Copyright,
+)
+"""The tags that tell about the picture. Others may hold stale sizes and compressions, which Pillow's TIFF saver would
+write over the true ones; and the orientation, which Pillow has dealt with once it has loaded a TIFF."""
+
+_SUB_DIRECTORIES: Final = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+
+
+def descriptive(tags: Image.Exif, *more: int) -> bytes:
+    """EXIF with the tags that describe the picture, and ``more``; empty if there are none."""
+    exif = Image.Exif()
+    for tag in (*DESCRIPTIVE, *more):
+        if tag in tags:
+            exif[tag] = tags[tag]
+    for number in _SUB_DIRECTORIES:
+        if directory := tags.get_ifd(number):
+            exif[number] = dict(directory)
+    return exif.tobytes() if len(exif) else b""

@@ -7,7 +7,7 @@ import io
 import os
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from pillow_sdz.notices import notice
+from pillow_sdz.errors import notice
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,10 +65,10 @@ def save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> No
 
 def encode_image(image: Image.Image, keywords: dict[str, Any], file: str | None) -> bytes:
     """Encode an image with the keywords of ``image.save``; returns the bytes of a file."""
-    from pillow_sdz.dependencies import needs_model_packages
+    from pillow_sdz.errors import needs_model_packages
     from pillow_sdz.options import save_options
+    from pillow_sdz.plugin.info import descriptive
     from pillow_sdz.plugin.pixels import to_planes
-    from pillow_sdz.plugin.tiff_exif import descriptive
 
     if image.format == "TIFF" and "exif" not in keywords and "exif" not in image.info:  # where other readers put it
         keywords = keywords | {"exif": descriptive(image.getexif())}

@@ -13,7 +13,7 @@ from pillow_sdz.cli import file_types as formats
 from pillow_sdz.cli import outputs
 from pillow_sdz.cli.outputs import Outputs, StoppedError, WriteError
 from pillow_sdz.cli.printable import printable
-from pillow_sdz.cli.values import parse_colors, parse_size
+from pillow_sdz.cli.settings import parse_colors, parse_size
 
 
 @pytest.mark.parametrize(

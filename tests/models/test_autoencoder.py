@@ -12,8 +12,7 @@ from diffusers import AutoencoderDC
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 from pillow_sdz.models.loading import AUTOENCODERS, load_part
-from pillow_sdz.models.networks.autoencoder import Autoencoder
-from pillow_sdz.models.networks.autoencoder_config import DEFAULTS
+from pillow_sdz.models.networks.autoencoder import DEFAULTS, Autoencoder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from diffusers import DDIMScheduler
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
-from pillow_sdz.models.diffusion.ddim import Ddim, covers
 from pillow_sdz.models.diffusion.denoise import denoise
+from pillow_sdz.models.diffusion.schedulers import Ddim, covers
 from pillow_sdz.models.loading import load_scheduler
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ import sd_checkpoints as sd
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.checkpoints import hub
-from pillow_sdz.models.checkpoints.add import add_model
+from pillow_sdz.models.checkpoints.add import add_model, remove_model
 from pillow_sdz.models.checkpoints.checkpoint import NETWORK_STEM
-from pillow_sdz.models.checkpoints.removing import remove_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

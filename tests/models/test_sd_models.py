@@ -19,9 +19,8 @@ from pillow_sdz.cli import main
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints import single_file
-from pillow_sdz.models.checkpoints.add import add_model
+from pillow_sdz.models.checkpoints.add import add_model, remove_model
 from pillow_sdz.models.checkpoints.checkpoint import NETWORK_STEM, TEXT_STEM
-from pillow_sdz.models.checkpoints.removing import remove_model
 from pillow_sdz.models.diffusers_parts import build
 
 if TYPE_CHECKING:
@@ -231,8 +230,7 @@ def test_sixteen_channels_and_a_shift(models: Path, tmp_path: Path, picture: Ima
 
 def test_velocity_is_turned_into_noise(models: Path, tmp_path: Path) -> None:
     """A U-Net of each kind whose outputs describe the same picture denoises alike."""
-    from pillow_sdz.models.diffusion.conditioning import Conditioned
-    from pillow_sdz.models.diffusion.denoise import denoise
+    from pillow_sdz.models.diffusion.denoise import Conditioned, denoise
     from pillow_sdz.models.loading import load_scheduler
 
     sd.write_scheduler(tmp_path, "DDIMScheduler", prediction_type="v_prediction")

@@ -16,9 +16,8 @@ from safetensors.torch import load_file, save_file
 from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError
 from pillow_sdz.models import registry, weights
 from pillow_sdz.models.checkpoints import new_folder
-from pillow_sdz.models.checkpoints.add import add_model
+from pillow_sdz.models.checkpoints.add import add_model, remove_model
 from pillow_sdz.models.checkpoints.checkpoint import NETWORK_STEM
-from pillow_sdz.models.checkpoints.removing import remove_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.plugin.pixels import stored_mode, to_bytes, to_planes
-from pillow_sdz.plugin.transparency import fill_transparent
+from pillow_sdz.plugin.pixels import fill_transparent, stored_mode, to_bytes, to_planes
 
 
 def grey_of(planes):

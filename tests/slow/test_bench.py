@@ -508,7 +508,7 @@ def test_the_large_checkpoint_is_measured_in_the_number_type_asked_for(tmp_path,
 
 
 def test_a_conditioned_unet_is_rebuilt_for_counting_operations_too():
-    from pillow_sdz.models.diffusion.conditioning import Conditioned
+    from pillow_sdz.models.diffusion.denoise import Conditioned
 
     model = registry.load(registry.find("tiny"), "cpu")
     conditioned = dataclasses.replace(model, unet=Conditioned(model.unet, None, None))

@@ -12,9 +12,11 @@ import torch
 from PIL import Image
 
 from pillow_sdz.evaluation import codecs as formats
+from pillow_sdz.evaluation import codecs as rivals
 from pillow_sdz.evaluation import metrics as measures
-from pillow_sdz.evaluation import perceptual, rivals
-from pillow_sdz.evaluation.report import channels, crops, draw, extra, latent_files, page
+from pillow_sdz.evaluation import perceptual
+from pillow_sdz.evaluation.report import channels, draw, extra, latent_files, page
+from pillow_sdz.evaluation.report import page as crops
 from pillow_sdz.evaluation.report.bits import values_and_bits
 from pillow_sdz.evaluation.report.sheet import CAPTION, sheet
 from pillow_sdz.models import registry

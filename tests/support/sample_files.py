@@ -10,8 +10,8 @@ import toy_scalar
 
 from pillow_sdz.coding import planes
 from pillow_sdz.coding.boxes import CODED_HEAD, LAYER_HEAD, SECTION_HEAD, TEXT_ENTRY, TEXT_HEAD, build_box
+from pillow_sdz.coding.planes import decode_alpha
 from pillow_sdz.container import sections as container
-from pillow_sdz.container.alpha import decode_alpha
 from pillow_sdz.container.header import HEADER_BYTES, Header
 from pillow_sdz.container.metadata import decode_blob, decode_text
 from pillow_sdz.container.sections import Container

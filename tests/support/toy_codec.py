@@ -11,7 +11,7 @@ from sample_files import layer_body
 
 import pillow_sdz
 from pillow_sdz.coding.bitpack import bits_for, pack
-from pillow_sdz.container.alpha import encode_alpha
+from pillow_sdz.coding.planes import encode_alpha
 from pillow_sdz.container.metadata import encode_blob, encode_text
 from pillow_sdz.container.sections import Container, Header, build
 from pillow_sdz.options import Metadata, SaveOptions

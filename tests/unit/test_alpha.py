@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pillow_sdz.container.alpha import decode_alpha, encode_alpha
+from pillow_sdz.coding.planes import decode_alpha, encode_alpha
 from pillow_sdz.errors import SdzFormatError
 
 

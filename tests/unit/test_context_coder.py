@@ -14,7 +14,7 @@ from reference_codings import read_indices
 from pillow_sdz.coding.range_coder import RangeDecoder, RangeEncoder
 from pillow_sdz.errors import SdzFormatError, SdzLimitError
 from pillow_sdz.payloads.palette import context_coder as context_coding
-from pillow_sdz.payloads.palette import context_start
+from pillow_sdz.payloads.palette import context_tables as context_start
 
 
 def palette_of(entries: int, channels: int = 4, seed: int = 0) -> np.ndarray:

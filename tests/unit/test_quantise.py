@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pillow_sdz.errors import SdzDependencyError, SdzOptionError
-from pillow_sdz.payloads.palette import nearest as nearest_module
+from pillow_sdz.payloads.palette import kmeans as nearest_module
 from pillow_sdz.payloads.palette import quantise as palettise_module
 from pillow_sdz.payloads.palette.initial_palette import by_libimagequant, by_splitting
-from pillow_sdz.payloads.palette.kmeans import Rules, assign, exchange, lloyd, refine
+from pillow_sdz.payloads.palette.kmeans import Rules, assign, exchange, lloyd, nearest, refine
 from pillow_sdz.payloads.palette.layers import codes_from_layers
-from pillow_sdz.payloads.palette.nearest import nearest
 from pillow_sdz.payloads.palette.palette_coder import canonical_order
 from pillow_sdz.payloads.palette.palette_coder import encode as encode_palette
 from pillow_sdz.payloads.palette.quantise import make_layers, palettise, palettise_residual, rms_noise

@@ -119,7 +119,7 @@ def unchanged(model: Model) -> Model:
     """The model with networks as diffusers runs them, weights aside: without the package's faster forms."""
     import torch
 
-    from pillow_sdz.models.diffusion.conditioning import Conditioned
+    from pillow_sdz.models.diffusion.denoise import Conditioned
 
     def fresh(network: Any) -> Any:
         copy = type(network).from_config(network.config)

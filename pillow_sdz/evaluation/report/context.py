@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +20,16 @@ from pillow_sdz.plugin.pixels import to_planes
 from pillow_sdz.settings import decode as settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from pillow_sdz.container.sections import Container
+    from pillow_sdz.evaluation.codecs import Format
+    from pillow_sdz.evaluation.metrics import Metric
     from pillow_sdz.evaluation.report.channels import Channel
-    from pillow_sdz.evaluation.report.request import Request
     from pillow_sdz.models.model import Model
+    from pillow_sdz.options import SaveOptions
 
 
 class Work:
@@ -82,3 +87,20 @@ class Work:
         """What the autoencoder makes of latents (h, w, C)."""
         rgb = self.model.decode(latents, self.height, self.width, settings.tile_size or DEFAULT_TILE)
         return Image.fromarray(np.ascontiguousarray(rgb))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compared.
+
+    Attributes:
+        options: how the .sdz is saved.
+        strength: of the img2img stage, 0 to 1 (excluded).
+        metrics: distances from the original.
+        formats: codecs to set beside the .sdz.
+    """
+
+    options: SaveOptions
+    strength: float
+    metrics: Sequence[Metric]
+    formats: Sequence[Format]

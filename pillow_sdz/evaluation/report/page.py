@@ -11,7 +11,7 @@ from pathlib import PurePath
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.evaluation.report.crops import boxes
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from pillow_sdz.evaluation.metrics import Metric
-    from pillow_sdz.evaluation.report.crops import Box
     from pillow_sdz.evaluation.report.stage import Comparison, Stage
+
 
 LONGEST: Final = 768
 """Longest side of a picture on the page; larger ones are reduced, crops are not."""
@@ -212,3 +212,28 @@ def _data(image: Image.Image, **options: Any) -> str:
     stream = io.BytesIO()
     image.save(stream, "WEBP", **options)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+SIDES: Final = (24, 96)
+"""Shortest and longest side of a box, in pixels; between them it is a fifth of the picture's shorter side."""
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom."""
+
+
+def boxes(original: Image.Image, other: Image.Image, count: int) -> list[Box]:
+    """The boxes with the largest mean absolute difference of two RGB pictures of one size, the largest first.
+
+    At most ``count``; fewer where the picture has no room for more.
+    """
+    error = np.abs(np.asarray(original, np.float64) - np.asarray(other, np.float64)).mean(2)
+    height, width = error.shape
+    side = min(height, width, max(SIDES[0], min(SIDES[1], min(height, width) // 5)))
+    sums = np.pad(error.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    found: list[Box] = []
+    while len(found) < count and inside.max() >= 0:
+        y, x = divmod(int(inside.argmax()), inside.shape[1])
+        found.append((x, y, x + side, y + side))
+        inside[max(0, y - side + 1) : y + side, max(0, x - side + 1) : x + side] = -1
+    return found

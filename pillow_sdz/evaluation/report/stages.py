@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pillow_sdz.evaluation import rivals
+from pillow_sdz.evaluation import codecs as rivals
 from pillow_sdz.evaluation.codecs import decoded, saved
 from pillow_sdz.evaluation.report import draw, latent_files, regenerate
 from pillow_sdz.evaluation.report.context import Work
@@ -18,7 +18,7 @@ from pillow_sdz.payloads.preview import preview
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pillow_sdz.evaluation.report.request import Request
+    from pillow_sdz.evaluation.report.context import Request
 
 JPEG_QUALITY = 75
 """Of the JPEG files that are not compared at equal bytes: what Pillow, and many programs, write by default."""

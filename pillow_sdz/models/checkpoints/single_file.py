@@ -14,8 +14,7 @@ from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.checkpoints.checkpoint import AGAIN, Checkpoint, Network
 from pillow_sdz.models.checkpoints.pipeline import ALONE, check_parts
 from pillow_sdz.models.configuration import CLASS, FILE_NAME, read_config, whole
-from pillow_sdz.models.deferred import diffusers_class
-from pillow_sdz.models.diffusers_parts import renamed
+from pillow_sdz.models.diffusers_parts import diffusers_class, renamed
 from pillow_sdz.models.loading import SCHEDULER_FILE_NAME
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz.coding.fixed_point import logarithm, powers
-from pillow_sdz.payloads.palette import context_start
+from pillow_sdz.payloads.palette import context_tables as context_start
 from pillow_sdz.payloads.palette.context_tables import CLASSES, UNIT, Geometry
 
 if TYPE_CHECKING:

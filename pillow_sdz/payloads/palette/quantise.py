@@ -14,9 +14,8 @@ from pillow_sdz.payloads.palette.initial_palette import (
     by_libimagequant,
     by_splitting,
 )
-from pillow_sdz.payloads.palette.kmeans import STEPS_PER_ROUND, Rules, lloyd, refine
+from pillow_sdz.payloads.palette.kmeans import STEPS_PER_ROUND, Rules, lloyd, nearest, refine
 from pillow_sdz.payloads.palette.layers import RESIDUAL_ZERO, Layer
-from pillow_sdz.payloads.palette.nearest import nearest
 from pillow_sdz.payloads.palette.palette_coder import canonical_order
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ same things in the same order: which file, which field, what is wrong, what was 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -73,7 +74,7 @@ class SdzError(OSError):
         return _rebuild, (type(self), self.problem, self._parts()), self.__dict__
 
     def with_file(self, name: str) -> Self:
-        """Return a copy of this error that names the file, with the same cause and traceback."""
+        """Return a copy of this error that names another file, with the same cause and traceback."""
         copy = type(self)(self.problem, **{**self._parts(), "file": name})
         copy.__cause__ = self.__cause__
         copy.__suppress_context__ = self.__suppress_context__
@@ -112,49 +113,75 @@ class SdzOptionError(SdzError, ValueError):
     """An option is unknown, out of its range or contradicts another."""
 
 
+NEWER: Final = "the file needs a newer pillow_sdz (or is damaged)"
+"""The problem of every `SdzVersionError`: what is not known here may be new, or no longer what was written."""
+
+
+@contextlib.contextmanager
+def naming(file: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Give the errors of a block the name of the file that is being worked on.
+
+    Code below the plugin and the command line does not know file names: its errors leave as they are raised, and get
+    the name here. An error that names a file already keeps it: that one is nearer to the fault.
+
+    Args:
+        file: the file or stream; None (bytes in memory) adds nothing.
+
+    >>> with naming("cat.sdz"):
+    ...     raise SdzFormatError("is not allowed", field="width")
+    Traceback (most recent call last):
+    ...
+    pillow_sdz.errors.SdzFormatError: cat.sdz: width: is not allowed
+    """
+    try:
+        yield
+    except SdzError as error:
+        if error.file is None and file is not None:
+            error.file = str(file)
+            error.args = (error._message(),)
+        raise
+
+
+PACKAGES: Final = ("torch", "diffusers", "safetensors", "imagequant", "transformers", "huggingface_hub")
+"""Packages that are imported only where they are needed: importing this one must be fast, and possible without them."""
+
+
+@contextlib.contextmanager
+def needs_packages(step: str, install: str | None = None) -> Iterator[None]:
+    """Turn a failed import of one of `PACKAGES` within the block into an error that says what to install.
+
+    Args:
+        step: what cannot be done without it, as the start of the message.
+        install: what to give to ``pip install``; None is the package itself.
+
+    Raises:
+        SdzDependencyError: a package is missing or cannot be imported.
+
+    >>> with needs_packages("decoding"):
+    ...     raise ModuleNotFoundError("No module named 'torch'", name="torch")
+    Traceback (most recent call last):
+    ...
+    pillow_sdz.errors.SdzDependencyError: decoding needs torch (No module named 'torch'); pip install torch
+    """
+    try:
+        yield
+    except ImportError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in PACKAGES:
+            raise
+        problem = f"{step} needs {package} ({error})"
+        raise SdzDependencyError(problem, remedy=f"pip install {install or package}") from error
+
+
 _INSIDE: Final = ("pillow_sdz", "PIL")
 
 
-def notice(message: str) -> None:
-    """Give a UserWarning at the innermost call from outside of this package and Pillow.
+def notice(message: str, category: type[Warning] = UserWarning) -> None:
+    """Give a warning at the innermost call from outside of this package and Pillow.
 
     (``warnings.warn(skip_file_prefixes=...)`` does this from Python 3.12 on.)
     """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, UserWarning, stacklevel=level)
-
-
-PACKAGES: Final = ("torch", "diffusers", "safetensors", "imagequant")
-
-
-@contextlib.contextmanager
-def needs_model_packages(step: str, file: str | None) -> Iterator[None]:
-    """Turn a failed import of one of `PACKAGES` within the block into an error that says what to install.
-
-    Args:
-        step: what cannot be done without it, as the start of the message.
-        file: name for the error message.
-
-    Raises:
-        SdzDependencyError: a package is missing or cannot be imported.
-
-    >>> with needs_model_packages("decoding", "cat.sdz"):
-    ...     raise ModuleNotFoundError("No module named 'torch'", name="torch")
-    Traceback (most recent call last):
-    ...
-    pillow_sdz.errors.SdzDependencyError: cat.sdz: decoding needs torch (No module named 'torch'); pip install torch
-    """
-    try:
-        yield
-    except SdzDependencyError as error:
-        if error.file is None and file is not None:
-            raise error.with_file(file) from error
-        raise
-    except ImportError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in PACKAGES:
-            raise
-        problem = f"{step} needs {package} ({error})"
-        raise SdzDependencyError(problem, file=file, remedy=f"pip install {package}") from error
+    warnings.warn(message, category, stacklevel=level)

@@ -17,8 +17,6 @@ from pillow_sdz.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import click
-
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run ``sdz-convert`` and exit with one of `ExitCode`.

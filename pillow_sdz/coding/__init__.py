@@ -1,1 +1,1 @@
-"""Lossless coding in whole numbers, bit-exact on every machine: entropy coders, packings, boxes. It knows no payload."""
+"""Lossless coding in whole numbers, the same on every machine: entropy coders, packings and boxes."""

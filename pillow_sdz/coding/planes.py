@@ -19,7 +19,6 @@ from pillow_sdz.errors import SdzFormatError, SdzVersionError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import numpy as np
     from numpy.typing import NDArray
 
 

@@ -5,17 +5,17 @@ Weights have diffusers' names, so that its class loads them too, and the results
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-import torch.nn.functional as F
-from torch import Tensor, nn
-from pillow_sdz.models.configuration import own_fields
-from pillow_sdz.models.networks.autoencoder_blocks import DownBlock, ResBlock, RMSNorm, UpBlock, add_repeated, averaged
-from pillow_sdz.models.networks.base import Network
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
 from pillow_sdz.limits import MAX_CHANNELS
-from pillow_sdz.models.configuration import whole, wholes, wrong
+from pillow_sdz.models.configuration import own_fields, whole, wholes, wrong
+from pillow_sdz.models.networks.autoencoder_blocks import DownBlock, ResBlock, RMSNorm, UpBlock, add_repeated, averaged
+from pillow_sdz.models.networks.base import Network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,61 +1,207 @@
-"""The options of ``image.save``: ranges and defaults, contradictions, misspelt names, and other formats' options."""
+"""The options of ``image.save`` and the settings of decoding: names, ranges, defaults, and what contradicts what.
+
+``pillow_sdz.options.decode.denoise_steps = 0`` holds for every image that this process opens, the attribute
+``image.denoise_steps = 0`` for one. None means: not set here.
+"""
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import InitVar, dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
 
-from pillow_sdz import limits
+from pillow_sdz import limits, payloads
 from pillow_sdz.errors import SdzOptionError, notice
-from pillow_sdz.plugin.info import Metadata, collect
-from pillow_sdz.settings import STEPS, decode, real, whole
+from pillow_sdz.limits import real, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
-__all__ = ["Metadata", "SaveOptions", "decode", "save_options"]
+__all__ = ["ComputeSettings", "DecodeOptions", "DecodeSettings", "SaveOptions", "decode"]
 
-PAYLOADS: Final = ("scalar", "palette", "direct")
+T = TypeVar("T")
 
-PROFILES: Final = ("buehlmann2022",)
-"""Experiments of others that can be repeated to the byte; see `pillow_sdz.codec.buehlmann2022`."""
+DENOISE_STEPS: Final = (0, 255)
+"""Range of U-Net steps: the file's field is an unsigned 8-bit number."""
 
-_FIXED: Final = ("quality", "colors", "payload", "effort", "target_size", "step")
-"""Options that a profile fixes."""
+TILE_SIZE: Final = (64, 65535)
+"""Range of tile sides in pixels: one latent position at the largest factor, and the longest side of a picture."""
+
+DTYPES: Final = ("float32", "bfloat16", "float16")
+"""Number types that a model can compute in."""
 
 STEP: Final = (limits.MIN_STEP / 16, limits.MAX_STEP / 16)
 """Range of the quantiser's step in codes; the file counts it in sixteenths."""
 
-ENCODING: Final = ("quality", "colors", "model", "steps", "payload", "effort", "target_size", "step", "profile")
-METADATA: Final = ("exif", "icc_profile", "xmp", "text")
+PROFILES: Final = ("buehlmann2022",)
+"""Experiments of others that can be repeated to the byte; see `pillow_sdz.codec.buehlmann2022`."""
 
-FRAMES: Final = ("append_images", "save_all")
-"""Handled by `pillow_sdz.plugin.save`: more than one frame is refused there."""
+_DEVICE = re.compile(r"cpu|(cuda|mps|xpu)(:\d{1,3})?")
 
-_FOREIGN = """
-    advanced allow_mixed alpha_premultiplied alpha_quality append autotiling background bbox big_tiff bitmap_format bits
-    blend bpc bpp chroma cinema_mode codeblock_size codec colorspace comment compress_level compress_type compression
-    decoding_speed default_image dictionary disposal dpi duration exact frames hotspot id_section include_color_table
-    interlace irreversible keep_rgb kmax kmin loop lossless lossless_jpeg max_threads mct metadata method minimize_size
-    num_resolutions num_threads offset optimize orientation palette photoshop pixel_format plt pnginfo precinct_size
-    progression progressive qtables quality_layers quality_mode range resolution resolution_unit restart_marker_blocks
-    restart_marker_rows rle signed sizes smooth software speed streamtype strip_size subsampling tiffinfo tile_cols
-    tile_offset tile_rows tile_size timestamp title transparency use_jpeg version x_resolution y_resolution
-"""
-FOREIGN: Final = frozenset(_FOREIGN.split())
-"""Options of other savers that callers pass without asking for the format. They mean nothing here: a warning, and no
-near miss is looked for (``speed`` is close to ``steps``, and is not a misspelling of it)."""
 
-HINTS: Final = {
-    "speed": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
-    "method": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
-    "compress_level": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
-    "lossless": "the format is lossy; payload='direct' is the closest to the original",
-    "comment": "text={'comment': ...} stores it",
-    "pnginfo": "text={...} stores text",
-}
+def check_denoise_steps(value: object) -> int:
+    """U-Net steps, 0 (none) to 255; see `pillow_sdz.limits.whole`."""
+    return whole("denoise_steps", value, *DENOISE_STEPS)
+
+
+def check_tile_size(value: object) -> int:
+    """Side of a tile in pixels, 64 to 65535; see `pillow_sdz.limits.whole`."""
+    return whole("tile_size", value, *TILE_SIZE, " pixels")
+
+
+def check_strength(value: object) -> float:
+    """Where on a U-Net's noise schedule denoising starts, 0.0 to 1.0; see `pillow_sdz.limits.real`."""
+    return real("strength", value, 0.0, 1.0)
+
+
+def check_device(value: object) -> str:
+    """A torch device by name. Whether this machine has it is known only when the model is loaded.
+
+    Raises:
+        SdzOptionError: not the form of a device's name.
+    """
+    if not isinstance(value, str) or not _DEVICE.fullmatch(value):
+        raise SdzOptionError("is not a device", field="device", found=repr(value), expected="cpu, cuda, cuda:N or mps")
+    return value
+
+
+def check_dtype(value: object) -> str:
+    """Number type to compute in, one of `DTYPES`.
+
+    Raises:
+        SdzOptionError: anything else.
+    """
+    if value not in DTYPES:
+        raise SdzOptionError("no such number type", field="dtype", found=repr(value), expected=", ".join(DTYPES))
+    return str(value)
+
+
+@dataclass(frozen=True)
+class ComputeSettings:
+    """Where and how networks compute; None leaves it to the machine and the model.
+
+    Attributes:
+        device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        dtype: one of `DTYPES`.
+        tile_size: side of a tile in pixels.
+    """
+
+    device: str | None = None
+    dtype: str | None = None
+    tile_size: int | None = None
+
+
+@dataclass(frozen=True)
+class DecodeSettings(ComputeSettings):
+    """How one picture is decoded: what `DecodeOptions` and an image's own attributes come to.
+
+    Attributes:
+        denoise_steps: U-Net steps; None takes the number stored in the file, 0 skips the U-Net.
+        strength: where on its noise schedule the U-Net starts, 0.0 to 1.0; None takes the noise of the file's codes.
+    """
+
+    denoise_steps: int | None = None
+    strength: float | None = None
+
+
+class Setting(Generic[T]):
+    """An attribute that is None until it is set, and checked when it is."""
+
+    def __init__(self, check: Callable[[object], T]) -> None:
+        self._check = check
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._slot = f"_{name}"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T | None: ...
+    def __get__(self, instance: object | None, owner: type) -> Self | T | None:
+        if instance is None:
+            return self
+        value: T | None = getattr(instance, self._slot, None)
+        return value
+
+    def __set__(self, instance: object, value: T | None) -> None:
+        setattr(instance, self._slot, None if value is None else self._check(value))
+
+
+class DeprecatedName(Generic[T]):
+    """An attribute's old name: it works, with a warning that names the new one."""
+
+    def __init__(self, new: str) -> None:
+        self._new = new
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._old = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T | None: ...
+    def __get__(self, instance: object | None, owner: type) -> Self | T | None:
+        if instance is None:
+            return self
+        warn_of_old_name(self._old, self._new)
+        value: T | None = getattr(instance, self._new)
+        return value
+
+    def __set__(self, instance: object, value: T | None) -> None:
+        warn_of_old_name(self._old, self._new)
+        setattr(instance, self._new, value)
+
+
+def warn_of_old_name(old: str, new: str) -> None:
+    """Warn that a name is deprecated, at the line that uses it."""
+    notice(f"{old} is deprecated: it is called {new} now", DeprecationWarning)
+
+
+class DecodeOptions:
+    """Settings for decoding in this process; an image's own attributes of the same names come first.
+
+    Attributes:
+        denoise_steps: U-Net steps, 0 (none, fastest) to 255; None takes what the file asks for.
+        device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None takes an accelerator where there is one.
+        strength: where on its noise schedule the U-Net starts, 0.0 (no noise) to 1.0 (nothing but noise); None takes
+            the timestep whose noise is that of the file's quantisation.
+        tile_size: side of a tile in pixels, 64 to 65535; smaller needs less memory; None takes the model's default.
+            Pixels stay the same within one level, but not with models of Stable Diffusion, whose tiles are blended
+            where they overlap.
+        dtype: ``float32``, ``bfloat16`` or ``float16``, also for encoding. None encodes in float32 and decodes in what
+            the environment variable ``PILLOW_SDZ_DTYPE`` says; without it in bfloat16 on CPUs that multiply that
+            natively (pixels differ by one or two levels), and elsewhere in float32.
+        steps: deprecated name of ``denoise_steps``.
+
+    Setting a value out of its range raises `SdzOptionError`, an unknown name AttributeError.
+    """
+
+    __slots__ = ("_denoise_steps", "_device", "_dtype", "_strength", "_tile_size")
+
+    denoise_steps = Setting(check_denoise_steps)
+    strength = Setting(check_strength)
+    device = Setting(check_device)
+    tile_size = Setting(check_tile_size)
+    dtype = Setting(check_dtype)
+    steps: DeprecatedName[int] = DeprecatedName("denoise_steps")
+
+    def compute_settings(self) -> ComputeSettings:
+        """What holds for encoding, too."""
+        return ComputeSettings(self.device, self.dtype, self.tile_size)
+
+    def resolved(self, image: object) -> DecodeSettings:
+        """For each setting the attribute of an image that has them all; this process's where that is None."""
+
+        def pick(name: str) -> Any:
+            value = getattr(image, name)
+            return getattr(self, name) if value is None else value
+
+        return DecodeSettings(**{name: pick(name) for name in DecodeSettings.__dataclass_fields__})
+
+
+decode: Final = DecodeOptions()
+"""The settings of this process."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +209,18 @@ class SaveOptions:
     """How to encode a picture. Building one checks every field.
 
     Attributes:
-        quality: 0 (smallest) to 100 (best), on the ladder of steps of `pillow_sdz.payloads.scalar.rate_control`, or of palettes of
-            `pillow_sdz.payloads.palette.rate_control` if palettes are asked for or the model has no prior.
+        quality: 0 (smallest) to 100 (best); the payload turns it into a step or into palette sizes.
         colors: palette entries, 2 to 4096, or one to eight such numbers, one per layer; instead of ``quality``.
         model: name of the model, with a version (``tiny-8``) or without (``tiny``, the newest).
-        steps: U-Net steps that readers should use by default, 0 to 255; None leaves it to the model.
-        payload: ``scalar`` (values in uniform steps, coded with the model's prior), ``palette``, ``direct`` (8-bit
-            codes: larger, closer to the original), or None to let the model and the quality decide.
+        denoise_steps: U-Net steps that readers should use by default, 0 to 255; None leaves it to the model.
+        payload: ``scalar`` (latent values in uniform steps, entropy coded with the model's prior), ``palette``,
+            ``direct`` (8-bit codes: larger, closer to the original), or None to let the model and the quality decide.
         effort: 0 (fastest) to 9 (smallest); for palettes, direct latents and alpha. A scalar payload has one coding.
         target_size: size in bytes that the file must not exceed; the best quality that fits is taken.
-        step: step of a scalar payload in codes, 1.0 (largest file) to 128.0; instead of ``quality``.
+        step: step of the scalar payload's quantiser in codes, 1.0 (largest file) to 128.0; instead of ``quality``.
         profile: ``buehlmann2022``, the palette of 256 dithered entries of his experiment: the middle square of the
             picture at 512x512 pixels, about 5 kB; ``model`` is one of Stable Diffusion 1.x.
+        steps: deprecated name of ``denoise_steps``.
 
     Raises:
         SdzOptionError: a value is of the wrong type, out of range, or contradicts another.
@@ -83,23 +229,28 @@ class SaveOptions:
     quality: int = 50
     colors: int | tuple[int, ...] | None = None
     model: str = "tiny"
-    steps: int | None = None
+    denoise_steps: int | None = None
     payload: str | None = None
     effort: int = 4
     target_size: int | None = None
     step: float | None = None
     profile: str | None = None
+    steps: InitVar[int | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, steps: int | None) -> None:
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
+        if steps is not None:
+            warn_of_old_name("steps", "denoise_steps")
+            refuse_both("steps", steps, "denoise_steps", self.denoise_steps)
+            put("denoise_steps", steps)
         put("quality", whole("quality", self.quality, 0, 100))
         put("effort", whole("effort", self.effort, 0, 9))
         if self.colors is not None:
             put("colors", _colors(self.colors))
-        if self.steps is not None:
-            put("steps", whole("steps", self.steps, *STEPS))
+        if self.denoise_steps is not None:
+            put("denoise_steps", check_denoise_steps(self.denoise_steps))
         if self.target_size is not None:
             put("target_size", whole("target_size", self.target_size, 1, limits.MAX_SECTION_BYTES, " bytes"))
         if self.step is not None:
@@ -107,23 +258,43 @@ class SaveOptions:
         if not isinstance(self.model, str) or not self.model:
             expected = "the name of a model, as 'tiny'"
             raise SdzOptionError("is not a name", field="model", found=repr(self.model), expected=expected)
-        if self.payload not in (None, *PAYLOADS):
-            expected = ", ".join(PAYLOADS[:-1]) + f" or {PAYLOADS[-1]}"
-            raise SdzOptionError("no such payload", field="payload", found=repr(self.payload), expected=expected)
-        if self.profile not in (None, *PROFILES):
-            expected = " or ".join(PROFILES)
-            raise SdzOptionError("no such profile", field="profile", found=repr(self.profile), expected=expected)
-        _refuse_both("target_size", self.target_size, "colors", self.colors)
-        _refuse_both("target_size", self.target_size, "payload", self.payload)
-        _refuse_both("step", self.step, "target_size", self.target_size)
-        _refuse_both("step", self.step, "colors", self.colors)
-        if self.payload in ("direct", "scalar"):
-            _refuse_both(f"payload={self.payload!r}", self.payload, "colors", self.colors)
-        if self.payload in ("direct", "palette"):
-            _refuse_both(f"payload={self.payload!r}", self.payload, "step", self.step)
+        self._check_choice("payload", payloads.KINDS)
+        self._check_choice("profile", PROFILES)
+        self._check_contradictions()
+
+    def _check_choice(self, field: str, choices: tuple[str, ...]) -> None:
+        value = getattr(self, field)
+        if value not in (None, *choices):
+            expected = " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
+            raise SdzOptionError(f"no such {field}", field=field, found=repr(value), expected=expected)
+
+    def _check_contradictions(self) -> None:
+        keywords = self.payload_keywords()
+        refuse_both("target_size", self.target_size, "payload", self.payload)
+        for name, kind in keywords.items():
+            refuse_both("target_size", self.target_size, name, getattr(self, name))
+            for other, other_kind in keywords.items():
+                if kind != other_kind:
+                    refuse_both(name, name, other, other)
+            if self.payload not in (None, kind):
+                refuse_both(f"payload={self.payload!r}", self.payload, name, getattr(self, name))
+
+    def payload_keywords(self) -> dict[str, str]:
+        """The options that are given and that only one payload kind has, each with the name of that kind."""
+        return {
+            name: kind
+            for kind in payloads.KINDS
+            for name in payloads.payload(kind).keywords
+            if getattr(self, name) is not None
+        }
 
 
-def _refuse_both(first: str, one: object, second: str, other: object) -> None:
+def refuse_both(first: str, one: object, second: str, other: object) -> None:
+    """Refuse two options that exclude each other.
+
+    Raises:
+        SdzOptionError: neither value is None.
+    """
     if one is not None and other is not None:
         raise SdzOptionError(f"cannot be given together with {second}", field=first, remedy="give one of them")
 
@@ -137,56 +308,3 @@ def _colors(value: object) -> int | tuple[int, ...]:
         expected = f"1 to {limits.MAX_LAYERS} layers"
         raise SdzOptionError("wrong number of layers", field="colors", found=len(value), expected=expected)
     return tuple(whole("colors", entries, low, high) for entries in value)
-
-
-def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tuple[SaveOptions, Metadata]:
-    """Turn the keywords of ``image.save`` into options and metadata.
-
-    A keyword that is None counts as not given, except for the metadata, where None (or empty) drops what the image
-    holds. A name that is nearly one of ours is an error that names it; any other unknown name is a warning.
-
-    Args:
-        encoderinfo: the keywords.
-        info: ``image.info``, from which metadata come that no keyword gives.
-
-    Raises:
-        SdzOptionError: a keyword is misspelt, of the wrong type, out of range, or contradicts another.
-
-    >>> save_options({"qualty": 60}, {})
-    Traceback (most recent call last):
-    ...
-    pillow_sdz.errors.SdzOptionError: qualty: no such option; did you mean quality?
-    """
-    foreign = [name for name in encoderinfo if name not in (*ENCODING, *METADATA, *FRAMES)]
-    for name in foreign:
-        near = [] if name in FOREIGN else near_misses(name)
-        if near:
-            raise SdzOptionError("no such option", field=name, remedy=f"did you mean {' or '.join(near)}?")
-    given = {name: encoderinfo[name] for name in ENCODING if encoderinfo.get(name) is not None}
-    if "target_size" in given:
-        _refuse_both("target_size", given["target_size"], "quality", given.get("quality"))
-    if "step" in given:
-        _refuse_both("step", given["step"], "quality", given.get("quality"))
-    for name in _FIXED:
-        _refuse_both("profile", given.get("profile"), name, given.get(name))
-    options = SaveOptions(**given)
-    metadata = collect({name: encoderinfo[name] for name in METADATA if name in encoderinfo}, info)
-    for name in foreign:
-        hint = f": {HINTS[name]}" if name in HINTS else ""
-        notice(f"option {name} means nothing to the SDZ format and was ignored{hint}")
-    if "quality" in given and (options.colors is not None or options.payload == "direct"):
-        winner = "colors" if options.colors is not None else "payload='direct'"
-        notice(f"option quality was ignored: {winner} fixes what it would choose")
-    return options, metadata
-
-
-def near_misses(name: str) -> list[str]:
-    """Our options that a name may have been meant for, best first.
-
-    >>> near_misses("colours"), near_misses("icc"), near_misses("zebra")
-    (['colors'], ['icc_profile'], [])
-    """
-    plain = name.lower().replace("-", "_")
-    known = (*ENCODING, *METADATA)
-    close = difflib.get_close_matches(plain, known, n=2, cutoff=0.72)
-    return close or [option for option in known if len(plain) > 2 and option.startswith(plain)]

@@ -30,7 +30,7 @@ def deflate(data: bytes, effort: int = 4) -> bytes:
     return min(candidates, key=len)
 
 
-def inflate(data: bytes | memoryview, size: int, *, field: str, file: str) -> bytes:
+def inflate(data: bytes | memoryview, size: int, *, field: str) -> bytes:
     """Decompress a stream that must give exactly `size` bytes and end exactly with `data`.
 
     Never allocates more than `size` + 1 bytes for the result, whatever the stream says.
@@ -39,16 +39,14 @@ def inflate(data: bytes | memoryview, size: int, *, field: str, file: str) -> by
         SdzTruncatedError: the stream ends too early.
         SdzFormatError: the stream is invalid, longer than `size`, or followed by more bytes.
     """
-    out, ended = _inflate(data, size, field=field, file=file)
+    out, ended = _inflate(data, size, field=field)
     if len(out) > size or (ended and len(out) < size):
         found = f"more than {size}" if len(out) > size else len(out)
-        raise SdzFormatError(
-            "the deflated data has the wrong size", file=file, field=field, found=f"{found} bytes", expected=size
-        )
+        raise SdzFormatError("the deflated data has the wrong size", field=field, found=f"{found} bytes", expected=size)
     return out
 
 
-def inflate_up_to(data: bytes | memoryview, limit: int, *, field: str, file: str) -> bytes:
+def inflate_up_to(data: bytes | memoryview, limit: int, *, field: str) -> bytes:
     """Decompress a stream of unknown size that must not give more than `limit` bytes.
 
     Raises:
@@ -56,25 +54,24 @@ def inflate_up_to(data: bytes | memoryview, limit: int, *, field: str, file: str
         SdzFormatError: the stream is invalid or followed by more bytes.
         SdzLimitError: the stream gives more than `limit` bytes.
     """
-    out, _ = _inflate(data, limit, field=field, file=file)
+    out, _ = _inflate(data, limit, field=field)
     if len(out) > limit:
-        raise SdzLimitError("the deflated data is too large", file=file, field=field, expected=f"at most {limit} bytes")
+        raise SdzLimitError("the deflated data is too large", field=field, expected=f"at most {limit} bytes")
     return out
 
 
-def _inflate(data: bytes | memoryview, limit: int, *, field: str, file: str) -> tuple[bytes, bool]:
+def _inflate(data: bytes | memoryview, limit: int, *, field: str) -> tuple[bytes, bool]:
     """Return at most limit + 1 bytes, and whether the stream ended; the one byte more tells too long from exact."""
     unpacker = zlib.decompressobj(_RAW)
     try:
         out = unpacker.decompress(data, limit + 1)
     except zlib.error as error:
-        raise SdzFormatError(f"the deflated data is invalid: {error}", file=file, field=field) from error
+        raise SdzFormatError(f"the deflated data is invalid: {error}", field=field) from error
     if len(out) <= limit and not unpacker.eof:
-        raise SdzTruncatedError("the deflated data ends too early", file=file, field=field, found=f"{len(out)} bytes")
+        raise SdzTruncatedError("the deflated data ends too early", field=field, found=f"{len(out)} bytes")
     if unpacker.unused_data:
         raise SdzFormatError(
             "there are bytes after the deflated data",
-            file=file,
             field=field,
             found=f"{len(unpacker.unused_data)} bytes",
         )

@@ -13,8 +13,7 @@ import numpy as np
 
 from pillow_sdz.coding.boxes import CODED_HEAD, build_box, parse_box
 from pillow_sdz.coding.deflate import deflate, inflate
-from pillow_sdz.container.header import NEWER
-from pillow_sdz.errors import SdzFormatError, SdzVersionError
+from pillow_sdz.errors import NEWER, SdzFormatError, SdzVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,14 +59,13 @@ def encode_planes(planes: NDArray[np.uint8], effort: int = 4) -> bytes:
     return build_box(CODED_HEAD, coding=coding) + coded
 
 
-def decode_planes(body: bytes, shape: tuple[int, int, int], *, field: str, file: str) -> NDArray[np.uint8]:
+def decode_planes(body: bytes, shape: tuple[int, int, int], *, field: str) -> NDArray[np.uint8]:
     """Undo `encode_planes`.
 
     Args:
         body: the coding byte and the coded bytes.
         shape: (P, H, W), from the checked header.
         field: name for error messages.
-        file: name for error messages.
 
     Returns:
         uint8 array of that shape, writable.
@@ -76,27 +74,27 @@ def decode_planes(body: bytes, shape: tuple[int, int, int], *, field: str, file:
         SdzFormatError: the bytes do not give exactly these planes.
         SdzVersionError: the coding is unknown.
     """
-    coding = parse_box(CODED_HEAD, body, 0, field=field, file=file).coding
+    coding = parse_box(CODED_HEAD, body, 0, field=field).coding
     count, height, width = shape
     payload = memoryview(body)[CODED_HEAD.sizeof() :]
     if coding in (RAW, CONSTANT):
         size = count * height * width if coding == RAW else count
         if len(payload) != size:
             raise SdzFormatError(
-                "has the wrong length", file=file, field=field, found=f"{len(payload)} bytes", expected=f"{size} bytes"
+                "has the wrong length", field=field, found=f"{len(payload)} bytes", expected=f"{size} bytes"
             )
         values = np.frombuffer(payload, np.uint8)
         return values.reshape(shape).copy() if coding == RAW else np.broadcast_to(values[:, None, None], shape).copy()
     if coding == BILEVEL:
         row = -(-width // 8)
-        packed = _frame(inflate(payload, count * height * row, field=field, file=file), (count, height, row))
+        packed = _frame(inflate(payload, count * height * row, field=field), (count, height, row))
         np.bitwise_xor.accumulate(packed, axis=1, out=packed)
         if width % 8 and (packed[:, :, -1] & (0xFF >> width % 8)).any():
-            raise SdzFormatError("the bits after the end of a row are not zero", file=file, field=field)
+            raise SdzFormatError("the bits after the end of a row are not zero", field=field)
         return np.unpackbits(packed, axis=2, count=width) * np.uint8(255)
     if coding not in _FILTERS:
-        raise SdzVersionError(NEWER, file=file, field=f"{field} coding", found=coding)
-    planes = _frame(inflate(payload, count * height * width, field=field, file=file), shape)
+        raise SdzVersionError(NEWER, field=f"{field} coding", found=coding)
+    planes = _frame(inflate(payload, count * height * width, field=field), shape)
     if coding in (UP, GRADIENT):
         np.add.accumulate(planes, axis=1, out=planes)
     if coding in (LEFT, GRADIENT):
@@ -151,14 +149,13 @@ def encode_alpha(alpha: NDArray[np.uint8], effort: int = 4) -> bytes:
     return encode_planes(alpha[None], effort)
 
 
-def decode_alpha(body: bytes, width: int, height: int, file: str = "<bytes>") -> NDArray[np.uint8]:
+def decode_alpha(body: bytes, width: int, height: int) -> NDArray[np.uint8]:
     """Decode the body of the alpha section.
 
     Args:
         body: the body.
         width: picture width in pixels, from the checked header.
         height: picture height in pixels, from the checked header.
-        file: name for error messages.
 
     Returns:
         Shape (height, width), 0 to 255.
@@ -167,5 +164,5 @@ def decode_alpha(body: bytes, width: int, height: int, file: str = "<bytes>") ->
         SdzFormatError: the body does not give exactly one plane of this size.
         SdzVersionError: the coding is unknown.
     """
-    plane: NDArray[np.uint8] = decode_planes(body, (1, height, width), field="alpha", file=file)[0]
+    plane: NDArray[np.uint8] = decode_planes(body, (1, height, width), field="alpha")[0]
     return plane

@@ -73,16 +73,14 @@ class RangeDecoder:
 
     Args:
         data: the bytes; beyond their end zeros are read.
-        file: named in errors.
         field: named in errors.
     """
 
-    def __init__(self, data: bytes, *, file: str, field: str) -> None:
+    def __init__(self, data: bytes, *, field: str) -> None:
         self._length = len(data)
         self._data = data
         padded = data + bytes(-len(data) % 4)
         self._words = np.frombuffer(padded, ">u4").astype(np.uint32).data  # four bytes a word; a list takes forty
-        self._file = file
         self._field = field
         self._span = _SPAN - 1
         self._next = 2
@@ -143,9 +141,7 @@ class RangeDecoder:
             raise self._damaged("does not end where its last symbol ends")
 
     def _damaged(self, problem: str) -> SdzFormatError:
-        return SdzFormatError(
-            problem, file=self._file, field=self._field, remedy="the file is damaged; get it again from its source"
-        )
+        return SdzFormatError(problem, field=self._field, remedy="the file is damaged; get it again from its source")
 
 
 def _shortest(low: int, span: int) -> int:

@@ -6,12 +6,12 @@ the number of lanes. A single lane runs in plain Python, many lanes run at once 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pillow_sdz.errors import SdzFormatError
-from pillow_sdz.payloads.scalar.tables import PRECISION, SYMBOLS, tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 LOWEST: Final = 1 << 16
 """States lie from 2**16 to 2**32 - 1; this is where an encoder starts and a decoder ends."""
+
+PRECISION: Final = 12
+"""The frequencies of a table sum to 2**12."""
+
+SYMBOLS: Final = 64
+"""Most symbols of a table."""
 
 _MASK: Final = (1 << PRECISION) - 1
 
@@ -30,6 +36,21 @@ SINGLE_BELOW: Final = 1 << 19
 """Planes with fewer symbols use a single lane: numpy gains nothing on them."""
 
 MOST_LANES: Final = 1024
+
+
+@dataclass(frozen=True)
+class FrequencyTables:
+    """The tables that symbols are coded with, one after the other.
+
+    Attributes:
+        frequency, start: (tables * 64,) int64: of symbol s of table t, at 64 * t + s, how often it occurs among 4096,
+            and how often those before it do.
+        slots: tables * 4096 bytes, the symbol at each place of the cumulative frequencies.
+    """
+
+    frequency: NDArray[np.int64]
+    start: NDArray[np.int64]
+    slots: bytes
 
 
 def lanes_for(symbols: int) -> int:
@@ -46,8 +67,8 @@ def lanes_for(symbols: int) -> int:
 class AnsEncoder:
     """Collect batches of symbols with `put`, then take the bytes with `finish`."""
 
-    def __init__(self, lanes: int) -> None:
-        self._lanes = lanes
+    def __init__(self, lanes: int, tables: FrequencyTables) -> None:
+        self._lanes, self._tables = lanes, tables
         self._batches: list[NDArray[np.int64]] = []
 
     def put(self, table: NDArray[np.int64], symbol: NDArray[np.int64]) -> None:
@@ -63,7 +84,7 @@ class AnsEncoder:
     def _single(self) -> tuple[Sequence[int] | NDArray[np.int64], NDArray[np.int64]]:
         state, words = LOWEST, []
         at = np.concatenate(self._batches)[::-1] if self._batches else np.zeros(0, np.int64)
-        frequencies, starts = tables().frequency[at].tolist(), tables().start[at].tolist()
+        frequencies, starts = self._tables.frequency[at].tolist(), self._tables.start[at].tolist()
         for frequency, start in zip(frequencies, starts, strict=True):
             if state >= frequency << (32 - PRECISION):
                 words.append(state & 0xFFFF)
@@ -77,12 +98,12 @@ class AnsEncoder:
         for batch in reversed(self._batches):
             for first in range((len(batch) - 1) // self._lanes * self._lanes, -1, -self._lanes):
                 at = batch[first : first + self._lanes]
-                frequency, state = tables().frequency[at], states[: len(at)]
+                frequency, state = self._tables.frequency[at], states[: len(at)]
                 full = state >= frequency << (32 - PRECISION)
                 words.append(state[full] & 0xFFFF)
                 state[full] >>= 16
                 high, low = np.divmod(state, frequency)
-                state[:] = (high << PRECISION) + low + tables().start[at]
+                state[:] = (high << PRECISION) + low + self._tables.start[at]
         return states, np.concatenate(words[::-1]) if words else np.zeros(0, np.int64)
 
 
@@ -93,15 +114,16 @@ class AnsDecoder:
         data: the bytes.
         lanes: as the encoder had.
         symbols: how many there can be at most. Each takes a word or none.
-        file, field: named in errors.
+        tables: as the encoder had.
+        field: named in errors.
 
     Raises:
         SdzFormatError: too few bytes for the states, more than the symbols can take, an odd number of bytes, or a state
             out of range.
     """
 
-    def __init__(self, data: bytes, lanes: int, symbols: int, *, file: str, field: str) -> None:
-        self._file, self._field, self._lanes = file, field, lanes
+    def __init__(self, data: bytes, lanes: int, symbols: int, tables: FrequencyTables, *, field: str) -> None:
+        self._tables, self._field, self._lanes = tables, field, lanes
         if not 4 * lanes <= len(data) <= 4 * lanes + 2 * symbols or len(data) % 2:
             raise self._damaged("has a length that no encoder gives")
         self._states = np.frombuffer(data, "<u4", lanes).astype(np.int64)
@@ -111,9 +133,9 @@ class AnsDecoder:
         self._at = 0
         if lanes == 1:
             self._state, self._list = int(self._states[0]), self._words.tolist()
-            self._frequency, self._start = tables().frequency.tolist(), tables().start.tolist()
+            self._frequency, self._start = self._tables.frequency.tolist(), self._tables.start.tolist()
         else:
-            self._slots = np.frombuffer(tables().slots, np.uint8)
+            self._slots = np.frombuffer(self._tables.slots, np.uint8)
 
     def get(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
         """Read one symbol for each table number.
@@ -124,7 +146,7 @@ class AnsDecoder:
         return self._single(table) if self._lanes == 1 else self._many(table)
 
     def _single(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
-        state, at, words, slots = self._state, self._at, self._list, tables().slots
+        state, at, words, slots = self._state, self._at, self._list, self._tables.slots
         frequency, start, symbols = self._frequency, self._start, []
         try:
             for row in table.tolist():
@@ -151,8 +173,8 @@ class AnsDecoder:
             result[first : first + self._lanes] = symbol
             index = row * SYMBOLS + symbol
             state >>= PRECISION
-            state *= tables().frequency[index]
-            state += slot - tables().start[index]
+            state *= self._tables.frequency[index]
+            state += slot - self._tables.start[index]
             empty = np.flatnonzero(state < LOWEST)
             words = self._words[self._at : self._at + len(empty)]
             if len(words) < len(empty):
@@ -172,6 +194,4 @@ class AnsDecoder:
             raise self._damaged("does not end where its last symbol ends")
 
     def _damaged(self, problem: str) -> SdzFormatError:
-        return SdzFormatError(
-            problem, file=self._file, field=self._field, remedy="the file is damaged; get it again from its source"
-        )
+        return SdzFormatError(problem, field=self._field, remedy="the file is damaged; get it again from its source")

@@ -70,7 +70,7 @@ class Header:
         return self.latent_height, self.latent_width, self.channels
 
 
-def check_header(header: Header, *, file: str | None = None) -> None:
+def check_header(header: Header) -> None:
     """Check the header's fields against the limits and against each other.
 
     Raises:
@@ -81,17 +81,17 @@ def check_header(header: Header, *, file: str | None = None) -> None:
 
     def demand(ok: bool, name: str, found: object, expected: str) -> None:
         if not ok:
-            raise SdzFormatError("is out of range", file=file, field=name, found=found, expected=expected)
+            raise SdzFormatError("is out of range", field=name, found=found, expected=expected)
 
     if header.version != VERSION:
-        raise SdzVersionError(NEWER, file=file, field="version", found=header.version, expected=VERSION)
+        raise SdzVersionError(NEWER, field="version", found=header.version, expected=VERSION)
     if header.quantiser != 0:
-        raise SdzVersionError(NEWER, file=file, field="quantiser", found=header.quantiser, expected=0)
+        raise SdzVersionError(NEWER, field="quantiser", found=header.quantiser, expected=0)
     demand(header.mode in MODES, "mode", header.mode, "one of " + ", ".join(MODES))
     demand(header.payload in PAYLOADS, "payload", header.payload, "one of " + ", ".join(PAYLOADS))
     most = limits.MAX_LAYERS if header.payload == "palette" else 1
     demand(1 <= header.layer_count <= most, "layers", header.layer_count, f"1 to {most}")
-    limits.check_picture(header.width, header.height, file=file)
+    limits.check_picture(header.width, header.height)
     demand(header.factor in limits.FACTORS, "factor", header.factor, f"one of {limits.FACTORS}")
     demand(1 <= header.channels <= limits.MAX_CHANNELS, "channels", header.channels, f"1 to {limits.MAX_CHANNELS}")
     for name, side, latent in (
@@ -104,7 +104,6 @@ def check_header(header: Header, *, file: str | None = None) -> None:
     if values > limits.MAX_LATENT_VALUES:
         raise SdzLimitError(
             "the latent is too large",
-            file=file,
             field="latent",
             found=f"{values} values",
             expected=f"at most {limits.MAX_LATENT_VALUES}",
@@ -115,53 +114,11 @@ def check_header(header: Header, *, file: str | None = None) -> None:
     demand(0 <= header.steps <= 255, "steps", header.steps, "0 to 255")
 
 
-def check_magic(start: bytes, file: str) -> None:
-    """Refuse what does not start with the magic, and say what it looks like instead.
-
-    Args:
-        start: the first bytes of the file, all of them or at least 16.
-        file: name for error messages.
-
-    Raises:
-        SdzFormatError: something else, or an .sdz file damaged by a text-mode transfer.
-        SdzTruncatedError: an empty file, or one that ends within the magic.
-    """
-    if start.startswith(MAGIC):
-        return
-    if not start:
-        raise SdzTruncatedError("the file is empty", file=file, field="magic", found="0 bytes", expected=MAGIC.hex(" "))
-    found = start[: len(MAGIC)].hex(" ")
-    if MAGIC.startswith(start):
-        raise SdzTruncatedError(
-            "the file ends within the magic", file=file, field="magic", found=found, expected=MAGIC.hex(" ")
-        )
-    if start.startswith(b"PK"):
-        raise SdzFormatError(
-            "this is a ZIP archive, perhaps a Spring RTS map, which also uses the name .sdz",
-            file=file,
-            field="magic",
-            found=found,
-            expected=MAGIC.hex(" "),
-        )
-    # A lost high bit, a recoded first byte or changed line ends leave the three letters near the start.
-    if b"SDZ" in start[:7]:
-        raise SdzFormatError(
-            "this looks like an .sdz file damaged by a text-mode transfer",
-            file=file,
-            field="magic",
-            found=found,
-            expected=MAGIC.hex(" "),
-            remedy="transfer it again in binary mode",
-        )
-    raise SdzFormatError("this is not an .sdz file", file=file, field="magic", found=found, expected=MAGIC.hex(" "))
-
-
-def read_header(view: memoryview, file: str) -> Header:
+def read_header(view: memoryview) -> Header:
     """Parse and check the header; what later versions may give a meaning to is refused as newer.
 
     Args:
         view: the whole file, its magic already checked.
-        file: name for error messages.
 
     Raises:
         SdzError: see `check_header`; SdzTruncatedError if the header is cut.
@@ -169,13 +126,12 @@ def read_header(view: memoryview, file: str) -> Header:
     if len(view) < HEADER_BYTES:
         raise SdzTruncatedError(
             "the file ends within the header",
-            file=file,
             field="header",
             found=f"{len(view)} bytes",
             expected=f"{HEADER_BYTES} bytes",
             remedy="get the file again",
         )
-    box = parse_box(HEADER, view, 0, field="header", file=file)
+    box = parse_box(HEADER, view, 0, field="header")
     for name, value, known in (
         ("version", box.version, range(VERSION + 1)),
         ("flags", box.flags, range(FLAG_SYNTHESISED + 1)),
@@ -183,7 +139,7 @@ def read_header(view: memoryview, file: str) -> Header:
         ("payload", box.payload.kind, range(len(PAYLOADS))),
     ):
         if value not in known:
-            raise SdzVersionError(NEWER, file=file, field=name, found=value, expected=f"0 to {known[-1]}")
+            raise SdzVersionError(NEWER, field=name, found=value, expected=f"0 to {known[-1]}")
     header = Header(
         mode=MODES[box.mode],
         payload=PAYLOADS[box.payload.kind],
@@ -201,7 +157,7 @@ def read_header(view: memoryview, file: str) -> Header:
         synthesised=bool(box.flags & FLAG_SYNTHESISED),
         version=box.version,
     )
-    check_header(header, file=file)
+    check_header(header)
     return header
 
 

@@ -40,14 +40,13 @@ def encode_blob(data: bytes, *, field: str = "metadata") -> bytes:
     return build_box(CODED_HEAD, coding=coding) + body
 
 
-def decode_blob(body: bytes, limit: int | None = None, field: str = "metadata", file: str = "<bytes>") -> bytes:
+def decode_blob(body: bytes, limit: int | None = None, field: str = "metadata") -> bytes:
     """Undo `encode_blob`.
 
     Args:
         body: the body of the section.
         limit: most bytes allowed in the result; None means `limits.MAX_METADATA_BYTES`.
         field: name for error messages.
-        file: name for error messages.
 
     Raises:
         SdzFormatError: the body is malformed.
@@ -55,15 +54,15 @@ def decode_blob(body: bytes, limit: int | None = None, field: str = "metadata", 
         SdzVersionError: the coding is unknown.
     """
     limit = limits.MAX_METADATA_BYTES if limit is None else limit
-    coding = parse_box(CODED_HEAD, body, 0, field=field, file=file).coding
+    coding = parse_box(CODED_HEAD, body, 0, field=field).coding
     payload = memoryview(body)[CODED_HEAD.sizeof() :]
     if coding == DEFLATED:
-        return inflate_up_to(payload, limit, field=field, file=file)
+        return inflate_up_to(payload, limit, field=field)
     if coding != STORED:
-        raise SdzVersionError(NEWER, file=file, field=f"{field} coding", found=coding)
+        raise SdzVersionError(NEWER, field=f"{field} coding", found=coding)
     if len(payload) > limit:
         raise SdzLimitError(
-            "is too large", file=file, field=field, found=f"{len(payload)} bytes", expected=f"at most {limit} bytes"
+            "is too large", field=field, found=f"{len(payload)} bytes", expected=f"at most {limit} bytes"
         )
     return bytes(payload)
 
@@ -102,12 +101,11 @@ def encode_text(text: Mapping[str, str]) -> bytes:
     return encode_blob(b"".join(pieces), field="text")
 
 
-def decode_text(body: bytes, file: str = "<bytes>") -> dict[str, str]:
+def decode_text(body: bytes) -> dict[str, str]:
     """Undo `encode_text`.
 
     Args:
         body: the body of the text section.
-        file: name for error messages.
 
     Raises:
         SdzFormatError: the entries do not fill the body exactly, a key is empty or appears twice, or the bytes are
@@ -115,32 +113,32 @@ def decode_text(body: bytes, file: str = "<bytes>") -> dict[str, str]:
         SdzLimitError: too many entries or bytes.
         SdzVersionError: the coding is unknown.
     """
-    data = decode_blob(body, None, "text", file)
-    count = parse_box(TEXT_HEAD, data, 0, field="text", file=file).count
-    _check_count(count, file)
+    data = decode_blob(body, None, "text")
+    count = parse_box(TEXT_HEAD, data, 0, field="text").count
+    _check_count(count)
     text: dict[str, str] = {}
     offset = TEXT_HEAD.sizeof()
     for number in range(count):
         field = f"text entry {number + 1} of {count}"
-        head = parse_box(TEXT_ENTRY, data, offset, field=field, file=file)
+        head = parse_box(TEXT_ENTRY, data, offset, field=field)
         start = offset + TEXT_ENTRY.sizeof()
         middle = start + head.key_length
         offset = middle + head.value_length
         if offset > len(data):
             raise SdzTruncatedError(
-                "the text ends too early", file=file, field=field, found=f"{len(data)} bytes", expected=offset
+                "the text ends too early", field=field, found=f"{len(data)} bytes", expected=offset
             )
         try:
             key, value = data[start:middle].decode(), data[middle:offset].decode()
         except UnicodeDecodeError as error:
-            raise SdzFormatError(f"is not UTF-8: {error.reason}", file=file, field=field) from error
+            raise SdzFormatError(f"is not UTF-8: {error.reason}", field=field) from error
         if not key or key in text:
             problem = "the key appears twice" if key else "the key is empty"
-            raise SdzFormatError(problem, file=file, field=field, found=repr(key[:40]))
+            raise SdzFormatError(problem, field=field, found=repr(key[:40]))
         text[key] = value
     if offset != len(data):
         raise SdzFormatError(
-            "there are bytes after the last entry", file=file, field="text", found=f"{len(data) - offset} bytes"
+            "there are bytes after the last entry", field="text", found=f"{len(data) - offset} bytes"
         )
     return text
 
@@ -156,11 +154,10 @@ def _check_size(size: int, field: str) -> None:
         )
 
 
-def _check_count(count: int, file: str | None) -> None:
+def _check_count(count: int) -> None:
     if count > limits.MAX_TEXT_ENTRIES:
         raise SdzLimitError(
             "there are too many entries",
-            file=file,
             field="text",
             found=count,
             expected=f"at most {limits.MAX_TEXT_ENTRIES}",

@@ -76,12 +76,11 @@ class Container:
     missing_layers: int = 0
 
 
-def parse(data: bytes, *, file: str = "<bytes>", allow_truncated: bool = False) -> Container:
+def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
     """Read a file: structure, limits and checksums, without decoding any body.
 
     Args:
         data: the whole file.
-        file: name for error messages.
         allow_truncated: accept a file whose end is missing or damaged as long as its first layer is whole; only
             whole layers with a valid checksum are returned, and `Container.missing_layers` counts the others.
 
@@ -92,15 +91,15 @@ def parse(data: bytes, *, file: str = "<bytes>", allow_truncated: bool = False) 
         SdzLimitError: a size is beyond `pillow_sdz.limits`.
     """
     view = memoryview(data)
-    check_magic(bytes(view[:16]), file)
-    header = read_header(view, file)
+    check_magic(bytes(view[:16]))
+    header = read_header(view)
     container = Container(header, [])
     seen: set[int] = set()
     crc = zlib.crc32(view[:HEADER_BYTES])
     offset = HEADER_BYTES
     while len(container.layers) < header.layer_count:
         try:
-            kind, body, offset, crc = _read_section(view, offset, crc, file)
+            kind, body, offset, crc = _read_section(view, offset, crc)
         except SdzFormatError as error:
             if not container.layers:
                 raise
@@ -110,13 +109,12 @@ def parse(data: bytes, *, file: str = "<bytes>", allow_truncated: bool = False) 
             arrived = f"{len(container.layers)} of {header.layer_count} layers arrived"
             hint = f"get the file again; {arrived}, PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True decodes those"
             raise type(error)(
-                error.problem, file=file, field=error.field, found=error.found, expected=error.expected, remedy=hint
+                error.problem, field=error.field, found=error.found, expected=error.expected, remedy=hint
             ) from error
-        _place_section(container, seen, kind, body, file)
+        _place_section(container, seen, kind, body)
     if offset != len(view):
         raise SdzFormatError(
             "there are bytes after the last layer",
-            file=file,
             field="end of file",
             found=f"{len(view)} bytes",
             expected=f"{offset} bytes",
@@ -174,16 +172,15 @@ def build(container: Container) -> bytes:
     return bytes(out)
 
 
-def _read_section(view: memoryview, offset: int, crc: int, file: str) -> tuple[int, bytes, int, int]:
+def _read_section(view: memoryview, offset: int, crc: int) -> tuple[int, bytes, int, int]:
     """Read the section at `offset`; return its type, its body, the offset after it and the running checksum."""
-    head = parse_box(SECTION_HEAD, view, offset, field=f"section at byte {offset}", file=file)
+    head = parse_box(SECTION_HEAD, view, offset, field=f"section at byte {offset}")
     name = f"{_name(head.type)} section at byte {offset}"
     start = offset + head.end
     end = start + head.length
     if end + SECTION_TAIL.sizeof() > len(view):
         raise SdzTruncatedError(
             "the file ends within this section",
-            file=file,
             field=name,
             found=f"{len(view) - offset} bytes",
             expected=f"{end + SECTION_TAIL.sizeof() - offset} bytes",
@@ -192,11 +189,10 @@ def _read_section(view: memoryview, offset: int, crc: int, file: str) -> tuple[i
     # The checksum runs over everything but the checksums: over them too, it would be the same constant after each
     # section (that is how a CRC works) and would not notice a section that was lost, moved or from another file.
     crc = zlib.crc32(view[offset:end], crc)
-    stored = parse_box(SECTION_TAIL, view, end, field=name, file=file).crc
+    stored = parse_box(SECTION_TAIL, view, end, field=name).crc
     if stored != crc:
         raise SdzFormatError(
             "the checksum is wrong, the bytes up to here are damaged",
-            file=file,
             field=name,
             found=f"{stored:08x}",
             expected=f"{crc:08x}",
@@ -205,11 +201,11 @@ def _read_section(view: memoryview, offset: int, crc: int, file: str) -> tuple[i
     return head.type, bytes(view[start:end]), end + SECTION_TAIL.sizeof(), crc
 
 
-def _place_section(container: Container, seen: set[int], kind: int, body: bytes, file: str | None) -> None:
+def _place_section(container: Container, seen: set[int], kind: int, body: bytes) -> None:
     """Put a section where it belongs, checking order and number."""
 
     def fault(problem: str, found: object = None, expected: object = None) -> SdzError:
-        return SdzFormatError(problem, file=file, field=f"{_name(kind)} section", found=found, expected=expected)
+        return SdzFormatError(problem, field=f"{_name(kind)} section", found=found, expected=expected)
 
     header = container.header
     if kind == LAYER:
@@ -224,7 +220,7 @@ def _place_section(container: Container, seen: set[int], kind: int, body: bytes,
     seen.add(kind)
     if kind not in SECTION_NAMES:
         if not kind & ANCILLARY:
-            raise SdzVersionError(NEWER, file=file, field="section type", found=f"0x{kind:02x}")
+            raise SdzVersionError(NEWER, field="section type", found=f"0x{kind:02x}")
         container.unknown.append((kind, body))
         return
     if kind == ALPHA and not header.has_alpha:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pillow_sdz.errors import SdzFormatError
+from pillow_sdz.payloads.codes import MIDDLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,17 +25,13 @@ BINOMIAL_SHIFT = 4
 BAND = 1 << 20
 """Positions that are worked on at a time, in whole rows: they take some 70 bytes each on the way."""
 
-MIDDLE = 128
-"""The code and the grey level from which codes and colours are measured."""
 
-
-def matrix_from_bytes(body: bytes, channels: int, file: str | None = None) -> NDArray[np.int8]:
+def matrix_from_bytes(body: bytes, channels: int) -> NDArray[np.int8]:
     """Return the matrix (C + 1, 3) of a preview section: a row for each channel, then the bias; columns R, G, B.
 
     Args:
         body: the section's body.
         channels: latent channels C of the file.
-        file: name for the error message.
 
     Raises:
         SdzFormatError: the body has not (C + 1) * 3 bytes.
@@ -42,7 +39,7 @@ def matrix_from_bytes(body: bytes, channels: int, file: str | None = None) -> ND
     expected = (channels + 1) * 3
     if len(body) != expected:
         raise SdzFormatError(
-            "has the wrong length", file=file, field="preview matrix",
+            "has the wrong length", field="preview matrix",
             found=f"{len(body)} bytes", expected=f"{expected} bytes for {channels} channels",
         )  # fmt: skip
     return np.frombuffer(body, np.int8).reshape(channels + 1, 3).copy()

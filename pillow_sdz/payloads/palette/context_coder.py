@@ -82,7 +82,7 @@ def encode(indices: NDArray[np.uint16], palette: NDArray[np.uint8]) -> bytes:
 
 
 def decode(
-    data: bytes, shape: tuple[int, int], palette: NDArray[np.uint8], file: str, *, field: str = "indices"
+    data: bytes, shape: tuple[int, int], palette: NDArray[np.uint8], *, field: str = "indices"
 ) -> NDArray[np.uint16]:
     """Read the bytes of `encode`.
 
@@ -90,7 +90,7 @@ def decode(
         data: the bytes.
         shape: (h, w), both at least 1.
         palette: (N, C) uint8, 2 <= N <= 4096.
-        file, field: named in errors.
+        field: named in errors.
 
     Returns:
         (h, w) indices, each below N.
@@ -99,12 +99,12 @@ def decode(
         SdzFormatError: no encoder writes these bytes.
         SdzLimitError: the plane is too large.
     """
-    _check_size(shape[0] * shape[1], len(palette), file, field)
+    _check_size(shape[0] * shape[1], len(palette), field)
     groups, bits = _grouped(palette)
     model = ContextModel(groups)
     plane = WavePlane(min(shape), max(shape), model.middle, NEIGHBOURS)
     places = WavePlane(min(shape), max(shape), 0, NEIGHBOURS) if bits else None
-    coder = RangeDecoder(data, file=file, field=field)
+    coder = RangeDecoder(data, field=field)
     for where, around in plane.waves(model.most_positions):
         symbols = _get(coder, model.frequencies(around))
         if places is not None:
@@ -118,11 +118,10 @@ def decode(
     return np.ascontiguousarray(result, np.uint16)
 
 
-def _check_size(indices: int, entries: int, file: str | None, field: str) -> None:
+def _check_size(indices: int, entries: int, field: str) -> None:
     if not fits(indices, entries):
         raise SdzLimitError(
             "the plane is too large for index coding 2",
-            file=file,
             field=field,
             found=f"{indices} indices, {entries} entries",
             expected=f"at most {limits.MAX_CONTEXT_INDICES}, and {limits.MAX_CONTEXT_FREQUENCIES} frequencies",

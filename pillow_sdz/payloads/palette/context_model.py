@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz.coding.fixed_point import logarithm, powers
-from pillow_sdz.payloads.palette import context_tables as context_start
-from pillow_sdz.payloads.palette.context_tables import CLASSES, UNIT, Geometry
+from pillow_sdz.payloads.palette.context_tables import CLASSES, FOR_CODES, FOR_RESIDUALS, UNIT, Geometry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 NEIGHBOURS: Final = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1), (-1, -2))
 """(row, column) offsets of the neighbours: W, N, NW, NE, WW, NN, NNE, NWW."""
 
-MOST_CELLS: Final = 32768
+MAX_CELLS: Final = 32768
 """Positions are taken together as long as positions * N stays within this: it bounds memory and keeps to the cache."""
 
 _MEAN_OF: Final = np.array([0, 1, 3, 4])
@@ -45,18 +44,18 @@ _FEATURES: Final = 14
 
 _FOLLOWED: Final = np.array([0, 1, 3, 2])
 _FIRST_COUNT: Final = 4 * UNIT
-_MOST_COUNT: Final = 1 << 30
-_KIN_UNIT: Final = UNIT // 4
-"""What follows an entry also counts, by this much, as following each of its kin,"""
+_MAX_COUNT: Final = 1 << 30
+_NEAREST_UNIT: Final = UNIT // 4
+"""What follows an entry also counts, by this much, as following each of the entries nearest to it."""
 
-_FEWEST_FOR_KIN: Final = 32
-"""in palettes of at least this many entries."""
+_FEWEST_FOR_NEAREST: Final = 32
+"""Smallest palette in which it does."""
 
 _LEARNERS: Final = 16
 """The weights learn from at most so many of the positions taken together: more cost time and give next to nothing."""
 
 _WEIGHT_BITS: Final = 24
-_MOST_WEIGHT: Final = 2 << _WEIGHT_BITS
+_MAX_WEIGHT: Final = 2 << _WEIGHT_BITS
 _FIRST_ENERGY: Final = 1 << 23
 _ENERGIES: Final = 1 << np.arange(62, dtype=np.int64)
 _RATES: Final = np.array([(300 << 28) // isqrt(1 << bits) for bits in range(63)], np.int64)
@@ -71,7 +70,7 @@ class ContextModel:
             residuals, where zeros are frequent.
 
     Attributes:
-        middle: the entry that stands in where there is no neighbour yet.
+        middle: the entry that takes the place of neighbours outside of the plane.
         most_positions: `frequencies` takes at most this many positions at once.
     """
 
@@ -80,7 +79,7 @@ class ContextModel:
         self._geometry = geometry = Geometry(palette)
         self._flat_distances = geometry.distances.reshape(-1)
         self.middle = geometry.middle
-        self.most_positions = max(1, MOST_CELLS // entries)
+        self.most_positions = max(1, MAX_CELLS // entries)
         # the rows of all features but the last: N of nearness, 4 N of followers, 1 of the histogram
         self._counts = np.full((4 * entries + 1, entries), _FIRST_COUNT, np.int32)
         self._counts[:-1].reshape(4, entries, entries)[:] = geometry.first_followers
@@ -91,7 +90,7 @@ class ContextModel:
         self._lists = np.arange(4)[:, None] * entries
         self._room = np.empty(_FEATURES * self.most_positions * entries, np.int32)
         residual = bool((palette[0] == 128).all())
-        start = context_start.FOR_RESIDUALS if residual else context_start.FOR_CODES
+        start = FOR_RESIDUALS if residual else FOR_CODES
         # by feature and class; the last column is shared by all classes
         self._state = np.zeros((_FEATURES, CLASSES + 1), np.int64)
         self._state[:, :-1] = (start.T << _WEIGHT_BITS) // 100
@@ -149,19 +148,19 @@ class ContextModel:
         cells = (chosen[8:] - entries) * entries
         cells += symbols
         parts = [cells.reshape(-1)]
-        if entries >= _FEWEST_FOR_KIN:
-            kin = self._geometry.kin.take(chosen[_FOLLOWED], axis=0)
-            kin += self._lists[:, :, None]
-            kin *= entries
-            kin += symbols[:, None]
-            parts.append(kin.reshape(-1))
+        if entries >= _FEWEST_FOR_NEAREST:
+            near = self._geometry.nearest_entries.take(chosen[_FOLLOWED], axis=0)
+            near += self._lists[:, :, None]
+            near *= entries
+            near += symbols[:, None]
+            parts.append(near.reshape(-1))
         every = slice(None, None, -(-len(symbols) // _LEARNERS))
         self._learn_weights(symbols[every], chosen[:, every], kind[every], features[:, every], frequencies[every])
         cells = np.concatenate(parts)
-        amounts = np.full(len(cells), _KIN_UNIT, np.int32)
+        amounts = np.full(len(cells), _NEAREST_UNIT, np.int32)
         amounts[: parts[0].size] = UNIT
         np.add.at(self._flat_counts, cells, amounts)
-        counts = np.minimum(self._flat_counts.take(cells), _MOST_COUNT)
+        counts = np.minimum(self._flat_counts.take(cells), _MAX_COUNT)
         self._flat_counts[cells] = counts
         self._flat_logarithms[cells] = logarithm(counts)
 
@@ -190,6 +189,6 @@ class ContextModel:
         step *= gradient @ members
         step >>= 40 - _WEIGHT_BITS
         self._state += step
-        np.minimum(self._state, _MOST_WEIGHT, out=self._state)
-        np.maximum(self._state, -_MOST_WEIGHT, out=self._state)
+        np.minimum(self._state, _MAX_WEIGHT, out=self._state)
+        np.maximum(self._state, -_MAX_WEIGHT, out=self._state)
         self._refresh()

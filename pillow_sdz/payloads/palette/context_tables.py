@@ -1,4 +1,4 @@
-"""What index coding 2 takes from the palette before the first index: distances, scales, first counts."""
+"""What the context model of index coding 2 starts with: tables from the palette, and the initial weights."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 CLASSES: Final = 11
 """Classes of activity: 0 for none, then one for each octave up to the mean distance within the palette."""
 
-KIN: Final = 3
-"""How many nearest entries count as the kin of an entry."""
+NEAREST: Final = 3
+"""How many nearest entries of each entry share in its counts."""
 
 UNIT: Final = 1024
 """Counts are in 1024ths of a symbol."""
 
 _STEPS: Final = 16
-"""Ratios of distances are in 16ths,"""
+"""Ratios of distances are in 16ths."""
 
-_MOST_RATIO: Final = 4095
-"""up to this."""
+_MAX_RATIO: Final = 4095
+"""Largest ratio."""
 
 _FIRST_FOLLOWERS: Final = 4 * UNIT
 _FAR: Final = (1 << 31) - 1
@@ -46,7 +46,7 @@ class Geometry:
         falling: (4096,) int32, -256 * log2(16 + ratio).
         nearness: (N, N) int32, `falling` of the ratios of `distances` to a 32nd of the mean distance.
         first_followers: (N, N) int32 counts: an entry is followed by those near it.
-        kin: (N, 3) the nearest other entries, of equally near ones the first; all 0 if there are too few.
+        nearest_entries: (N, 3) the nearest other entries, of equally near ones the first; all 0 if there are too few.
     """
 
     def __init__(self, palette: NDArray[np.uint8]) -> None:
@@ -60,13 +60,13 @@ class Geometry:
         scale_of = np.array([scales[max(0, number - 2)] for number in range(CLASSES)], np.int64)
         self.limits = (scale_of << 8).astype(np.int32)
         self.factors = ((1 << 22) // scale_of).astype(np.int32)
-        self.falling = -logarithms()[_STEPS : _STEPS + _MOST_RATIO + 1]
-        ratios = np.minimum(self.distances.astype(np.int64) * _STEPS // max(1, mean >> 5), _MOST_RATIO)
+        self.falling = -logarithms()[_STEPS : _STEPS + _MAX_RATIO + 1]
+        ratios = np.minimum(self.distances.astype(np.int64) * _STEPS // max(1, mean >> 5), _MAX_RATIO)
         self.nearness: NDArray[np.int32] = self.falling.take(ratios)
         peaks = (1 << 28) // (_STEPS + ratios) ** 2
         shares = peaks * _FIRST_FOLLOWERS // peaks.sum(axis=1)[:, None]
         self.first_followers = (shares + 1).astype(np.int32)
-        self.kin = _nearest(self.distances)
+        self.nearest_entries = _nearest(self.distances)
 
 
 def _squared_distances(palette: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -82,12 +82,16 @@ def _nearest(distances: NDArray[np.int32]) -> NDArray[np.intp]:
     left = distances.copy()
     lines = np.arange(len(left))
     left[lines, lines] = _FAR
-    result = np.zeros((len(left), KIN), np.intp)
-    for rank in range(min(KIN, len(left) - 1)):
+    result = np.zeros((len(left), NEAREST), np.intp)
+    for rank in range(min(NEAREST, len(left) - 1)):
         result[:, rank] = left.argmin(axis=1)
         left[lines, result[:, rank]] = _FAR
     return result
 
+
+# The initial weights are constants of the format, in hundredths. They were learned on the codes of training photos (never
+# on test photos) under palettes of 16 to 256 entries, by averaging the weights at the end of each plane. Rows: classes
+# of activity, still to busy. Columns: the features, in the order that `context_model` gives.
 
 FOR_CODES: Final = np.array(
     [
@@ -105,7 +109,7 @@ FOR_CODES: Final = np.array(
     ],
     np.int64,
 )
-"""For a layer of codes."""
+"""Initial weights for a layer of codes."""
 
 FOR_RESIDUALS: Final = np.array(
     [
@@ -123,4 +127,4 @@ FOR_RESIDUALS: Final = np.array(
     ],
     np.int64,
 )
-"""For a layer of residuals, known by a first palette entry of all 128 (the zero vector)."""
+"""Initial weights for a layer of residuals, known by a first palette entry of all 128 (the zero vector)."""

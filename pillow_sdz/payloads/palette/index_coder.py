@@ -13,8 +13,8 @@ import numpy as np
 
 from pillow_sdz.coding.bitpack import bits_for, pack, packed_size, unpack
 from pillow_sdz.coding.deflate import deflate, inflate
-from pillow_sdz.container.header import NEWER
-from pillow_sdz.errors import SdzFormatError, SdzVersionError
+from pillow_sdz.errors import NEWER, SdzFormatError, SdzVersionError
+from pillow_sdz.payloads.palette import context_coder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 RAW: Final = 0
 DEFLATE: Final = 1
 CONTEXT: Final = 2
+NAMES: Final = {RAW: "raw", DEFLATE: "deflate", CONTEXT: "context"}
 
 _BYTE_ENTRIES: Final = 256
 _CONTEXT_EFFORT: Final = 2  # below, saving is meant to be fast
@@ -51,10 +52,8 @@ def encode(
     flat = indices.astype(np.uint8).tobytes() if entries <= _BYTE_ENTRIES else packed
     candidates = [(RAW, packed), (DEFLATE, deflate(flat, effort))]
     if effort >= _CONTEXT_EFFORT:
-        from pillow_sdz.payloads.palette import context_coder as context_coding
-
-        if context_coding.fits(indices.size, entries, layers):
-            candidates.append((CONTEXT, context_coding.encode(indices, palette)))
+        if context_coder.fits(indices.size, entries, layers):
+            candidates.append((CONTEXT, context_coder.encode(indices, palette)))
     return min(candidates, key=lambda candidate: (len(candidate[1]), candidate[0]))
 
 
@@ -63,7 +62,6 @@ def decode(
     data: bytes | memoryview,
     shape: tuple[int, int],
     palette: NDArray[np.uint8],
-    file: str = "<bytes>",
     *,
     field: str = "indices",
 ) -> NDArray[np.uint16]:
@@ -74,7 +72,6 @@ def decode(
         data: the coded bytes, all of them.
         shape: (h, w), from the checked header.
         palette: shape (N, C).
-        file: name for error messages.
         field: name for error messages.
 
     Returns:
@@ -89,25 +86,22 @@ def decode(
     bits = bits_for(entries)
     indices: NDArray[np.uint16]
     if coding == CONTEXT:
-        from pillow_sdz.payloads.palette import context_coder as context_coding
-
-        indices = context_coding.decode(bytes(data), shape, palette, file, field=field)
+        indices = context_coder.decode(bytes(data), shape, palette, field=field)
     elif coding == DEFLATE and entries <= _BYTE_ENTRIES:
-        flat = inflate(data, count, field=field, file=file)
+        flat = inflate(data, count, field=field)
         indices = np.frombuffer(flat, np.uint8).astype(np.uint16)
     elif coding in (RAW, DEFLATE):
         size = packed_size(count, bits)
-        packed = data if coding == RAW else inflate(data, size, field=field, file=file)
+        packed = data if coding == RAW else inflate(data, size, field=field)
         try:
             indices = unpack(packed, count, bits)
         except ValueError as error:
-            raise SdzFormatError(f"the packed indices are damaged: {error}", file=file, field=field) from error
+            raise SdzFormatError(f"the packed indices are damaged: {error}", field=field) from error
     else:
-        raise SdzVersionError(NEWER, file=file, field=f"{field} coding", found=coding)
+        raise SdzVersionError(NEWER, field=f"{field} coding", found=coding)
     if int(indices.max()) >= entries:
         raise SdzFormatError(
             "an index points past the palette",
-            file=file,
             field=field,
             found=int(indices.max()),
             expected=f"below {entries}",

@@ -249,3 +249,39 @@ def _exact_kind(points: NDArray[Any], entries: NDArray[Any]) -> type[np.float32]
     """The smallest floating-point type that holds every partial sum of the distances exactly."""
     point, entry = (max(abs(int(a.min())), abs(int(a.max()))) if a.size else 0 for a in (points, entries))
     return np.float32 if points.shape[1] * entry * (2 * point + entry) < 1 << 24 else np.float64
+
+
+def by_splitting(
+    points: NDArray[Any], colors: int, rules: Rules, start: NDArray[np.int16] | None = None
+) -> NDArray[np.int16]:
+    """Grow a palette by splitting the clusters of largest error along their widest channel.
+
+    Args:
+        points: (n, C), whole numbers, at least ``colors`` of them different.
+        colors: entries wanted.
+        rules: what the entries may be; pinned ones are not split.
+        start: (N, C) entries to begin with, the pinned ones first; the points' mean if None.
+
+    Returns:
+        (colors, C) entries, beginning with the pinned ones.
+    """
+    pinned = rules.pinned
+    mean = rules.whole(np.mean(points, axis=0, keepdims=True, dtype=np.float64))
+    entries = mean if start is None else start
+    if len(entries) == pinned:
+        entries = np.concatenate([entries, mean])
+    while len(entries) < colors:
+        clusters = assign(points, entries)
+        errors = spread(points, clusters)[pinned:]
+        widest = np.argsort(-errors.max(axis=1), kind="stable")[: colors - len(entries)]
+        axis = errors[widest].argmax(axis=1)
+        chosen = widest + pinned
+        step = np.zeros((len(chosen), points.shape[1]))
+        step[np.arange(len(chosen)), axis] = SPLIT * np.sqrt(
+            errors[widest, axis] / np.maximum(clusters.counts[chosen], 1)
+        )
+        centroids = clusters.centroids[chosen]
+        entries = entries.copy()
+        entries[chosen] = rules.whole(centroids - step)
+        entries = lloyd(points, np.concatenate([entries, rules.whole(centroids + step)]), STEPS_PER_ROUND, rules)
+    return entries

@@ -15,8 +15,7 @@ import numpy as np
 
 from pillow_sdz.coding.fixed_point import POWERS, logarithm, powers
 from pillow_sdz.coding.range_coder import RangeDecoder, RangeEncoder
-from pillow_sdz.container.header import NEWER
-from pillow_sdz.errors import SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.errors import NEWER, SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,9 +121,7 @@ def _sorted(palette: NDArray[np.uint8]) -> bool:
     return bool((palette[_morton_order(palette)] == palette).all())
 
 
-def decode(
-    coding: int, data: bytes, entries: int, channels: int, file: str, *, field: str = _FIELD
-) -> NDArray[np.uint8]:
+def decode(coding: int, data: bytes, entries: int, channels: int, *, field: str = _FIELD) -> NDArray[np.uint8]:
     """Undo `encode`.
 
     Args:
@@ -132,7 +129,7 @@ def decode(
         data: the bytes, all of them.
         entries: N, 2 to 4096.
         channels: C, 1 to 64.
-        file, field: named in errors.
+        field: named in errors.
 
     Returns:
         (N, C) uint8.
@@ -142,10 +139,10 @@ def decode(
         SdzVersionError: the coding is unknown.
     """
     if coding == RAW:
-        return _decode_raw(data, entries, channels, file, field)
+        return _decode_raw(data, entries, channels, field)
     if coding != COMPACT:
-        raise SdzVersionError(NEWER, file=file, field=f"{field} coding", found=coding)
-    reader = _Reader(RangeDecoder(data, file=file, field=field))
+        raise SdzVersionError(NEWER, field=f"{field} coding", found=coding)
+    reader = _Reader(RangeDecoder(data, field=field))
     kept = reader.symbol((1, 2), 0)
     shift = reader.symbol(_SHIFTS, 0)
     curves = [_curve(reader, shift, 0, 0) for _ in range(channels)]
@@ -155,11 +152,11 @@ def decode(
     return np.concatenate([np.full((kept, channels), _ZERO), rest]).astype(np.uint8)
 
 
-def _decode_raw(data: bytes, entries: int, channels: int, file: str, field: str) -> NDArray[np.uint8]:
+def _decode_raw(data: bytes, entries: int, channels: int, field: str) -> NDArray[np.uint8]:
     expected = entries * channels
     if len(data) != expected:
         kind: type[SdzError] = SdzTruncatedError if len(data) < expected else SdzFormatError
-        raise kind("has the wrong length", file=file, field=field, found=len(data), expected=f"{expected} bytes")
+        raise kind("has the wrong length", field=field, found=len(data), expected=f"{expected} bytes")
     return np.frombuffer(data, np.uint8).reshape(entries, channels)
 
 

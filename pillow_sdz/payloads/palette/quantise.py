@@ -8,13 +8,8 @@ import numpy as np
 
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.limits import MAX_ENTRIES, MAX_LAYERS, MIN_ENTRIES
-from pillow_sdz.payloads.palette.initial_palette import (
-    LIBIMAGEQUANT_CHANNELS,
-    LIBIMAGEQUANT_ENTRIES,
-    by_libimagequant,
-    by_splitting,
-)
-from pillow_sdz.payloads.palette.kmeans import STEPS_PER_ROUND, Rules, lloyd, nearest, refine
+from pillow_sdz.payloads.palette import libimagequant
+from pillow_sdz.payloads.palette.kmeans import STEPS_PER_ROUND, Rules, by_splitting, lloyd, nearest, refine
 from pillow_sdz.payloads.palette.layers import RESIDUAL_ZERO, Layer
 from pillow_sdz.payloads.palette.palette_coder import canonical_order
 
@@ -68,8 +63,8 @@ def palettise(codes: NDArray[np.uint8], colors: int, effort: int) -> tuple[NDArr
     entries = _distinct(points, colors)
     if entries is None:
         sample = _sample(points, colors)
-        if channels == LIBIMAGEQUANT_CHANNELS and colors <= LIBIMAGEQUANT_ENTRIES:
-            start = by_libimagequant(sample, colors)
+        if channels == libimagequant.CHANNELS and colors <= libimagequant.MAX_ENTRIES:
+            start = libimagequant.initial_palette(sample, colors)
             start = by_splitting(sample, colors, CODES, start)  # libimagequant may give fewer entries
         else:
             start = by_splitting(sample, colors, CODES)
@@ -128,13 +123,13 @@ def make_layers(codes: NDArray[np.uint8], colors: Sequence[int], effort: int) ->
             "this many layers are impossible", field="colors", found=len(colors), expected=f"1 to {MAX_LAYERS} numbers"
         )
     palette, indices = canonical_order(*_rounded(codes, *palettise(codes, colors[0], effort)))
-    layers = [Layer(palette, None, indices)]
+    layers = [Layer(palette, indices)]
     residual = codes.astype(np.int16) - palette[indices]
     for count in colors[1:]:
         steps, indices = palettise_residual(residual, count, effort)
         stored = (steps + RESIDUAL_ZERO).astype(np.uint8)
         stored, places = canonical_order(stored, indices, keep_first=True)
-        layers.append(Layer(stored, None, places))
+        layers.append(Layer(stored, places))
         residual -= steps[indices]
     return layers
 

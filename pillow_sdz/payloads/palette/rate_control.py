@@ -1,20 +1,18 @@
-"""The ladder from quality 0 to quality 100: how many layers, with how many palette entries, or direct codes.
+"""Rate control of palette payloads: more palette entries, then more layers, from quality 0 to 99; at 100 direct codes.
 
-This is the ladder of models without a prior; `pillow_sdz.payloads.scalar.rate_control` is that of the others.
-
-Two searches use it: a quality is one rung; a target size in bytes is the highest rung that fits, refined by sizes of
-palettes between two rungs.
+A quality is one rung of this ladder; a target size in bytes is the highest rung that fits, refined by sizes of palettes
+between two rungs.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.limits import MIN_ENTRIES
+from pillow_sdz.payloads.direct.payload import DirectPlan
+from pillow_sdz.payloads.palette.payload import PalettePlan
+from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, between, check_quality, does_not_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +30,6 @@ ONE_LAYER: Final = 50
 TWO_LAYERS: Final = 95
 """Highest quality with two layers."""
 
-DIRECT: Final = 100
-"""The quality of direct codes: nothing but the autoencoder itself loses anything."""
-
 POSITIONS_PER_ENTRY: Final = 3
 """The palettes of a small latent have one entry for this many positions where others have `ENTRIES_AT_DEFAULT`. Their
 entries would otherwise cost more than the indices; so measured, one quality has about one error at every size."""
@@ -48,28 +43,10 @@ DIRECT_BYTES: Final = 8
 LONGEST_SEARCH: Final = 4
 """A last palette may grow to this many times its size where the next rung is one layer up."""
 
-
-@dataclass(frozen=True)
-class Plan:
-    """How codes are stored.
-
-    Attributes:
-        colors: palette entries of each layer, most important first; empty for other payloads.
-        step: step of a scalar payload in sixteenths of a code, 16 to 2048; None for other payloads.
-    """
-
-    colors: tuple[int, ...]
-    step: int | None = None
-
-    @property
-    def payload(self) -> str:
-        """What the header calls it: palette, direct or scalar."""
-        if self.step is not None:
-            return "scalar"
-        return "palette" if self.colors else "direct"
+LadderPlan = PalettePlan | DirectPlan
 
 
-def plan_for_quality(quality: int, positions: int, channels: int = 4) -> Plan:
+def plan_for_quality(quality: int, positions: int, channels: int = 4) -> LadderPlan:
     """Return the plan of a quality.
 
     Up to 50 one palette that grows by a constant factor from 4 to 470 entries; then a second layer that grows from 2
@@ -88,42 +65,45 @@ def plan_for_quality(quality: int, positions: int, channels: int = 4) -> Plan:
     Raises:
         SdzOptionError: quality is out of its range.
 
-    >>> plan_for_quality(50, 4096), plan_for_quality(95, 4096), plan_for_quality(100, 4096)
-    (Plan(colors=(470,), step=None), Plan(colors=(470, 470), step=None), Plan(colors=(), step=None))
-    >>> plan_for_quality(50, 1).payload
-    'direct'
+    >>> plan_for_quality(50, 4096).colors, plan_for_quality(95, 4096).colors, plan_for_quality(100, 4096)
+    ((470,), (470, 470), DirectPlan())
+    >>> plan_for_quality(50, 1)
+    DirectPlan()
     """
-    if not 0 <= quality <= DIRECT:
-        raise SdzOptionError("out of range", field="quality", found=quality, expected=f"0 to {DIRECT}")
-    if quality == DIRECT:
-        return Plan(())
+    check_quality(quality)
+    if quality == DIRECT_QUALITY:
+        return DirectPlan()
     full = max(MIN_ENTRIES, min(ENTRIES_AT_DEFAULT, positions // POSITIONS_PER_ENTRY))
     colors: tuple[int, ...]
     if quality <= ONE_LAYER:
-        colors = (_between(min(ENTRIES_AT_ZERO, full), full, quality / ONE_LAYER),)
+        colors = (_entries_between(min(ENTRIES_AT_ZERO, full), full, quality / ONE_LAYER),)
     elif quality <= TWO_LAYERS:
         first = ONE_LAYER + 1
-        colors = (full, _between(MIN_ENTRIES, full, (quality - first) / (TWO_LAYERS - first)))
+        colors = (full, _entries_between(MIN_ENTRIES, full, (quality - first) / (TWO_LAYERS - first)))
     else:
-        colors = (full, full, _between(MIN_ENTRIES, full, (quality - TWO_LAYERS) / (DIRECT - 1 - TWO_LAYERS)))
-    plan, direct = Plan(colors), Plan(())
+        colors = (
+            full,
+            full,
+            _entries_between(MIN_ENTRIES, full, (quality - TWO_LAYERS) / (DIRECT_QUALITY - 1 - TWO_LAYERS)),
+        )
+    plan, direct = PalettePlan(colors), DirectPlan()
     sizes = [uncompressed_size(each, positions, channels) for each in (plan, direct)]
     return plan if sizes[0] < sizes[1] else direct
 
 
-def uncompressed_size(plan: Plan, positions: int, channels: int) -> int:
+def uncompressed_size(plan: LadderPlan, positions: int, channels: int) -> int:
     """Return the bytes of a plan's layer sections before any compression.
 
-    >>> uncompressed_size(Plan((256,)), 4096, 4) - 10, uncompressed_size(Plan(()), 4096, 4) - 8
+    >>> uncompressed_size(PalettePlan((256,)), 4096, 4) - 10, uncompressed_size(DirectPlan(), 4096, 4) - 8
     (5120, 16384)
     """
-    if not plan.colors:
+    if isinstance(plan, DirectPlan):
         return positions * channels + DIRECT_BYTES
     indices = sum(-(-positions * (count - 1).bit_length() // 8) for count in plan.colors)
     return indices + sum(plan.colors) * channels + LAYER_BYTES * len(plan.colors)
 
 
-def fit_target(target: int, size_of: Callable[[Plan], int], positions: int, channels: int = 4) -> Plan:
+def fit_target(target: int, size_of: Callable[[LadderPlan], int], positions: int, channels: int = 4) -> LadderPlan:
     """Find the best plan whose file is not larger than a target.
 
     Sizes need not grow from rung to rung: what is returned has been measured, and fits.
@@ -160,36 +140,32 @@ def fit_target(target: int, size_of: Callable[[Plan], int], positions: int, chan
     return _between_rungs(rungs[low], rungs[high], target, measure, positions)
 
 
-def does_not_fit(target: int, smallest: int) -> SdzOptionError:
-    """The error that a target size is too small, where the smallest file has ``smallest`` bytes."""
-    return SdzOptionError(
-        "the picture does not fit", field="target_size", found=f"{target} bytes",
-        expected=f"at least {smallest} bytes",
-        remedy="raise target_size, drop metadata or make the picture smaller",
-    )  # fmt: skip
-
-
-def _between_rungs(low: Plan, high: Plan, target: int, measure: Callable[[Plan], int], positions: int) -> Plan:
+def _between_rungs(
+    low: LadderPlan, high: LadderPlan, target: int, measure: Callable[[LadderPlan], int], positions: int
+) -> PalettePlan:
     """Let the last palette of a plan that fits grow towards the next rung, which does not fit."""
+    assert isinstance(low, PalettePlan)  # direct codes are the last rung
     base, fits = low.colors[:-1], low.colors[-1]
-    same_layers = len(high.colors) == len(low.colors)
-    fails = high.colors[-1] if same_layers else min(LONGEST_SEARCH * fits, positions // 2) + 1
+    if isinstance(high, PalettePlan) and len(high.colors) == len(low.colors):
+        fails = high.colors[-1]
+    else:
+        fails = min(LONGEST_SEARCH * fits, positions // 2) + 1
     while fails - fits > 1:
         middle = (fits + fails) // 2
-        if measure(Plan((*base, middle))) <= target:
+        if measure(PalettePlan((*base, middle))) <= target:
             fits = middle
         else:
             fails = middle
-    return Plan((*base, fits))
+    return PalettePlan((*base, fits))
 
 
-def _rungs(positions: int, channels: int) -> list[Plan]:
+def _rungs(positions: int, channels: int) -> list[LadderPlan]:
     """All plans that qualities give, in order, after the smallest plan that exists."""
-    plans = [plan_for_quality(quality, positions, channels) for quality in range(DIRECT + 1)]
-    smallest = Plan((MIN_ENTRIES,))
-    return list(dict.fromkeys([smallest, *plans] if plans[0].colors else plans))
+    plans = [plan_for_quality(quality, positions, channels) for quality in range(DIRECT_QUALITY + 1)]
+    smallest = PalettePlan((MIN_ENTRIES,))
+    return list(dict.fromkeys([smallest, *plans] if isinstance(plans[0], PalettePlan) else plans))
 
 
-def _between(least: int, most: int, part: float) -> int:
-    """The number at a part (0 to 1) of the way from least to most, in equal factors."""
-    return round(least * math.pow(most / least, part))
+def _entries_between(least: int, most: int, part: float) -> int:
+    """The number of entries at a part (0 to 1) of the way from least to most, in equal factors."""
+    return round(between(least, most, part))

@@ -1,4 +1,4 @@
-"""A plane walked in waves: positions with the same column + 2 x row, which do not need each other as neighbours."""
+"""Wavefront traversal of a plane: positions with equal column + 2 x row are independent, and are coded together."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _MARGIN: Final = 2
 
 
 class WavePlane:
-    """A plane of indices, not higher than wide, with margins that stand in for neighbours outside.
+    """A plane of indices, not higher than wide, with margins in the place of neighbours outside.
 
-    Each wave finds complete what lies in the rows above up to one column to the right, and in its own row to the left.
+    When a wavefront is reached, the rows above are complete up to one column to the right of each of its positions, and
+    its own row up to the left neighbour.
 
     Args:
         height: rows.
@@ -39,7 +40,7 @@ class WavePlane:
         return self._padded[_MARGIN:, _MARGIN:-_MARGIN]
 
     def waves(self, most: int) -> Iterator[tuple[slice, NDArray[np.intp]]]:
-        """Walk the plane; the caller `store`s each part before it asks for the next.
+        """Traverse the plane; call `store` for each batch before requesting the next.
 
         Yields:
             Where in the plane up to `most` positions are, from top to bottom, for `store` and `part`; and the values of

@@ -1,7 +1,8 @@
-"""Scalar payload: how many steps each latent value lies away from what the model's prior expects of it.
+"""Closed-loop predictive coding of a latent: uniformly quantised residuals of the prior's predictions, through rANS.
 
-The prior sees what a decoder has by then, so an encoder quantises group after group and goes on from what it lost.
-``spec/sdz.md``, sections 3.10 to 3.12, gives the same steps in words. All but the encoder's choice is in whole numbers.
+The prior predicts each group of channels from the reconstruction that a decoder has by then, so the encoder quantises
+group by group and reconstructs as it goes. ``spec/sdz.md`` gives the same steps in words (Scalar payload). All but the
+encoder's choice of residuals is computed in whole numbers.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from pillow_sdz.coding.fixed_point import logarithm
-from pillow_sdz.coding.rans import AnsDecoder, AnsEncoder, lanes_for
+from pillow_sdz.coding.rans import PRECISION, SYMBOLS, AnsDecoder, AnsEncoder, lanes_for
 from pillow_sdz.errors import SdzFormatError
-from pillow_sdz.payloads.scalar.scan import passes
+from pillow_sdz.payloads.scalar.scan import scan
 from pillow_sdz.payloads.scalar.tables import ESCAPE, EVEN, SCALES, tables
 
 if TYPE_CHECKING:
@@ -26,85 +27,88 @@ if TYPE_CHECKING:
 
     Place = tuple[NDArray[np.intp], slice]
 
-LARGEST_VALUE: Final = 1 << 15
-"""Numbers of steps are smaller than this in size; three digits of six bits hold any of them."""
+RESIDUAL_LIMIT: Final = 1 << 15
+"""The magnitude of every residual is below this; three digits of six bits hold any of them."""
 
-FINE: Final = 64
-"""Below this step, 4 codes, codes are so coarse beside it that the nearest number of steps may not be the best."""
+FINE_STEP: Final = 64
+"""Below this step (4 codes) rounding to codes is not monotone in the residual: the encoder tries the neighbours, too."""
 
 LOWEST_CODE: Final = -128
 HIGHEST_CODE: Final = 127
-"""Codes less 128 lie between these; the prior's means are clamped to them."""
+"""Range of codes less 128; the prior's means are clamped to it."""
 
 _DIGITS: Final = (12, 6, 0)
 
-_PART: Final = 1 << 16
+_CHUNK: Final = 1 << 16
 """Positions whose neighbours are gathered at a time: 768 bytes each with eight channels."""
 
+ESCAPE_BITS: Final = 6 * len(_DIGITS)
+"""Bits that follow an escape: its digits are equally likely."""
 
-class Walk:
-    """What encoder and decoder do alike: predict group after group of pass after pass.
+
+class ScalarTraversal:
+    """What encoder and decoder do alike: predict the latent pass by pass, and in each pass group by group.
 
     Attributes:
-        known: (h * w + 1, C), codes less 128 so far, whole numbers; the last row, zeros, stands for neighbours outside
-            of the picture.
+        reconstructed: (h * w + 1, C), codes less 128 so far, whole numbers; the last row, zeros, stands for neighbours
+            outside of the picture.
     """
 
     def __init__(self, shape: tuple[int, int, int], step: int, prior: Prior) -> None:
         height, width, channels = shape
         self.step, self.prior, self.size = step, prior, prior.shape.size
         self.log = int(logarithm(np.array([step], np.int32))[0])
-        self.passes = passes(height, width)
-        self.known = np.zeros((height * width + 1, channels))
+        self.passes = scan(height, width)
+        self.reconstructed = np.zeros((height * width + 1, channels))
 
-    def batches(self) -> Iterator[tuple[Place, NDArray[np.int64], NDArray[np.int64]]]:
-        """Positions (n,) with channels, means (256ths of a code, less 128) and table numbers, (n, size) each.
+    def predictions(self) -> Iterator[tuple[Place, NDArray[np.int64], NDArray[np.int64]]]:
+        """Yield a place (positions (n,) and channels), its means and its table numbers, (n, size) each.
 
-        Whoever iterates calls `put` with the same place and means before it goes on.
+        Means are in 256ths of a code, less 128. Call `reconstruct` before requesting the next batch.
         """
         for each in self.passes:
             count = len(each.positions)
-            parts = [slice(start, start + _PART) for start in range(0, count, _PART)]
-            around = [] if each.network is None else [self._around(each.network, each.neighbours[p]) for p in parts]
+            parts = [slice(start, start + _CHUNK) for start in range(0, count, _CHUNK)]
+            context = [] if each.network is None else [self._context(each.network, each.neighbours[p]) for p in parts]
             if len(parts) > 1:  # whole numbers that fit; kept until the last group, as floats they would take gigabytes
-                around = [(shared.astype(np.uint16), near.astype(np.int16)) for shared, near in around]
+                context = [(shared.astype(np.uint16), near.astype(np.int16)) for shared, near in context]
             for group in range(self.prior.shape.groups):
                 channels = slice(group * self.size, (group + 1) * self.size)
                 if each.network is None:
-                    mean, scale = (np.broadcast_to(row[channels], (count, self.size)) for row in self.prior.first())
+                    mean, scale = (np.broadcast_to(row[channels], (count, self.size)) for row in self.prior.initial())
                 else:
                     found = [
                         self._predict(each.network, group, *seen, each.positions[part])
-                        for part, seen in zip(parts, around, strict=True)
+                        for part, seen in zip(parts, context, strict=True)
                     ]
                     mean, scale = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
                 mean = np.maximum(np.minimum(mean, 256 * HIGHEST_CODE), 256 * LOWEST_CODE)
                 table = np.maximum(np.minimum((scale - self.log + 8 * 256 + 32) >> 6, SCALES - 1), 0)
                 yield (each.positions, channels), mean, table
 
-    def put(self, place: Place, mean: NDArray[np.int64], value: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Make known what values (n, size), in steps from the means, stand for; returns those codes, 0 to 255."""
-        codes = self.codes(mean, value)
-        self.known[place] = codes
+    def reconstruct(self, place: Place, mean: NDArray[np.int64], residual: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Reconstruct a batch from its residuals (n, size), in steps from the means; returns its codes, 0 to 255."""
+        codes = self.codes(mean, residual)
+        self.reconstructed[place] = codes
         return codes - LOWEST_CODE
 
-    def codes(self, mean: NDArray[np.int64], value: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The codes less 128 that values stand for."""
-        codes: NDArray[np.int64] = (mean + 16 * self.step * value + 128) >> 8
+    def codes(self, mean: NDArray[np.int64], residual: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The codes less 128 that residuals stand for."""
+        codes: NDArray[np.int64] = (mean + 16 * self.step * residual + 128) >> 8
         np.maximum(codes, LOWEST_CODE, out=codes)
         np.minimum(codes, HIGHEST_CODE, out=codes)
         return codes
 
-    def _around(self, network: int, neighbours: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What all groups see of the neighbours (n, 12): the hidden values they share, and the sums of the nearest."""
-        context = self.known[neighbours]
+    def _context(self, network: int, neighbours: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What all groups see of the neighbours (n, 12): the shared hidden layer, and the sums of the nearest four."""
+        context = self.reconstructed[neighbours]
         return self.prior.share(network, context, self.log - 9 * 256), context[:, :4].sum(1)
 
     def _predict(
         self, network: int, group: int, shared: NDArray[Any], near: NDArray[Any], positions: NDArray[np.intp]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Means and scales of a group at some positions; see `pillow_sdz.payloads.scalar.prior.Prior.predict`."""
-        own = self.known[positions]
+        own = self.reconstructed[positions]
         return self.prior.predict(network, group, np.asarray(shared, float), np.asarray(near, float), own)
 
 
@@ -113,14 +117,14 @@ class Symbols(NamedTuple):
 
     Attributes:
         place: positions (n,) and channels in the latent.
-        value: steps away from the prior's means.
-        code: what a decoder makes of it, 0 to 255.
-        table, symbol: which symbol of which table stands for each.
-        escaped: which values follow in digits.
+        residual: steps from the prior's mean to the value.
+        code: its reconstruction, 0 to 255.
+        table, symbol: what is coded: a symbol, and the table of its frequencies.
+        escaped: which residuals follow in digits, because no symbol stands for them.
     """
 
     place: Place
-    value: NDArray[np.int64]
+    residual: NDArray[np.int64]
     code: NDArray[np.int64]
     table: NDArray[np.int64]
     symbol: NDArray[np.int64]
@@ -128,35 +132,35 @@ class Symbols(NamedTuple):
 
 
 def symbols(targets: NDArray[np.float32], step: int, prior: Prior) -> Iterator[Symbols]:
-    """What an encoder puts into the stream, group after group; arguments as for `encode`."""
+    """What the encoder codes, batch by batch; arguments as for `encode`."""
     height, width, channels = targets.shape
-    walk = Walk((height, width, channels), step, prior)
+    traversal = ScalarTraversal((height, width, channels), step, prior)
     flat = targets.reshape(-1, channels)
     reach = tables().reach
-    for place, mean, table in walk.batches():
-        value = _nearest(walk, flat[place].astype(np.float64), mean)
-        code = walk.put(place, mean, value)
+    for place, mean, table in traversal.predictions():
+        residual = _nearest(traversal, flat[place].astype(np.float64), mean)
+        code = traversal.reconstruct(place, mean, residual)
         bound = reach[table]
-        escaped = np.abs(value) > bound
-        yield Symbols(place, value, code, table, np.where(escaped, ESCAPE, value + bound + 1), escaped)
+        escaped = np.abs(residual) > bound
+        yield Symbols(place, residual, code, table, np.where(escaped, ESCAPE, residual + bound + 1), escaped)
 
 
-def _nearest(walk: Walk, targets: NDArray[np.float64], mean: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The numbers of steps whose codes are nearest to the targets, (n, size)."""
-    steps = np.rint((256 * targets - mean) / (16 * walk.step))
-    values: list[NDArray[np.int64]] = [
-        np.maximum(np.minimum(steps + more, LARGEST_VALUE - 1), 1 - LARGEST_VALUE).astype(np.int64)
-        for more in ((0, -1, 1) if walk.step < FINE else (0,))
+def _nearest(traversal: ScalarTraversal, targets: NDArray[np.float64], mean: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The residuals whose codes are nearest to the targets, (n, size)."""
+    rounded = np.rint((256 * targets - mean) / (16 * traversal.step))
+    residuals: list[NDArray[np.int64]] = [
+        np.maximum(np.minimum(rounded + more, RESIDUAL_LIMIT - 1), 1 - RESIDUAL_LIMIT).astype(np.int64)
+        for more in ((0, -1, 1) if traversal.step < FINE_STEP else (0,))
     ]
-    if len(values) == 1:
-        return values[0]
-    errors = [np.abs(walk.codes(mean, each) - targets) for each in values]
-    nearest: NDArray[np.int64] = np.choose(np.argmin(errors, 0), values)
+    if len(residuals) == 1:
+        return residuals[0]
+    errors = [np.abs(traversal.codes(mean, each) - targets) for each in residuals]
+    nearest: NDArray[np.int64] = np.choose(np.argmin(errors, 0), residuals)
     return nearest
 
 
 def quantise(targets: NDArray[np.float32], step: int, prior: Prior) -> NDArray[np.uint8]:
-    """The codes (h, w, C) that `decode` gives back of what `encode` writes; arguments as there."""
+    """The codes (h, w, C) that `decode` makes of what `encode` writes; arguments as there."""
     codes = np.empty(targets.shape, np.uint8)
     flat = codes.reshape(-1, targets.shape[2])
     for each in symbols(targets, step, prior):
@@ -165,26 +169,24 @@ def quantise(targets: NDArray[np.float32], step: int, prior: Prior) -> NDArray[n
 
 
 def encode(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
-    """Round values to whole steps from the prior's means, and code how many.
+    """Quantise the residuals of the prior's predictions, and entropy code them.
 
     Args:
         targets: (h, w, C), codes less 128, -128 to 127, not rounded.
         step: 16 to 2048 sixteenths of a code.
         prior: the model's.
     """
-    encoder = AnsEncoder(lanes_for(targets.size))
+    encoder = AnsEncoder(lanes_for(targets.size), tables())
     for each in symbols(targets, step, prior):
         encoder.put(each.table.ravel(), each.symbol.ravel())
-        digits = each.value[each.escaped] + LARGEST_VALUE
+        digits = each.residual[each.escaped] + RESIDUAL_LIMIT
         for shift in _DIGITS:
             encoder.put(np.full(len(digits), EVEN), (digits >> shift) & 63)
     return encoder.finish()
 
 
-def decode(
-    data: bytes, shape: tuple[int, int, int], step: int, prior: Prior, *, file: str, field: str
-) -> NDArray[np.uint8]:
-    """Undo `encode`, up to the rounding.
+def decode(data: bytes, shape: tuple[int, int, int], step: int, prior: Prior, *, field: str) -> NDArray[np.uint8]:
+    """Undo `encode`, but for the quantisation.
 
     Returns:
         The codes, (h, w, C).
@@ -193,20 +195,41 @@ def decode(
         SdzFormatError: the bytes are damaged.
     """
     lanes, most = lanes_for(math.prod(shape)), (1 + len(_DIGITS)) * math.prod(shape)
-    decoder = AnsDecoder(data, lanes, most, file=file, field=field)
-    walk = Walk(shape, step, prior)
+    decoder = AnsDecoder(data, lanes, most, tables(), field=field)
+    traversal = ScalarTraversal(shape, step, prior)
     reach = tables().reach
-    for place, mean, table in walk.batches():
+    for place, mean, table in traversal.predictions():
         symbol = decoder.get(table.ravel()).reshape(table.shape)
-        value = symbol - 1 - reach[table]
+        residual = symbol - 1 - reach[table]
         escaped = symbol == ESCAPE
         if count := int(escaped.sum()):
             digits = sum(decoder.get(np.full(count, EVEN)) << shift for shift in _DIGITS)
-            value[escaped] = digits - LARGEST_VALUE
-        if np.abs(value).max(initial=0) >= LARGEST_VALUE:
-            raise SdzFormatError(
-                "holds a value out of range", file=file, field=field, expected=f"less than {LARGEST_VALUE}"
-            )
-        walk.put(place, mean, value)
+            residual[escaped] = digits - RESIDUAL_LIMIT
+        if np.abs(residual).max(initial=0) >= RESIDUAL_LIMIT:
+            raise SdzFormatError("holds a value out of range", field=field, expected=f"less than {RESIDUAL_LIMIT}")
+        traversal.reconstruct(place, mean, residual)
     decoder.finish()
-    return (walk.known[:-1] - LOWEST_CODE).astype(np.uint8).reshape(shape)
+    return (traversal.reconstructed[:-1] - LOWEST_CODE).astype(np.uint8).reshape(shape)
+
+
+def residuals_and_bits(
+    targets: NDArray[np.float32], step: int, prior: Prior
+) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """Residuals, and their information content in bits by the frequencies that the entropy coder uses.
+
+    Args:
+        targets: codes less 128, not rounded, (h, w, C).
+        step: in sixteenths of a code, 16 to 2048.
+        prior: the model's.
+
+    Returns:
+        Residuals in steps and bits, (h, w, C) each.
+    """
+    residuals, bits = np.zeros(targets.shape, np.int16), np.zeros(targets.shape)
+    flat_residuals, flat_bits = (array.reshape(-1, targets.shape[2]) for array in (residuals, bits))
+    frequency = tables().frequency
+    for each in symbols(targets, step, prior):
+        cost = PRECISION - np.log2(frequency[SYMBOLS * each.table + each.symbol])
+        flat_residuals[each.place] = each.residual
+        flat_bits[each.place] = cost + ESCAPE_BITS * each.escaped
+    return residuals, bits

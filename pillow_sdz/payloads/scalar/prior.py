@@ -1,4 +1,4 @@
-"""The learned prior of a scalar payload: small networks in whole numbers that predict latent values from known ones.
+"""The prior of a scalar payload: small networks in whole numbers that predict latent values from decoded neighbours.
 
 Sums are exact on every machine: values, weights and their products are whole numbers far below 2**53, which float64
 holds without rounding in whatever order a matrix product adds them. No float decides anything here.
@@ -42,6 +42,7 @@ UNTHREADED: Final = 1 << 17
 
 LARGEST_HIDDEN: Final = (1 << 15) - 1
 LARGEST_WEIGHT: Final = 1 << 20
+"""Bounds under which every sum stays exact in float64."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,14 @@ class PriorShape:
     Attributes:
         channels: latent channels.
         groups: how many groups of channels are predicted one after the other; divides channels.
-        wide: hidden values that all groups share.
-        deep: hidden values of one group.
+        shared_width: width of the hidden layer that all groups share.
+        group_width: width of the hidden layer of one group.
     """
 
     channels: int
     groups: int
-    wide: int
-    deep: int
+    shared_width: int
+    group_width: int
 
     @property
     def size(self) -> int:
@@ -69,12 +70,12 @@ class PriorShape:
         """Shapes of the arrays of a prior's file, in order; a weight's rows are its inputs, a bias has one row."""
         yield 2, self.channels
         for _ in range(NETWORKS):
-            yield NEIGHBOURS * self.channels + 1, self.wide
-            yield 1, self.wide
+            yield NEIGHBOURS * self.channels + 1, self.shared_width
+            yield 1, self.shared_width
             for group in range(self.groups):
-                yield self.wide + group * self.size, self.deep
-                yield 1, self.deep
-                yield self.deep, 2 * self.size
+                yield self.shared_width + group * self.size, self.group_width
+                yield 1, self.group_width
+                yield self.group_width, 2 * self.size
                 yield 1, 2 * self.size
 
     @property
@@ -97,7 +98,7 @@ class Prior:
         self.shape, self._first, self._networks = shape, first, networks
 
     @classmethod
-    def from_bytes(cls, data: bytes, shape: PriorShape, *, file: str) -> Prior:
+    def from_bytes(cls, data: bytes, shape: PriorShape) -> Prior:
         """Read the file of a prior: int32 values, little-endian, array after array as `PriorShape.arrays` lists them.
 
         Raises:
@@ -105,7 +106,7 @@ class Prior:
         """
         if len(data) != shape.byte_count:
             raise SdzModelError(
-                "the prior has another size than the model's manifest says", file=file, field="size",
+                "the prior has another size than the model's manifest says", field="size",
                 found=f"{len(data)} bytes", expected=f"{shape.byte_count} bytes", remedy="install the model again",
             )  # fmt: skip
         arrays, at = [], 0
@@ -114,7 +115,7 @@ class Prior:
             at += 4 * array.size
             if rows > 1 and np.abs(array).max() > LARGEST_WEIGHT:
                 raise SdzModelError(
-                    "the prior has a weight out of range", file=file, field="weights",
+                    "the prior has a weight out of range", field="weights",
                     found=int(np.abs(array).max()), expected=f"at most {LARGEST_WEIGHT}",
                 )  # fmt: skip
             arrays.append(array)
@@ -126,15 +127,15 @@ class Prior:
             networks.append(_Network(own[0], own[1], groups))
         return cls(shape, arrays[0].astype(np.int64), tuple(networks))
 
-    def first(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def initial(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Mean and scale of pass 0, (C,) each, in the units of `predict`."""
         return self._first[0], self._first[1]
 
     def share(self, network: int, context: NDArray[np.float64], log_step: int) -> NDArray[np.float64]:
-        """The hidden values that all groups of one pass share, (n, wide).
+        """The hidden layer that all groups of one pass share, (n, shared_width).
 
         Args:
-            network: which network, as `passes.Pass` says.
+            network: which network, as `pillow_sdz.payloads.scalar.scan.Pass` says.
             context: (n, 12, C), codes less 128 of the neighbours.
             log_step: 256 * log2 of the quantiser's step in sixteenths of a code, less 9 * 256.
         """
@@ -156,10 +157,10 @@ class Prior:
             own: (n, C), codes less 128 at the positions themselves; channels of earlier groups are looked at.
         """
         hidden, hidden_bias, out, out_bias = self._networks[network].groups[group]
-        wide, seen = self.shape.wide, group * self.shape.size
-        sums = _product(shared, hidden[:wide]) + hidden_bias[0]
+        shared_width, seen = self.shape.shared_width, group * self.shape.size
+        sums = _product(shared, hidden[:shared_width]) + hidden_bias[0]
         if seen:
-            sums += _product(own[:, :seen], hidden[wide:])
+            sums += _product(own[:, :seen], hidden[shared_width:])
         result = (_product(_hidden(sums, WEIGHT_BITS), out) + out_bias[0]).astype(np.int64)
         size = self.shape.size
         mean = (result[:, :size] >> MEAN_SHIFT) + 64 * near[:, seen : seen + size].astype(np.int64)
@@ -169,8 +170,8 @@ class Prior:
 def _product(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """``rows`` (n, k) @ ``weights`` (k, m), as a stack of products that are too small for threads unless n is large.
 
-    The threads of OpenBLAS keep a core busy for some 25 ms after their work, waiting for more: of a small picture's
-    decoding that was a quarter, for torch had one core less.
+    The threads of OpenBLAS keep a core busy for some 25 ms after their work, waiting for more: that took a quarter of
+    the time of decoding a small picture, because torch had one core less.
     """
     height = max(1, UNTHREADED // weights.size)
     whole = len(rows) // height * height

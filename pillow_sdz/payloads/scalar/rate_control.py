@@ -1,21 +1,22 @@
-"""The ladder of models with a prior: from quality 0 to 99 ever finer steps of the quantiser, at 100 direct codes.
+"""Rate control of scalar payloads: from quality 0 to 99 ever finer steps of the quantiser, at 100 direct codes.
 
-Two searches use it: a quality is one step; a target size in bytes is the finest step found whose file fits.
+A quality is one step; a target size in bytes is the finest step found whose file fits.
 """
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
-from pillow_sdz.payloads.palette.rate_control import DIRECT, Plan, does_not_fit
-from pillow_sdz.payloads.scalar.layer import STEP_UNIT
+from pillow_sdz.payloads.direct.payload import DirectPlan
+from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, between, check_quality, does_not_fit
+from pillow_sdz.payloads.scalar.payload import ScalarPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pillow_sdz.payloads.payload import Plan
 
 STEP_AT_ZERO: Final = 86.0
 """Step of quality 0, in codes."""
@@ -27,7 +28,7 @@ STEP_AT_FINEST: Final = 1.5
 """Step of quality 99, in codes."""
 
 DEFAULT: Final = 50
-FINEST: Final = DIRECT - 1
+FINEST: Final = DIRECT_QUALITY - 1
 
 CLOSE: Final = 0.995
 """A file of this part of the target size is close enough: the search for a better one ends."""
@@ -40,7 +41,7 @@ NEIGHBOURS: Final = 4
 
 
 def plan_for_quality(quality: int) -> Plan:
-    """Return the plan of a quality: its step falls by one constant factor to quality 50, by another above.
+    """The plan of a quality: its step falls by one constant factor per quality up to 50, by another above.
 
     Args:
         quality: 0 to 100.
@@ -51,28 +52,16 @@ def plan_for_quality(quality: int) -> Plan:
     Raises:
         SdzOptionError: quality is out of its range.
 
-    >>> [plan_for_quality(quality).step for quality in (0, 25, 50, 99, 100)]
-    [1376, 771, 432, 24, None]
+    >>> [plan_for_quality(quality) for quality in (0, 25, 50, 99, 100)]
+    [ScalarPlan(step=1376), ScalarPlan(step=771), ScalarPlan(step=432), ScalarPlan(step=24), DirectPlan()]
     """
-    if not 0 <= quality <= DIRECT:
-        raise SdzOptionError("out of range", field="quality", found=quality, expected=f"0 to {DIRECT}")
-    if quality == DIRECT:
-        return Plan(())
+    check_quality(quality)
+    if quality == DIRECT_QUALITY:
+        return DirectPlan()
     if quality <= DEFAULT:
-        step = STEP_AT_ZERO * math.pow(STEP_AT_DEFAULT / STEP_AT_ZERO, quality / DEFAULT)
-    else:
-        part = (quality - DEFAULT) / (FINEST - DEFAULT)
-        step = STEP_AT_DEFAULT * math.pow(STEP_AT_FINEST / STEP_AT_DEFAULT, part)
-    return plan_for_step(step)
-
-
-def plan_for_step(step: float) -> Plan:
-    """Return the plan of a step in codes, 1.0 to 128.0, rounded to sixteenths of a code.
-
-    >>> plan_for_step(4.04).step
-    65
-    """
-    return Plan((), round(step / STEP_UNIT))
+        return ScalarPlan.in_codes(between(STEP_AT_ZERO, STEP_AT_DEFAULT, quality / DEFAULT))
+    part = (quality - DEFAULT) / (FINEST - DEFAULT)
+    return ScalarPlan.in_codes(between(STEP_AT_DEFAULT, STEP_AT_FINEST, part))
 
 
 def fit_target(target: int, size_of: Callable[[Plan], int]) -> Plan:
@@ -90,24 +79,24 @@ def fit_target(target: int, size_of: Callable[[Plan], int]) -> Plan:
     Raises:
         SdzOptionError: not even the coarsest step fits; the message says how large that is.
     """
-    measure = cache(lambda step: size_of(Plan((), step)))
+    measure = cache(lambda step: size_of(ScalarPlan(step)))
     if measure(MAX_STEP) > target:
         raise does_not_fit(target, measure(MAX_STEP))
     if measure(MIN_STEP) <= target:
-        direct = Plan(())
-        return direct if size_of(direct) <= target else Plan((), MIN_STEP)
+        direct = DirectPlan()
+        return direct if size_of(direct) <= target else ScalarPlan(MIN_STEP)
     fits = _bracket(target, measure)
     if measure(fits) < FAR * target:
         finer = range(fits - 2, max(MIN_STEP, fits - 2 - NEIGHBOURS), -1)
         fits = min((step for step in finer if measure(step) <= target), default=fits)
-    return Plan((), fits)
+    return ScalarPlan(fits)
 
 
 def _bracket(target: int, measure: Callable[[int], int]) -> int:
     """Narrow the steps down from all to one that fits, next to one that does not or close to the target.
 
-    Bisection takes turns with a guess that the size falls with the logarithm of the step, which it does within a few
-    percent: each measurement codes the whole picture.
+    Each measurement encodes the whole picture, so bisection alternates with interpolation: within a few percent, the
+    size falls linearly with the logarithm of the step.
     """
     fails, fits = MIN_STEP, MAX_STEP
     guess = True
@@ -116,7 +105,7 @@ def _bracket(target: int, measure: Callable[[int], int]) -> int:
         if guess:
             aim = (1 + CLOSE) / 2 * target
             part = (measure(fails) - aim) / max(1, measure(fails) - measure(fits))
-        middle = round(fails * math.pow(fits / fails, part))
+        middle = round(between(fails, fits, part))
         middle = min(fits - 1, max(fails + 1, middle))
         if measure(middle) <= target:
             fits = middle

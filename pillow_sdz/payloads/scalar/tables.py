@@ -1,8 +1,8 @@
 """Frequencies of symbols for the scalar payload: logistic distributions of many widths, in whole numbers.
 
-A symbol says how many steps a value lies away from the prior's mean. Table k is for a distribution around that mean
-whose scale is 2**(k / 4 - 4) steps. Symbol 0 is the escape, symbol i stands for i - 1 - R steps, where R depends on k.
-All frequencies of a table sum to 4096.
+A symbol stands for a residual: the steps from the prior's mean to a value. Table k is for a logistic distribution around
+that mean whose scale is 2**(k / 4 - 4) steps. Symbol 0 is the escape, symbol i the residual i - 1 - R, where the reach
+R depends on k. The frequencies of a table sum to 4096.
 """
 
 from __future__ import annotations
@@ -14,18 +14,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz.coding.fixed_point import POWERS, powers
+from pillow_sdz.coding.rans import PRECISION, SYMBOLS, FrequencyTables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PRECISION: Final = 12
-"""Frequencies sum to 2**12."""
-
 SCALES: Final = 36
 """Widths: from 2**-4 to 2**4.75 steps, four an octave."""
-
-SYMBOLS: Final = 64
-"""Most symbols of a table."""
 
 EVEN: Final = SCALES
 """Number of the table whose 64 symbols are equally likely, for the digits of escaped values."""
@@ -41,18 +36,13 @@ _LOG2_E: Final = 24204406
 
 
 @dataclass(frozen=True)
-class Tables:
-    """All tables, row by row.
+class Tables(FrequencyTables):
+    """All 37 tables.
 
     Attributes:
-        frequency, start: (37 * 64,) int64, of symbol s of table t at 64 * t + s.
-        slots: 37 * 4096 bytes, the symbol at each place of the cumulative frequencies.
         reach: (36,), R of each table but the even one.
     """
 
-    frequency: NDArray[np.int64]
-    start: NDArray[np.int64]
-    slots: bytes
     reach: NDArray[np.int64]
 
 

@@ -1,0 +1,120 @@
+"""Payload kind 1: the codes, channel after channel, as losslessly coded byte planes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+
+from pillow_sdz.coding.planes import decode_planes, encode_planes
+from pillow_sdz.payloads.codes import NOISE_UNIT
+from pillow_sdz.payloads.payload import Contents, Description, Encoded
+from pillow_sdz.payloads.rate_control import does_not_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from pillow_sdz.payloads.payload import Latent, ModelData, Payload, Shape
+
+
+@dataclass(frozen=True)
+class DirectPlan:
+    """Store the codes as they are."""
+
+    kind: ClassVar[str] = "direct"
+
+
+def encode_direct(codes: NDArray[np.uint8], effort: int = 4) -> bytes:
+    """Write the body of the one layer section.
+
+    Args:
+        codes: (h, w, C).
+        effort: 0 (fast) to 9 (small).
+    """
+    return encode_planes(np.ascontiguousarray(codes.transpose(2, 0, 1)), effort)
+
+
+def decode_direct(body: bytes, shape: Shape) -> NDArray[np.uint8]:
+    """Undo `encode_direct`.
+
+    Args:
+        body: the body of the layer section.
+        shape: (h, w, C).
+
+    Returns:
+        The codes, (h, w, C).
+
+    Raises:
+        SdzFormatError: the body does not give exactly these codes.
+        SdzVersionError: the coding is unknown.
+    """
+    height, width, channels = shape
+    planes = decode_planes(body, (channels, height, width), field="direct codes")
+    return np.ascontiguousarray(planes.transpose(1, 2, 0))
+
+
+class DirectPayload:
+    """See `pillow_sdz.payloads.payload.Payload`."""
+
+    max_layers = 1
+    keyword = None
+    lossless = True
+
+    def require(self, model: ModelData) -> None:
+        """Nothing is needed."""
+
+    def plan(self, quality: int, parameter: Any, shape: Shape) -> DirectPlan:  # noqa: ARG002
+        """There is one way only."""
+        return DirectPlan()
+
+    def fit_target(self, target: int, size_of: Callable[[DirectPlan], int], shape: Shape) -> DirectPlan:
+        """The one plan, if it fits."""
+        plan = self.plan(100, None, shape)
+        if (size := size_of(plan)) > target:
+            raise does_not_fit(target, size)
+        return plan
+
+    def encode(self, latent: Latent, plan: DirectPlan, model: ModelData, effort: int) -> Encoded:  # noqa: ARG002
+        """Encode the codes; no noise is added to them."""
+        return Encoded([encode_direct(latent.codes, effort)], 0)
+
+    def read(self, layers: Sequence[bytes], shape: Shape, noise: int) -> StoredDirect:
+        """There is no head."""
+        return StoredDirect(layers[0], shape, noise)
+
+
+@dataclass(frozen=True)
+class StoredDirect:
+    """See `pillow_sdz.payloads.payload.StoredPayload`."""
+
+    body: bytes
+    shape: Shape
+    noise_field: int
+
+    @property
+    def noise(self) -> float:
+        """As the header says."""
+        return self.noise_field * NOISE_UNIT
+
+    def describe(self) -> Description:
+        """Only the bytes of the one layer."""
+        sentence = "the 8-bit latent itself, packed without loss"
+        return Description({}, "", sentence, ({"bytes": len(self.body), "entries": None},))
+
+    def decode(self, model: ModelData) -> NDArray[np.uint8]:  # noqa: ARG002
+        """The codes, (h, w, C)."""
+        return decode_direct(self.body, self.shape)
+
+    def check(self, model: ModelData) -> None:
+        """Decode the codes."""
+        self.decode(model)
+
+    def contents(self, latent: Latent, model: ModelData) -> Contents:  # noqa: ARG002
+        """Nothing beside the codes."""
+        return Contents()
+
+
+PAYLOAD: Final[Payload[DirectPlan]] = DirectPayload()

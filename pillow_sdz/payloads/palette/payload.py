@@ -1,0 +1,155 @@
+"""Payload kind 0: one to eight layers of a palette of latent vectors and an index for each position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from pillow_sdz import limits
+from pillow_sdz.errors import SdzLimitError
+from pillow_sdz.payloads.codes import NOISE_UNIT
+from pillow_sdz.payloads.palette import context_coder, index_coder
+from pillow_sdz.payloads.palette.layers import codes_from_layers, decode_layer, encode_layer, read_head
+from pillow_sdz.payloads.payload import Contents, Description, Encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pillow_sdz.payloads.palette.layers import Layer, LayerHead
+    from pillow_sdz.payloads.payload import Latent, ModelData, Payload, Plan, Shape
+
+DITHERED_EFFORT: Final = 9
+"""Effort of index planes in Bühlmann's experiment, whatever is asked for: zlib's level there."""
+
+
+@dataclass(frozen=True)
+class PalettePlan:
+    """Store palettes and indices.
+
+    Attributes:
+        colors: palette entries of each layer, most important first.
+        dithered: one layer, made by libimagequant with dithering, as in Bühlmann's experiment of 2022.
+    """
+
+    kind: ClassVar[str] = "palette"
+    colors: tuple[int, ...]
+    dithered: bool = False
+
+
+class PalettePayload:
+    """See `pillow_sdz.payloads.payload.Payload`."""
+
+    max_layers = limits.MAX_LAYERS
+    keyword = "colors"
+    lossless = False
+
+    def require(self, model: ModelData) -> None:
+        """Nothing is needed: palettes lie in the file."""
+
+    def plan(self, quality: int, parameter: int | tuple[int, ...] | None, shape: Shape) -> Plan:
+        """The palettes that are asked for, or those of the quality; direct codes where these take no more bytes."""
+        from pillow_sdz.payloads.palette.rate_control import plan_for_quality
+
+        if parameter is not None:
+            return PalettePlan((parameter,) if isinstance(parameter, int) else tuple(parameter))
+        height, width, channels = shape
+        return plan_for_quality(quality, height * width, channels)
+
+    def fit_target(self, target: int, size_of: Callable[[Plan], int], shape: Shape) -> Plan:
+        """The most and largest palettes that fit; see `pillow_sdz.payloads.palette.rate_control`."""
+        from pillow_sdz.payloads.palette.rate_control import fit_target
+
+        height, width, channels = shape
+        return fit_target(target, size_of, height * width, channels)
+
+    def encode(self, latent: Latent, plan: PalettePlan, model: ModelData, effort: int) -> Encoded:  # noqa: ARG002
+        """Find palettes, and encode them and the indices."""
+        from pillow_sdz.payloads.palette.libimagequant import dithered
+        from pillow_sdz.payloads.palette.quantise import make_layers, rms_noise
+
+        if plan.dithered:
+            layers, effort = [dithered(latent.codes, plan.colors[0])], DITHERED_EFFORT
+        else:
+            layers = make_layers(latent.codes, plan.colors, effort)
+        noise = rms_noise(latent.codes, codes_from_layers(layers))
+        bodies = [encode_layer(layer, effort=effort, layers=len(layers)) for layer in layers]
+        return Encoded(bodies, min(255, round(noise / NOISE_UNIT)))
+
+    def read(self, layers: Sequence[bytes], shape: Shape, noise: int) -> StoredPalettes:
+        """Parse the head of each layer."""
+        heads = tuple(read_head(body, shape[2], position) for position, body in enumerate(layers))
+        return StoredPalettes(tuple(layers), heads, shape, noise)
+
+
+@dataclass(frozen=True)
+class StoredPalettes:
+    """See `pillow_sdz.payloads.payload.StoredPayload`."""
+
+    bodies: tuple[bytes, ...]
+    heads: tuple[LayerHead, ...]
+    shape: Shape
+    noise_field: int
+
+    @property
+    def noise(self) -> float:
+        """As the header says."""
+        return self.noise_field * NOISE_UNIT
+
+    def describe(self) -> Description:
+        """Palette entries and codings of each layer."""
+        return Description(
+            info={"colors": tuple(head.entries for head in self.heads)},
+            summary="",
+            sentence=f"{len(self.heads)} layer(s) of a palette and an index for each position",
+            layers=tuple(
+                {
+                    "bytes": len(body),
+                    "entries": head.entries,
+                    "coding": index_coder.NAMES.get(head.index_coding, str(head.index_coding)),
+                    "palette_bytes": head.palette_bytes,
+                }
+                for body, head in zip(self.bodies, self.heads, strict=True)
+            ),
+        )
+
+    def decode(self, model: ModelData) -> NDArray[np.uint8]:  # noqa: ARG002
+        """The codes, (h, w, C)."""
+        self._check_cost()
+        return codes_from_layers(self._layers())
+
+    def check(self, model: ModelData) -> None:
+        """Decode all layers."""
+        self.decode(model)
+
+    def contents(self, latent: Latent, model: ModelData) -> Contents:  # noqa: ARG002
+        """Palette and indices of the first layer."""
+        first = next(self._layers())
+        return Contents(palette=first.palette, indices=first.indices)
+
+    def _layers(self) -> Iterator[Layer]:
+        for position, (body, head) in enumerate(zip(self.bodies, self.heads, strict=True)):
+            yield decode_layer(body, head, self.shape, position)
+
+    def _check_cost(self) -> None:
+        """Check what the layers ask for together, before the first one is decoded.
+
+        Raises:
+            SdzLimitError: more than `limits.MAX_CONTEXT_FREQUENCIES`.
+        """
+        positions = self.shape[0] * self.shape[1]
+        total = sum(
+            context_coder.cost(positions, head.entries)
+            for head in self.heads
+            if head.index_coding == index_coder.CONTEXT
+        )
+        if total > limits.MAX_CONTEXT_FREQUENCIES:
+            raise SdzLimitError(
+                "the index planes would take too long to decode", field="layers", found=f"{total} frequencies",
+                expected=f"at most {limits.MAX_CONTEXT_FREQUENCIES}",
+            )  # fmt: skip
+
+
+PAYLOAD: Final[Payload[PalettePlan]] = PalettePayload()

@@ -1,0 +1,203 @@
+"""Payload kind 2: latent values in uniform steps from what the model's prior predicts, entropy coded with that prior.
+
+One step holds for the whole picture. `pillow_sdz.payloads.scalar.coder` quantises and codes the values; this module
+frames them, and knows how large the error is.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from construct import Int16ul, Struct
+
+from pillow_sdz import limits
+from pillow_sdz.coding.boxes import build_box, parse_box
+from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzModelError
+from pillow_sdz.payloads.payload import Contents, Description, Encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pillow_sdz.payloads.payload import Latent, ModelData, Payload, Plan, Shape
+
+SCALAR_HEAD: Final = Struct("step" / Int16ul)
+
+STEP_UNIT: Final = 1 / 16
+"""The step is counted in sixteenths of a code."""
+
+FIELD: Final = "layer 1"
+
+
+@dataclass(frozen=True)
+class ScalarPlan:
+    """Store values in uniform steps.
+
+    Attributes:
+        step: of the quantiser, in sixteenths of a code, 16 to 2048.
+    """
+
+    kind: ClassVar[str] = "scalar"
+    step: int
+
+    @classmethod
+    def in_codes(cls, step: float) -> ScalarPlan:
+        """The plan of a step in codes, 1.0 to 128.0, rounded to sixteenths of a code.
+
+        >>> ScalarPlan.in_codes(4.04).step
+        65
+        """
+        return cls(round(step / STEP_UNIT))
+
+
+def noise_field(step: int) -> int:
+    """What the header's noise field says for a step: its rms rounding error in quarters of a code.
+
+    ``step / 16 / sqrt(12) * 4``, rounded; in whole numbers, so that every writer and reader finds the same.
+
+    Args:
+        step: in sixteenths of a code, 16 to 2048.
+
+    Returns:
+        1 to 148.
+
+    >>> [noise_field(step) for step in (64, 336, 2048)]
+    [5, 24, 148]
+    """
+    return (math.isqrt(step * step // 48) + 1) // 2
+
+
+def rms_of_rounding(step: int) -> float:
+    """The rms error, in codes, of rounding with a step in sixteenths of a code: that of a uniform distribution.
+
+    Values that the prior predicts to less than a step have a smaller error.
+
+    >>> round(rms_of_rounding(336), 3)
+    6.062
+    """
+    return step * STEP_UNIT / math.sqrt(12)
+
+
+def check_values(count: int, remedy: str | None = None) -> None:
+    """Check the number of latent values against `limits.MAX_SCALAR_VALUES`.
+
+    Raises:
+        SdzLimitError: there are more.
+    """
+    if count > limits.MAX_SCALAR_VALUES:
+        raise SdzLimitError(
+            "the latent is too large for a scalar payload", field="latent", found=f"{count} values",
+            expected=f"at most {limits.MAX_SCALAR_VALUES}", remedy=remedy,
+        )  # fmt: skip
+
+
+class ScalarPayload:
+    """See `pillow_sdz.payloads.payload.Payload`."""
+
+    max_layers = 1
+    keyword = "step"
+    lossless = False
+
+    def require(self, model: ModelData) -> None:
+        """The prior."""
+        model.prior()
+
+    def plan(self, quality: int, parameter: float | None, shape: Shape) -> Plan:  # noqa: ARG002
+        """The step that is asked for, or that of the quality; direct codes at 100."""
+        from pillow_sdz.payloads.scalar.rate_control import plan_for_quality
+
+        return plan_for_quality(quality) if parameter is None else ScalarPlan.in_codes(parameter)
+
+    def fit_target(self, target: int, size_of: Callable[[Plan], int], shape: Shape) -> Plan:  # noqa: ARG002
+        """The finest step found whose file fits; see `pillow_sdz.payloads.scalar.rate_control`."""
+        from pillow_sdz.payloads.scalar.rate_control import fit_target
+
+        return fit_target(target, size_of)
+
+    def encode(self, latent: Latent, plan: ScalarPlan, model: ModelData, effort: int) -> Encoded:  # noqa: ARG002
+        """Quantise and entropy code the values; there is one coding, whatever the effort.
+
+        Raises:
+            ValueError: the step is out of range.
+            SdzLimitError: more values than a scalar payload may have.
+        """
+        from pillow_sdz.payloads.scalar import coder
+
+        if not limits.MIN_STEP <= plan.step <= limits.MAX_STEP:
+            raise ValueError(f"the format cannot hold a step of {plan.step} sixteenths of a code")
+        check_values(latent.targets.size, remedy="save with payload='palette' or a smaller picture")
+        stream = coder.encode(latent.targets, plan.step, model.prior())
+        return Encoded([build_box(SCALAR_HEAD, step=plan.step) + stream], noise_field(plan.step))
+
+    def read(self, layers: Sequence[bytes], shape: Shape, noise: int) -> StoredScalar:
+        """Parse the step, and check it against the header's noise."""
+        step: int = parse_box(SCALAR_HEAD, layers[0], 0, field=f"{FIELD}, step").step
+        if not limits.MIN_STEP <= step <= limits.MAX_STEP:
+            raise SdzFormatError(
+                "is out of range", field=f"{FIELD}, step", found=step,
+                expected=f"{limits.MIN_STEP} to {limits.MAX_STEP}",
+            )  # fmt: skip
+        if noise != noise_field(step):
+            raise SdzFormatError(
+                f"contradicts the step {step} of the layer", field="noise", found=noise, expected=noise_field(step)
+            )
+        return StoredScalar(layers[0], step, shape)
+
+
+@dataclass(frozen=True)
+class StoredScalar:
+    """See `pillow_sdz.payloads.payload.StoredPayload`.
+
+    Attributes:
+        body: of the one layer section.
+        step: in sixteenths of a code, 16 to 2048.
+        shape: of the latent.
+    """
+
+    body: bytes
+    step: int
+    shape: Shape
+
+    @property
+    def noise(self) -> float:
+        """By the step; the header's field is rounded."""
+        return rms_of_rounding(self.step)
+
+    def describe(self) -> Description:
+        """The step."""
+        step = self.step * STEP_UNIT
+        return Description(
+            info={"step": step},
+            summary=f"in steps of {step:g} codes",
+            sentence=f"how many steps of {step:g} codes every value lies away from what the model's prior predicts",
+            layers=({"bytes": len(self.body), "entries": None},),
+        )
+
+    def decode(self, model: ModelData) -> NDArray[np.uint8]:
+        """The codes, (h, w, C)."""
+        check_values(math.prod(self.shape))
+        prior = model.prior()
+        from pillow_sdz.payloads.scalar import coder
+
+        stream = bytes(memoryview(self.body)[SCALAR_HEAD.sizeof() :])
+        return coder.decode(stream, self.shape, self.step, prior, field=f"{FIELD}, values")
+
+    def check(self, model: ModelData) -> None:
+        """Decode the values, if the model's prior is there."""
+        with suppress(SdzModelError):
+            self.decode(model)
+
+    def contents(self, latent: Latent, model: ModelData) -> Contents:
+        """Steps from the prior's predictions, and their information content."""
+        from pillow_sdz.payloads.scalar.coder import residuals_and_bits
+
+        residuals, bits = residuals_and_bits(latent.targets, self.step, model.prior())
+        return Contents(residuals=residuals, bits=bits)
+
+
+PAYLOAD: Final[Payload[ScalarPlan]] = ScalarPayload()

@@ -1,0 +1,106 @@
+"""The keywords of ``image.save``: which are ours, which are another format's, which are misspelt."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, Final
+
+from pillow_sdz.container.metadata import Metadata
+from pillow_sdz.errors import SdzOptionError, notice
+from pillow_sdz.options import SaveOptions, refuse_both, warn_of_old_name
+from pillow_sdz.plugin.info import collect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENCODING: Final = (
+    "quality", "colors", "model", "denoise_steps", "payload", "effort", "target_size", "step", "profile",
+)  # fmt: skip
+"""The fields of `pillow_sdz.options.SaveOptions`."""
+
+DEPRECATED: Final = {"steps": "denoise_steps"}
+"""Old names that still work, and the new ones."""
+
+METADATA: Final = ("exif", "icc_profile", "xmp", "text")
+
+FRAMES: Final = ("append_images", "save_all")
+"""Handled by `pillow_sdz.plugin.save`: more than one frame is refused there."""
+
+_FIXED: Final = ("quality", "colors", "payload", "effort", "target_size", "step")
+"""Options that a profile fixes."""
+
+_FOREIGN = """
+    advanced allow_mixed alpha_premultiplied alpha_quality append autotiling background bbox big_tiff bitmap_format bits
+    blend bpc bpp chroma cinema_mode codeblock_size codec colorspace comment compress_level compress_type compression
+    decoding_speed default_image dictionary disposal dpi duration exact frames hotspot id_section include_color_table
+    interlace irreversible keep_rgb kmax kmin loop lossless lossless_jpeg max_threads mct metadata method minimize_size
+    num_resolutions num_threads offset optimize orientation palette photoshop pixel_format plt pnginfo precinct_size
+    progression progressive qtables quality_layers quality_mode range resolution resolution_unit restart_marker_blocks
+    restart_marker_rows rle signed sizes smooth software speed streamtype strip_size subsampling tiffinfo tile_cols
+    tile_offset tile_rows tile_size timestamp title transparency use_jpeg version x_resolution y_resolution
+"""
+FOREIGN: Final = frozenset(_FOREIGN.split())
+"""Options of other savers that callers pass without asking for the format. They mean nothing here: a warning, and no
+near miss is looked for (``speed`` is close to ``steps``, and is not a misspelling of it)."""
+
+HINTS: Final = {
+    "speed": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
+    "method": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
+    "compress_level": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
+    "lossless": "the format is lossy; payload='direct' is the closest to the original",
+    "comment": "text={'comment': ...} stores it",
+    "pnginfo": "text={...} stores text",
+}
+
+
+def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tuple[SaveOptions, Metadata]:
+    """Turn the keywords of ``image.save`` into options and metadata.
+
+    A keyword that is None counts as not given, except for the metadata, where None (or empty) drops what the image
+    holds. A name that is nearly one of ours is an error that names it; any other unknown name is a warning.
+
+    Args:
+        encoderinfo: the keywords.
+        info: ``image.info``, from which metadata come that no keyword gives.
+
+    Raises:
+        SdzOptionError: a keyword is misspelt, of the wrong type, out of range, or contradicts another.
+
+    >>> save_options({"qualty": 60}, {})
+    Traceback (most recent call last):
+    ...
+    pillow_sdz.errors.SdzOptionError: qualty: no such option; did you mean quality?
+    """
+    foreign = [name for name in encoderinfo if name not in (*ENCODING, *METADATA, *FRAMES)]
+    for name in foreign:
+        near = [] if name in FOREIGN else near_misses(name)
+        if near:
+            raise SdzOptionError("no such option", field=name, remedy=f"did you mean {' or '.join(near)}?")
+    given = {name: encoderinfo[name] for name in ENCODING if encoderinfo.get(name) is not None}
+    if "target_size" in given:
+        refuse_both("target_size", given["target_size"], "quality", given.get("quality"))
+    if "step" in given:
+        refuse_both("step", given["step"], "quality", given.get("quality"))
+    for name in _FIXED:
+        refuse_both("profile", given.get("profile"), name, given.get(name))
+    options = SaveOptions(**given)
+    metadata = collect({name: encoderinfo[name] for name in METADATA if name in encoderinfo}, info)
+    for name in foreign:
+        hint = f": {HINTS[name]}" if name in HINTS else ""
+        notice(f"option {name} means nothing to the SDZ format and was ignored{hint}")
+    if "quality" in given and (options.colors is not None or options.payload == "direct"):
+        winner = "colors" if options.colors is not None else "payload='direct'"
+        notice(f"option quality was ignored: {winner} fixes what it would choose")
+    return options, metadata
+
+
+def near_misses(name: str) -> list[str]:
+    """Our options that a name may have been meant for, best first.
+
+    >>> near_misses("colours"), near_misses("icc"), near_misses("zebra")
+    (['colors'], ['icc_profile'], [])
+    """
+    plain = name.lower().replace("-", "_")
+    known = (*ENCODING, *METADATA)
+    close = difflib.get_close_matches(plain, known, n=2, cutoff=0.72)
+    return close or [option for option in known if len(plain) > 2 and option.startswith(plain)]

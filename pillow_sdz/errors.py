@@ -10,10 +10,11 @@ import contextlib
 import os
 import sys
 import warnings
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 class SdzError(OSError):
@@ -171,6 +172,29 @@ def needs_packages(step: str, install: str | None = None) -> Iterator[None]:
             raise
         problem = f"{step} needs {package} ({error})"
         raise SdzDependencyError(problem, remedy=f"pip install {install or package}") from error
+
+
+def require_installed(step: str, packages: Mapping[str, str], install: str) -> None:
+    """Check that packages are installed, without importing them.
+
+    Args:
+        step: what cannot be done without them, as the start of the message.
+        packages: module -> package.
+        install: the command that installs them.
+
+    Raises:
+        SdzDependencyError: some are not; the message names all of these.
+    """
+    missing = [package for module, package in packages.items() if not _is_installed(module)]
+    if missing:
+        raise SdzDependencyError(f"{step} needs {', '.join(missing)}", remedy=install)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # a blocked import leaves None in sys.modules, or a module without a specification
+        return False
 
 
 _INSIDE: Final = ("pillow_sdz", "PIL")

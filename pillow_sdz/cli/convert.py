@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from pillow_sdz import limits, options
-from pillow_sdz.cli import file_types as formats
-from pillow_sdz.cli import metadata_transfer as carry
+from pillow_sdz.cli import file_types, metadata_transfer
 from pillow_sdz.cli.outputs import Outputs, write_stream
 
 if TYPE_CHECKING:
@@ -115,13 +114,13 @@ def _encode(picture: ImageFile.ImageFile, settings: Settings, notes: list[str]) 
     if frames > 1:
         notes.append(f"only the first of {frames} frames is kept")
     stream = io.BytesIO()
-    picture.save(stream, format=formats.SDZ, **settings.save, **carry.into_sdz(settings.strip))
+    picture.save(stream, format=file_types.SDZ, **settings.save, **metadata_transfer.into_sdz(settings.strip))
     return stream.getvalue()
 
 
 def _decode(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: list[str]) -> bytes:
     picture.load()
-    if job.format == formats.SDZ:  # asked for by name: the same picture in another size
+    if job.format == file_types.SDZ:  # asked for by name: the same picture in another size
         return _encode(picture, settings, notes)
     return _save(picture, job.format, settings, notes)
 
@@ -136,7 +135,7 @@ def _preview(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: 
 
 def _save(picture: Image.Image, format_name: str, settings: Settings, notes: list[str]) -> bytes:
     """The picture as a file of another format, in the first mode that the format takes."""
-    keywords, lost = carry.from_sdz(picture, format_name, settings.strip)
+    keywords, lost = metadata_transfer.from_sdz(picture, format_name, settings.strip)
     picture.info.clear()  # Pillow's savers would take from there what is to be stripped
     refused: Exception | None = None
     for attempt, note in _modes(picture, format_name):
@@ -179,7 +178,7 @@ def limits_and_options(settings: Settings) -> Iterator[None]:
     wanted: list[tuple[Any, str, Any]] = [
         (Image, "MAX_IMAGE_PIXELS", settings.max_pixels),
         (limits, "MAX_PIXELS", settings.max_pixels),
-        *((options.decode, name, getattr(settings, name)) for name in ("steps", "device", "tile_size")),
+        *((options.decode, name, getattr(settings, name)) for name in ("denoise_steps", "device", "tile_size")),
     ]
     before = [(module, name, getattr(module, name)) for module, name, _ in wanted]
     try:

@@ -1,4 +1,4 @@
-"""The program: exit codes, interruption, and errors of standard output, around the click command."""
+"""The program around its click commands: subcommands, exit codes, interruption, errors of standard output."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     Args:
         args: the arguments after the program's name; None takes those of this process.
     """
-    from pillow_sdz.cli import entry as subcommands
     from pillow_sdz.cli.console import StandardOutputError
 
     words = list(sys.argv[1:] if args is None else args)
-    program, found = "sdz-convert", subcommands.find(words[0]) if words else None
+    program, found = "sdz-convert", subcommand(words[0]) if words else None
     if found is not None:
         command, program = found, f"{program} {words.pop(0)}"
     else:
@@ -80,7 +79,7 @@ COMMANDS: Mapping[str, str] = {
 """Word -> module of `pillow_sdz.cli` whose ``command`` is a click command. A file of that name is written ./WORD."""
 
 
-def find(word: str) -> click.Command | None:
+def subcommand(word: str) -> click.Command | None:
     """The command that ``word`` starts, or None where it is an input of the conversion."""
     if word not in COMMANDS:
         return None

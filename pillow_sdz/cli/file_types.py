@@ -6,8 +6,8 @@ from pathlib import PurePath
 
 from PIL import Image
 
-from pillow_sdz.container.sections import MAGIC, parse
-from pillow_sdz.errors import SdzError
+from pillow_sdz.container.magic import check_magic
+from pillow_sdz.errors import SdzError, naming
 
 SDZ = "SDZ"
 PREFIX_BYTES = 16  # as many as Pillow shows to its plugins
@@ -15,22 +15,18 @@ PREFIX_BYTES = 16  # as many as Pillow shows to its plugins
 _NOT_PICTURES = frozenset({"BUFR", "EPS", "FPX", "GRIB", "HDF5", "MIC", "MPEG", "WMF"})
 
 
-def is_sdz(prefix: bytes) -> bool:
-    """Whether a file that starts like this is an SDZ file."""
-    return prefix.startswith(MAGIC)
-
-
 def why_not_sdz(prefix: bytes, name: str) -> str:
-    """What the container's parser says about a file without the magic: empty, cut, damaged as text, a ZIP archive.
+    """What is to be said about a file without the magic: empty, cut, damaged as text, a ZIP archive.
 
     >>> why_not_sdz(b"PK\\x03\\x04 and so on", "map.sdz")[:40]
     'map.sdz: magic: this is a ZIP archive, p'
     """
     try:
-        parse(prefix, file=name)
+        with naming(name):
+            check_magic(prefix)
     except SdzError as error:
         return str(error)
-    raise ValueError("a prefix cannot be a whole file")
+    raise ValueError("this is an SDZ file")
 
 
 def format_of_suffix(suffix: str) -> str | None:

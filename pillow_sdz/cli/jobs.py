@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pillow_sdz.cli import file_types as formats
+from pillow_sdz.cli import file_types
 from pillow_sdz.cli.outputs import kind
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.cli.sources import Source, collect
@@ -84,7 +84,7 @@ def _check_streams(inputs: Sequence[str], settings: Settings) -> None:
 
 
 def _must_be_sdz(source: Source) -> str | None:
-    return None if source.is_sdz else formats.why_not_sdz(source.prefix, source.name)
+    return None if source.is_sdz else file_types.why_not_sdz(source.prefix, source.name)
 
 
 class _Planner:
@@ -113,7 +113,7 @@ class _Planner:
         wanted, suffix = self._settings.format, "" if self._file is None else self._file.suffix
         if not suffix:
             return wanted
-        named = formats.format_of_suffix(suffix)
+        named = file_types.format_of_suffix(suffix)
         if named is None and wanted is None:
             raise click.UsageError(
                 f"-o {printable(str(self._file))}: Pillow writes no format called {suffix}; give -f."
@@ -149,21 +149,23 @@ class _Planner:
         if source.is_sdz:
             return wanted or "PNG", None
         if self._settings.action == "preview":
-            return "", formats.why_not_sdz(source.prefix, source.name)
+            return "", file_types.why_not_sdz(source.prefix, source.name)
         if source.suffix == ".sdz" or not source.prefix:
-            return "", formats.why_not_sdz(source.prefix, source.name)
-        if wanted not in (None, formats.SDZ):
+            return "", file_types.why_not_sdz(source.prefix, source.name)
+        if wanted not in (None, file_types.SDZ):
             return "", f"neither the input nor the output is SDZ (the output would be {wanted})"
-        return formats.SDZ, None
+        return file_types.SDZ, None
 
     def _target(self, source: Source, format_name: str) -> Path:
         if self._file is not None:
             return self._file
         named = self._settings.suffix if format_name == self._settings.format else None
-        ending = (".preview" if self._settings.action == "preview" else "") + (named or formats.suffix_of(format_name))
+        ending = (".preview" if self._settings.action == "preview" else "") + (
+            named or file_types.suffix_of(format_name)
+        )
         if source.path is None:  # standard input and pipes have no name to build on
             return (self._folder or Path()) / ("stdin" + ending)
-        name = formats.stem(source.path.name) + ending
+        name = file_types.stem(source.path.name) + ending
         if self._folder is None:
             return source.path.parent / name
         below = source.path.parent.relative_to(source.root) if source.root is not None else Path()

@@ -1,8 +1,7 @@
 """Files that are written whole or not at all.
 
-The bytes go to a temporary file in the output's own directory, which is flushed to the disk and then renamed over the
-output; whatever fails or interrupts that leaves the output as it was and no temporary file. A rename replaces the
-directory entry: where the output is a symbolic link, the link becomes a file and what it pointed to is not touched.
+Each is a `pillow_sdz.plugin.atomic_file.AtomicFile`; whatever fails or interrupts writing leaves the output as it was
+and no temporary file.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import sys
 import threading
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pillow_sdz.cli.printable import printable
+from pillow_sdz.plugin.atomic_file import AtomicFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +34,7 @@ class Outputs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._temporary: set[Path] = set()
+        self._unfinished: set[AtomicFile] = set()
         self._stopped = False
 
     def write(self, target: Path, data: bytes, like: os.stat_result | None = None) -> list[str]:
@@ -68,44 +67,34 @@ class Outputs:
             raise
 
     def _replace(self, target: Path, data: bytes, like: os.stat_result | None) -> list[str]:
-        temporary = target.parent / f".sdz-{secrets.token_hex(8)}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        file = AtomicFile(target)
         try:
             with self._lock:  # over the creation, too: `stop` could not remove what does not exist yet
                 self._check()
-                self._temporary.add(temporary)
-                descriptor = os.open(temporary, flags, 0o666)
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            lost = [] if like is None else _copy_attributes(temporary, like)
+                self._unfinished.add(file)
+                file.create()
+            file.fill(data)
+            lost = [] if like is None else _copy_attributes(file.temporary, like)
             with self._lock:
                 self._check()
-                os.replace(temporary, target)  # noqa: PTH105 - the classic name of what happens here
-                self._temporary.discard(temporary)
-            _sync_folder(target.parent)
+                file.commit()
             return lost
         finally:
             with self._lock:
-                self._remove(temporary)
+                self._unfinished.discard(file)
+                file.discard()
 
     def stop(self) -> None:
         """Let no further output appear, and remove the temporary files of those being written by other threads."""
         with self._lock:
             self._stopped = True
-            for temporary in list(self._temporary):
-                self._remove(temporary)
+            for file in self._unfinished:
+                with contextlib.suppress(OSError):
+                    file.temporary.unlink()
 
     def _check(self) -> None:
         if self._stopped:
             raise StoppedError
-
-    def _remove(self, temporary: Path) -> None:
-        if temporary in self._temporary:
-            with contextlib.suppress(OSError):  # it may not have been created yet
-                temporary.unlink()
-            self._temporary.discard(temporary)
 
 
 def kind(path: Path) -> str | None:
@@ -149,17 +138,6 @@ def _copy_attributes(path: Path, like: os.stat_result) -> list[str]:
     except OSError as error:
         lost.append(f"the time could not be kept: {error.strerror}")
     return lost
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system can (POSIX, most file systems)."""
-    if os.name == "posix":
-        with contextlib.suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
 
 
 def _reason(error: OSError, target: Path) -> str:

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-METADATA = ("exif", "icc", "xmp", "text")
+from pillow_sdz.container.metadata import METADATA_SECTIONS
+
+METADATA = tuple(METADATA_SECTIONS.values())
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,9 @@ class Settings:
         format: Pillow's name of the output format; None: by the output's suffix, or SDZ and PNG.
         suffix: the suffix that goes with ``format``, with its dot.
         existing: what happens to an output that exists: ``refuse``, ``skip`` or ``force``.
-        strip: kinds of metadata, out of `METADATA`, that are not carried over.
+        strip: kinds of metadata that are not copied to the output.
         save: keywords for ``img.save(format="SDZ")``; options not given are absent.
-        steps, device, tile_size: how SDZ files are decoded; None is the plugin's choice.
+        denoise_steps, device, tile_size: how SDZ files are decoded; None is the plugin's choice.
         jobs: conversions at the same time, in threads.
         max_pixels: pictures with more pixels are refused.
     """
@@ -36,7 +38,7 @@ class Settings:
     strip: frozenset[str] = frozenset()
     dry_run: bool = False
     save: dict[str, Any] = field(default_factory=dict)
-    steps: int | None = None
+    denoise_steps: int | None = None
     device: str | None = None
     tile_size: int | None = None
     jobs: int = 1

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pillow_sdz.cli import file_types as formats
+from pillow_sdz.cli import file_types
 from pillow_sdz.cli.outputs import kind
 from pillow_sdz.cli.printable import printable
+from pillow_sdz.container.magic import has_magic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +43,7 @@ class Source:
     @property
     def is_sdz(self) -> bool:
         """Whether its first bytes are the magic of an SDZ file."""
-        return formats.is_sdz(self.prefix)
+        return has_magic(self.prefix)
 
     @property
     def suffix(self) -> str:
@@ -58,7 +59,7 @@ def collect(inputs: Sequence[str], settings: Settings) -> tuple[list[Source], li
         path = Path(name)
         if name in ("-", "/dev/stdin"):
             data = sys.stdin.buffer.read()
-            sources.append(Source("-", data=data, prefix=data[: formats.PREFIX_BYTES]))
+            sources.append(Source("-", data=data, prefix=data[: file_types.PREFIX_BYTES]))
         elif settings.recursive and kind(path) == "folder":
             found, note = _walk(path, settings)
             sources += found
@@ -76,11 +77,11 @@ def _file(path: Path, root: Path | None = None) -> Source:
             return Source(name, path, problem="is a directory; give -r to convert what is in it")
         if stat.S_ISFIFO(mode):
             data = path.read_bytes()
-            return Source(name, data=data, prefix=data[: formats.PREFIX_BYTES])
+            return Source(name, data=data, prefix=data[: file_types.PREFIX_BYTES])
         if not stat.S_ISREG(mode):
             return Source(name, path, problem="is neither a file nor a pipe")
         with path.open("rb") as file:
-            return Source(name, path, prefix=file.read(formats.PREFIX_BYTES), root=root)
+            return Source(name, path, prefix=file.read(file_types.PREFIX_BYTES), root=root)
     except FileNotFoundError:
         if path.is_symlink():
             return Source(name, path, problem=f"is a link to {printable(str(path.readlink()))}, which does not exist")
@@ -103,11 +104,11 @@ def _walk(root: Path, settings: Settings) -> tuple[list[Source], list[str]]:
         suffix = path.suffix.lower()
         if suffix == ".sdz":
             encoded.append(path)
-        elif formats.is_picture_suffix(suffix):
+        elif file_types.is_picture_suffix(suffix):
             pictures.append(path)
-    if settings.action != "convert" or settings.format not in (None, formats.SDZ):
+    if settings.action != "convert" or settings.format not in (None, file_types.SDZ):
         chosen = encoded
-    elif settings.format == formats.SDZ or pictures:
+    elif settings.format == file_types.SDZ or pictures:
         chosen = pictures
         if encoded and settings.format is None:
             notes.append(f"{printable(str(root))}: {len(encoded)} .sdz left alone beside pictures; -f png decodes them")

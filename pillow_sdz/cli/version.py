@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import PIL
 
 import pillow_sdz
-from pillow_sdz.container.sections import VERSION
+from pillow_sdz.container.header import VERSION
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 

@@ -1,4 +1,4 @@
-"""The arithmetic of Bühlmann's experiment of 2022: ``image.save(file, profile="buehlmann2022", model=...)``.
+"""The Bühlmann profile, the arithmetic of his experiment of 2022: ``image.save(file, profile="buehlmann2022", ...)``.
 
 A picture of 512x512 pixels becomes 64x64 latents of Stable Diffusion 1.x, sampled, in 8 bits, and a dithered palette
 of 256 entries. His program puts palette and indices through zlib; here they lie in a container, unchanged.
@@ -10,22 +10,28 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from PIL import Image, ImageOps
 
-from pillow_sdz.errors import SdzDependencyError, SdzModelError
-from pillow_sdz.payloads.palette.layers import Layer
+from pillow_sdz.errors import SdzModelError
+from pillow_sdz.payloads.palette.payload import PalettePlan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pillow_sdz.models.manifest import CodeMapping
-    from pillow_sdz.plugin.pixels import Planes
+    from pillow_sdz.codec.picture import Picture
+    from pillow_sdz.models.fingerprint import CodeMapping
 
 NAME: Final = "buehlmann2022"
 SIDE: Final = 512
+"""Sides of the picture in pixels."""
+
 SEED: Final = 0
+"""Of the generator that samples the latent from the autoencoder's distribution."""
+
 STEP: Final = 0.18215
-COLORS, SPEED, DITHERING, EFFORT = 256, 1, 1.0, 9
-"""libimagequant's settings, and zlib's level. The package's Python functions leave the speed at 4."""
+"""Latent units of one code: the scaling factor of Stable Diffusion 1.x, which he divides latents by."""
+
+PLAN: Final = PalettePlan((256,), dithered=True)
 
 
 def check_model(codes: CodeMapping, name: str) -> None:
@@ -42,16 +48,15 @@ def check_model(codes: CodeMapping, name: str) -> None:
         )  # fmt: skip
 
 
-def fit(planes: Planes) -> Planes:
+def fit(picture: Picture) -> Picture:
     """Cut the middle square out of a picture and scale it to `SIDE`; pictures of that size stay as they are."""
-    from PIL import Image, ImageOps
 
     def scaled(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if plane.shape[:2] == (SIDE, SIDE):
             return plane
         return np.array(ImageOps.fit(Image.fromarray(plane), (SIDE, SIDE), Image.Resampling.LANCZOS))
 
-    return replace(planes, rgb=scaled(planes.rgb), alpha=None if planes.alpha is None else scaled(planes.alpha))
+    return replace(picture, rgb=scaled(picture.rgb), alpha=None if picture.alpha is None else scaled(picture.alpha))
 
 
 def to_codes(latents: NDArray[np.float32]) -> NDArray[np.uint8]:

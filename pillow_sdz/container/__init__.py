@@ -1,1 +1,1 @@
-"""The file around a payload."""
+"""The file around a payload: `magic` and `header`, `sections` with their checksums, and `metadata`."""

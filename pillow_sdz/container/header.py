@@ -1,23 +1,41 @@
-"""The header of a file: magic, its fields, their limits and how they fit together."""
+"""The header of a file: its fields, their limits and how they fit together. `pillow_sdz.container.magic` starts it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from pillow_sdz import limits
-from pillow_sdz.coding.boxes import HEADER, MAGIC, build_box, parse_box
-from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from construct import BitStruct, Bytes, Const, Int8ul, Int16ul, Nibble, Struct
+
+from pillow_sdz import limits, payloads
+from pillow_sdz.coding.boxes import build_box, parse_box
+from pillow_sdz.container.magic import MAGIC
+from pillow_sdz.errors import NEWER, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+
+HEADER: Final = Struct(
+    "magic" / Const(MAGIC),
+    "version" / Int8ul,
+    "flags" / Int8ul,
+    "mode" / Int8ul,
+    "payload" / BitStruct("kind" / Nibble, "layers" / Nibble),
+    "width" / Int16ul,
+    "height" / Int16ul,
+    "factor" / Int8ul,
+    "channels" / Int8ul,
+    "latent_width" / Int16ul,
+    "latent_height" / Int16ul,
+    "quantiser" / Int8ul,
+    "noise" / Int8ul,
+    "denoise_steps" / Int8ul,
+    "fingerprint" / Bytes(8),
+)
+HEADER_BYTES: Final = HEADER.sizeof()
 
 VERSION: Final = 0
 """Format version written and read. 0 means draft: until release 1.0 the format may change without notice."""
 
 MODES: Final = ("L", "LA", "RGB", "RGBA")
-PAYLOADS: Final = ("palette", "direct", "scalar")
 FLAG_SYNTHESISED: Final = 1
-
-HEADER_BYTES: Final = 33
-NEWER: Final = "the file needs a newer pillow_sdz (or is damaged)"
 
 
 @dataclass(frozen=True)
@@ -26,9 +44,8 @@ class Header:
 
     Attributes:
         mode: Pillow mode of the decoded picture: "L", "LA", "RGB" or "RGBA".
-        payload: "palette" (layers of palette and indices), "direct" (8-bit codes) or "scalar" (uniformly quantised
-            distances from what the model's prior expects).
-        layer_count: layer sections announced, 1 to 8 for a palette payload, 1 for others.
+        payload: kind of payload, one of `pillow_sdz.payloads.KINDS`.
+        layer_count: layer sections announced, 1 to as many as the kind of payload may have.
         width: picture width in pixels, 1 to 65535.
         height: picture height in pixels, 1 to 65535.
         factor: downsampling factor of the model: 1, 2, 4, 8, 16, 32 or 64.
@@ -36,8 +53,8 @@ class Header:
         latent_width: ceil(width / factor).
         latent_height: ceil(height / factor).
         fingerprint: first 8 bytes of the model's SHA-256.
-        noise: rms error of the codes by quantisation, in quarters of a code step, 0 to 255 (255 means 255 or more).
-        steps: denoising steps that a reader should use by default, 0 to 255; 0 means none.
+        noise: rms error of the codes by quantisation, in quarters of a code, 0 to 255 (255 means 255 or more).
+        denoise_steps: U-Net steps that a reader should take by default, 0 to 255; 0 means none.
         quantiser: 0, the uniform code mapping of the model's manifest.
         synthesised: True if decoding may show detail that was not in the original.
         version: format version, 0.
@@ -54,7 +71,7 @@ class Header:
     latent_height: int
     fingerprint: bytes
     noise: int
-    steps: int
+    denoise_steps: int
     quantiser: int = 0
     synthesised: bool = True
     version: int = VERSION
@@ -88,8 +105,8 @@ def check_header(header: Header) -> None:
     if header.quantiser != 0:
         raise SdzVersionError(NEWER, field="quantiser", found=header.quantiser, expected=0)
     demand(header.mode in MODES, "mode", header.mode, "one of " + ", ".join(MODES))
-    demand(header.payload in PAYLOADS, "payload", header.payload, "one of " + ", ".join(PAYLOADS))
-    most = limits.MAX_LAYERS if header.payload == "palette" else 1
+    demand(header.payload in payloads.KINDS, "payload", header.payload, "one of " + ", ".join(payloads.KINDS))
+    most = payloads.payload(header.payload).max_layers
     demand(1 <= header.layer_count <= most, "layers", header.layer_count, f"1 to {most}")
     limits.check_picture(header.width, header.height)
     demand(header.factor in limits.FACTORS, "factor", header.factor, f"one of {limits.FACTORS}")
@@ -111,7 +128,7 @@ def check_header(header: Header) -> None:
         )
     demand(len(header.fingerprint) == 8, "fingerprint", f"{len(header.fingerprint)} bytes", "8 bytes")
     demand(0 <= header.noise <= 255, "noise", header.noise, "0 to 255")
-    demand(0 <= header.steps <= 255, "steps", header.steps, "0 to 255")
+    demand(0 <= header.denoise_steps <= 255, "denoise_steps", header.denoise_steps, "0 to 255")
 
 
 def read_header(view: memoryview) -> Header:
@@ -136,13 +153,13 @@ def read_header(view: memoryview) -> Header:
         ("version", box.version, range(VERSION + 1)),
         ("flags", box.flags, range(FLAG_SYNTHESISED + 1)),
         ("mode", box.mode, range(len(MODES))),
-        ("payload", box.payload.kind, range(len(PAYLOADS))),
+        ("payload", box.payload.kind, range(len(payloads.KINDS))),
     ):
         if value not in known:
             raise SdzVersionError(NEWER, field=name, found=value, expected=f"0 to {known[-1]}")
     header = Header(
         mode=MODES[box.mode],
-        payload=PAYLOADS[box.payload.kind],
+        payload=payloads.KINDS[box.payload.kind],
         layer_count=box.payload.layers,
         width=box.width,
         height=box.height,
@@ -152,7 +169,7 @@ def read_header(view: memoryview) -> Header:
         latent_height=box.latent_height,
         fingerprint=box.fingerprint,
         noise=box.noise,
-        steps=box.steps,
+        denoise_steps=box.denoise_steps,
         quantiser=box.quantiser,
         synthesised=bool(box.flags & FLAG_SYNTHESISED),
         version=box.version,
@@ -169,7 +186,7 @@ def header_bytes(header: Header) -> bytes:
         version=header.version,
         flags=FLAG_SYNTHESISED if header.synthesised else 0,
         mode=MODES.index(header.mode),
-        payload={"kind": PAYLOADS.index(header.payload), "layers": header.layer_count},
+        payload={"kind": payloads.KINDS.index(header.payload), "layers": header.layer_count},
         width=header.width,
         height=header.height,
         factor=header.factor,
@@ -178,6 +195,6 @@ def header_bytes(header: Header) -> bytes:
         latent_height=header.latent_height,
         quantiser=header.quantiser,
         noise=header.noise,
-        steps=header.steps,
+        denoise_steps=header.denoise_steps,
         fingerprint=header.fingerprint,
     )

@@ -32,9 +32,7 @@ def check_magic(start: bytes) -> None:
         raise SdzTruncatedError("the file is empty", field="magic", found="0 bytes", expected=MAGIC.hex(" "))
     found = start[: len(MAGIC)].hex(" ")
     if MAGIC.startswith(start):
-        raise SdzTruncatedError(
-            "the file ends within the magic", field="magic", found=found, expected=MAGIC.hex(" ")
-        )
+        raise SdzTruncatedError("the file ends within the magic", field="magic", found=found, expected=MAGIC.hex(" "))
     if start.startswith(b"PK"):
         raise SdzFormatError(
             "this is a ZIP archive, perhaps a Spring RTS map, which also uses the name .sdz",

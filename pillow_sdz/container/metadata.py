@@ -1,24 +1,79 @@
-"""Bodies of the ICC, EXIF, XMP and text sections: one byte of coding, then the data, stored or deflated.
+"""Metadata: ICC profile, EXIF, XMP and text, each in a section of its own: a byte of coding, then stored or deflated.
 
 The data of the first three are what they are elsewhere: an ICC profile, a TIFF stream without the ``Exif`` prefix of
-JPEG, an XMP packet in UTF-8. They are handed on unread.
+JPEG, an XMP packet in UTF-8. They are handed on unread. A further kind is a line in `METADATA_SECTIONS` and a field of
+`Metadata`; where it comes from and goes to in Pillow is up to `pillow_sdz.plugin.info`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from construct import Int8ul, Int16ul, Int32ul, Struct
+
 from pillow_sdz import limits
-from pillow_sdz.coding.boxes import CODED_HEAD, TEXT_ENTRY, TEXT_HEAD, build_box, parse_box
+from pillow_sdz.coding.boxes import CODED_HEAD, build_box, parse_box
 from pillow_sdz.coding.deflate import deflate, inflate_up_to
-from pillow_sdz.container.header import NEWER
-from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.errors import NEWER, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+TEXT_HEAD: Final = Struct("count" / Int16ul)
+TEXT_ENTRY: Final = Struct("key_length" / Int8ul, "value_length" / Int32ul)
+
+METADATA_SECTIONS: Final = {0x82: "icc", 0x83: "exif", 0x84: "xmp", 0x85: "text"}
+"""Section type -> kind of metadata, a field of `Metadata`."""
+
 STORED: Final = 0
 DEFLATED: Final = 1
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is stored besides the picture; None or empty where there is nothing.
+
+    Attributes:
+        icc: ICC profile.
+        exif: EXIF, starting with its TIFF header.
+        xmp: XMP packet, UTF-8.
+        text: texts by key.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    text: dict[str, str] = field(default_factory=dict)
+
+
+def encode_metadata(metadata: Metadata) -> dict[str, bytes]:
+    """The bodies of the metadata sections, by kind; none for what is empty.
+
+    Raises:
+        SdzLimitError: something is too large.
+        SdzFormatError: a text cannot be stored.
+    """
+    blobs = {"icc": metadata.icc, "exif": metadata.exif, "xmp": metadata.xmp}
+    bodies = {kind: encode_blob(data, field=kind) for kind, data in blobs.items() if data}
+    if metadata.text:
+        bodies["text"] = encode_text(metadata.text)
+    return bodies
+
+
+def decode_metadata(bodies: Mapping[str, bytes]) -> Metadata:
+    """Undo `encode_metadata`.
+
+    Raises:
+        SdzError: a body is damaged or too large.
+    """
+    blobs = {
+        kind: decode_blob(bodies[kind], field=kind)
+        for kind in METADATA_SECTIONS.values()
+        if kind in bodies and kind != "text"
+    }
+    text = decode_text(bodies["text"]) if "text" in bodies else {}
+    return Metadata(**blobs, text=text)
 
 
 def encode_blob(data: bytes, *, field: str = "metadata") -> bytes:
@@ -80,7 +135,7 @@ def encode_text(text: Mapping[str, str]) -> bytes:
         SdzLimitError: too many entries, too long a key, or too many bytes in all.
         SdzFormatError: an empty key, or text that UTF-8 cannot hold (lone surrogates).
     """
-    _check_count(len(text), None)
+    _check_count(len(text))
     pieces = [build_box(TEXT_HEAD, count=len(text))]
     for key, value in text.items():
         try:
@@ -113,7 +168,7 @@ def decode_text(body: bytes) -> dict[str, str]:
         SdzLimitError: too many entries or bytes.
         SdzVersionError: the coding is unknown.
     """
-    data = decode_blob(body, None, "text")
+    data = decode_blob(body, field="text")
     count = parse_box(TEXT_HEAD, data, 0, field="text").count
     _check_count(count)
     text: dict[str, str] = {}
@@ -125,9 +180,7 @@ def decode_text(body: bytes) -> dict[str, str]:
         middle = start + head.key_length
         offset = middle + head.value_length
         if offset > len(data):
-            raise SdzTruncatedError(
-                "the text ends too early", field=field, found=f"{len(data)} bytes", expected=offset
-            )
+            raise SdzTruncatedError("the text ends too early", field=field, found=f"{len(data)} bytes", expected=offset)
         try:
             key, value = data[start:middle].decode(), data[middle:offset].decode()
         except UnicodeDecodeError as error:
@@ -137,9 +190,7 @@ def decode_text(body: bytes) -> dict[str, str]:
             raise SdzFormatError(problem, field=field, found=repr(key[:40]))
         text[key] = value
     if offset != len(data):
-        raise SdzFormatError(
-            "there are bytes after the last entry", field="text", found=f"{len(data) - offset} bytes"
-        )
+        raise SdzFormatError("there are bytes after the last entry", field="text", found=f"{len(data) - offset} bytes")
     return text
 
 

@@ -1,8 +1,7 @@
 """The container: bytes <-> header and sections, with their limits and checksums.
 
-Section bodies come out as they lie in the file; `pillow_sdz.payloads.palette.layers`, `pillow_sdz.coding.planes` and `pillow_sdz.container.metadata`
-turn them into arrays, bytes and text. No weights are needed for any of it; palettes by number and scalar payloads need
-small files of the model.
+Section bodies come out as they lie in the file; `pillow_sdz.payloads`, `pillow_sdz.coding.planes` and
+`pillow_sdz.container.metadata` turn them into arrays, bytes and text.
 """
 
 from __future__ import annotations
@@ -11,39 +10,26 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from pillow_sdz import limits
-from pillow_sdz.coding.boxes import MAGIC, SECTION_HEAD, SECTION_TAIL, build_box, parse_box
-from pillow_sdz.container.header import (
-    HEADER_BYTES,
-    NEWER,
-    VERSION,
-    Header,
-    check_header,
-    check_magic,
-    header_bytes,
-    read_header,
-)
-from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from construct import Int8ul, Int32ul, Struct, Tell, VarInt
 
-__all__ = ["MAGIC", "VERSION", "Container", "Header", "build", "parse"]
+from pillow_sdz import limits
+from pillow_sdz.coding.boxes import build_box, parse_box, with_varint
+from pillow_sdz.container.header import HEADER_BYTES, Header, check_header, header_bytes, read_header
+from pillow_sdz.container.magic import check_magic
+from pillow_sdz.container.metadata import METADATA_SECTIONS
+from pillow_sdz.errors import NEWER, SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+
+SECTION_HEAD: Final = with_varint(
+    Struct("type" / Int8ul, "length" / VarInt, "end" / Tell),
+    longest=5,  # one byte of type and a varint of at most four
+)
+SECTION_TAIL: Final = Struct("crc" / Int32ul)
 
 ANCILLARY: Final = 0x80
 LAYER: Final = 0x01
 ALPHA: Final = 0x02
 PREVIEW: Final = 0x81
-ICC: Final = 0x82
-EXIF: Final = 0x83
-XMP: Final = 0x84
-TEXT: Final = 0x85
-SECTION_NAMES: Final = {
-    LAYER: "layer",
-    ALPHA: "alpha",
-    PREVIEW: "preview",
-    ICC: "icc",
-    EXIF: "exif",
-    XMP: "xmp",
-    TEXT: "text",
-}
+SECTION_NAMES: Final = {LAYER: "layer", ALPHA: "alpha", PREVIEW: "preview", **METADATA_SECTIONS}
 
 
 @dataclass
@@ -55,10 +41,7 @@ class Container:
         layers: layer bodies, most important first.
         alpha: alpha body, present exactly if the mode has alpha.
         preview: preview matrix body, (channels + 1) * 3 bytes.
-        icc: ICC profile body.
-        exif: EXIF body.
-        xmp: XMP body.
-        text: text body.
+        metadata: metadata bodies by the names of `pillow_sdz.container.metadata.METADATA_SECTIONS`.
         unknown: (type, body) of ancillary sections that this version does not know.
         missing_layers: layers announced that did not arrive whole; above 0 only after
             ``parse(..., allow_truncated=True)``.
@@ -68,10 +51,7 @@ class Container:
     layers: list[bytes]
     alpha: bytes | None = None
     preview: bytes | None = None
-    icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    text: bytes | None = None
+    metadata: dict[str, bytes] = field(default_factory=dict)
     unknown: list[tuple[int, bytes]] = field(default_factory=list)
     missing_layers: int = 0
 
@@ -141,14 +121,8 @@ def build(container: Container) -> bytes:
     for kind, _ in container.unknown:
         if kind in SECTION_NAMES:
             raise SdzFormatError("is not an unknown type", field="unknown", found=f"{_name(kind)} section")
-    known = {
-        ALPHA: container.alpha,
-        PREVIEW: container.preview,
-        ICC: container.icc,
-        EXIF: container.exif,
-        XMP: container.xmp,
-        TEXT: container.text,
-    }
+    known = {ALPHA: container.alpha, PREVIEW: container.preview}
+    known |= {kind: container.metadata.get(name) for kind, name in METADATA_SECTIONS.items()}
     sections = [(kind, body) for kind, body in known.items() if body is not None]
     sections = sorted(sections + container.unknown, key=lambda section: section[0])
     sections += [(LAYER, body) for body in container.layers]
@@ -227,7 +201,12 @@ def _place_section(container: Container, seen: set[int], kind: int, body: bytes)
         raise fault(f"mode {header.mode} has no alpha")
     if kind == PREVIEW and len(body) != (header.channels + 1) * 3:
         raise fault("has the wrong length", f"{len(body)} bytes", f"{(header.channels + 1) * 3} bytes")
-    setattr(container, SECTION_NAMES[kind], body)
+    if kind == ALPHA:
+        container.alpha = body
+    elif kind == PREVIEW:
+        container.preview = body
+    else:
+        container.metadata[METADATA_SECTIONS[kind]] = body
 
 
 def _name(kind: int) -> str:

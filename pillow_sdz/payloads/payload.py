@@ -90,13 +90,13 @@ class Contents:
     """What a payload stores, as arrays to look at; None where a kind has no such thing.
 
     Attributes:
-        residuals: (h, w, C) int16, steps from the prediction to each value.
+        levels: (h, w, C) int16, whole steps from the prediction to each value.
         bits: (h, w, C), information content of each value in bits, as the entropy coder counts it.
         palette: (N, C) uint8, entries of the first layer.
         indices: (h, w), the entry of each position in it.
     """
 
-    residuals: NDArray[np.int16] | None = field(default=None)
+    levels: NDArray[np.int16] | None = field(default=None)
     bits: NDArray[np.float64] | None = field(default=None)
     palette: NDArray[np.uint8] | None = field(default=None)
     indices: NDArray[np.uint16] | None = field(default=None)

@@ -12,48 +12,41 @@ from typing import IO, TYPE_CHECKING, Final
 
 from PIL import Image, ImageFile
 
-from pillow_sdz import limits, settings
-from pillow_sdz.errors import SdzError, SdzLimitError, notice
+from pillow_sdz import limits, options
+from pillow_sdz.container.magic import has_magic
+from pillow_sdz.errors import SdzLimitError, naming, notice
 from pillow_sdz.plugin.save import save, save_all
 
 if TYPE_CHECKING:
     from PIL import _imaging
 
-    from pillow_sdz.container.sections import Container
+    from pillow_sdz.codec.file import SdzFile
 
 FORMAT: Final = "SDZ"
 EXTENSION: Final = ".sdz"
 MIME: Final = "image/x-sdz"
 
-MAGIC: Final = b"\x89SDZ\r\n\x1a\n"
-"""The same as `pillow_sdz.coding.boxes.MAGIC`, without importing construct for every image that is opened."""
-
 _READ: Final = 1 << 20
-
-
-def accept(prefix: bytes) -> bool:
-    """Whether a file that starts like this is ours. From here on every failure is an `SdzError`."""
-    return prefix.startswith(MAGIC)
 
 
 class SdzImageFile(ImageFile.ImageFile):
     """An .sdz file.
 
-    Before the picture is loaded, ``steps``, ``strength``, ``device``, ``tile_size`` and ``dtype`` may be set; they have
-    the meaning and the ranges of `pillow_sdz.settings.DecodeSettings`, and take precedence over
-    ``pillow_sdz.options.decode``.
+    Before the picture is loaded, ``denoise_steps``, ``strength``, ``device``, ``tile_size`` and ``dtype`` may be set;
+    they have the meaning and the ranges of `pillow_sdz.options.DecodeOptions`, and take precedence over
+    ``pillow_sdz.options.decode``. (``steps`` is a deprecated name of ``denoise_steps``.)
 
     ``info`` holds, besides ICC profile, EXIF, XMP and texts:
 
     - ``model``: name and version of the model, or its fingerprint in hex where it is not installed (str);
     - ``fingerprint``: first 8 bytes of the model's SHA-256, in hex (str);
-    - ``payload``: ``scalar``, ``palette`` or ``direct`` (str);
+    - ``payload``: kind of payload, one of `pillow_sdz.payloads.KINDS` (str);
     - ``colors``: palette entries of each layer (tuple of int; empty for other payloads);
     - ``step``: the quantiser's step in codes (float; scalar payloads only);
     - ``layers``: layers in the file, or those that arrived of a truncated one (int);
     - ``bpp``: bits of the file per pixel (float);
-    - ``steps``: U-Net steps that the file asks for (int);
-    - ``noise``: rms error of the quantisation, in code steps; of scalar payloads that of errors spread evenly (float).
+    - ``denoise_steps``: U-Net steps that the file asks for (int); ``steps`` is a deprecated name of it;
+    - ``noise``: rms error of the quantisation, in codes; of scalar payloads that of a uniform distribution (float).
     """
 
     format = FORMAT
@@ -61,32 +54,34 @@ class SdzImageFile(ImageFile.ImageFile):
     n_frames = 1
     is_animated = False
 
-    steps = settings.Setting(settings.check_steps)
-    strength = settings.Setting(settings.check_strength)
-    device = settings.Setting(settings.check_device)
-    tile_size = settings.Setting(settings.check_tile_size)
-    dtype = settings.Setting(settings.check_dtype)
+    denoise_steps = options.Setting(options.check_denoise_steps)
+    strength = options.Setting(options.check_strength)
+    device = options.Setting(options.check_device)
+    tile_size = options.Setting(options.check_tile_size)
+    dtype = options.Setting(options.check_dtype)
+    steps: options.DeprecatedName[int] = options.DeprecatedName("denoise_steps")
 
     def _open(self) -> None:
-        from pillow_sdz.codec.reading import describe
-        from pillow_sdz.container.sections import parse
+        from pillow_sdz.codec.file import read
+        from pillow_sdz.plugin.info import describe
 
         assert self.fp is not None
-        data = read_all(self.fp, self._file_name())
-        if not accept(data):
-            raise SyntaxError("not an SDZ file")
-        container = parse(data, file=self._file_name(), allow_truncated=ImageFile.LOAD_TRUNCATED_IMAGES)
-        self._size = container.header.width, container.header.height
-        self._mode = container.header.mode
-        self.info.update(describe(container, len(data), self._file_name()))
-        self._set_tile(container, preview=False)
+        with naming(self._file_name()):
+            data = read_all(self.fp)
+            if not has_magic(data):
+                raise SyntaxError("not an SDZ file")
+            file = read(data, allow_truncated=ImageFile.LOAD_TRUNCATED_IMAGES)
+            self._size = file.header.width, file.header.height
+            self._mode = file.header.mode
+            self.info.update(describe(file, len(data)))
+        self._set_tile(file, preview=False)
 
     def _file_name(self) -> str:
         name = self.filename or getattr(self.fp, "name", "")
         return os.fsdecode(name) if isinstance(name, str | bytes) and name else "<stream>"
 
-    def _set_tile(self, container: Container, *, preview: bool) -> None:
-        arguments = (container, self._file_name(), preview)
+    def _set_tile(self, file: SdzFile, *, preview: bool) -> None:
+        arguments = (file, self._file_name(), preview)
         self.tile = [ImageFile._Tile("sdz", (0, 0, *self._size), 0, arguments)]
 
     def draft(  # type: ignore[override]  # Pillow's own readers return float boxes, too
@@ -106,31 +101,31 @@ class SdzImageFile(ImageFile.ImageFile):
         """
         if size is None or len(self.tile) != 1 or min(size) < 1:
             return None
-        container, _, preview = self._tile_arguments()
-        header = container.header
-        if preview or container.preview is None or header.factor == 1:
+        file, _, preview = self._tile_arguments()
+        header = file.header
+        if preview or file.container.preview is None or header.factor == 1:
             return None
         width, height = self._size
         fitted = min(size[0] / width, size[1] / height)
         if fitted * header.factor > 2:
             return None
         self._size = header.latent_width, header.latent_height
-        self._set_tile(container, preview=True)
+        self._set_tile(file, preview=True)
         return self.mode, (0, 0, width / header.factor, height / header.factor)
 
-    def _tile_arguments(self) -> tuple[Container, str, bool]:
-        arguments: tuple[Container, str, bool] = self.tile[0][3]  # type: ignore[assignment]
+    def _tile_arguments(self) -> tuple[SdzFile, str, bool]:
+        arguments: tuple[SdzFile, str, bool] = self.tile[0][3]  # type: ignore[assignment]
         return arguments
 
     def load(self) -> _imaging.PixelAccess | None:
         """Decode the picture, on the first call. A failure leaves the image as it was: the next call fails again."""
         if self.tile:
             check_bomb(self._size)
-            container, file, _ = self._tile_arguments()
-            if container.missing_layers:
-                arrived = f"{len(container.layers)} of {container.header.layer_count} layers"
-                notice(f"{file} is truncated: decoding {arrived}")
-            self.decoderconfig = (settings.decode.merged(self),)
+            file, name, _ = self._tile_arguments()
+            if missing := file.container.missing_layers:
+                arrived = len(file.container.layers)
+                notice(f"{name} is truncated: decoding {arrived} of {arrived + missing} layers")
+            self.decoderconfig = (options.decode.resolved(self),)
         return super().load()
 
     def load_seek(self, pos: int) -> None:
@@ -145,15 +140,13 @@ class SdzImageFile(ImageFile.ImageFile):
             SdzError: the file is damaged.
             RuntimeError: called after ``load``.
         """
-        from pillow_sdz.codec.reading import check_bodies
+        from pillow_sdz.codec.file import read
 
         if self.fp is None:
             raise RuntimeError("verify must be called directly after open")
-        from pillow_sdz.container.sections import parse
-
-        file = self._file_name()
         self.fp.seek(0)
-        check_bodies(parse(read_all(self.fp, file), file=file), file)
+        with naming(self._file_name()):
+            read(read_all(self.fp)).check()
         super().verify()
 
 
@@ -166,21 +159,18 @@ class SdzDecoder(ImageFile.PyDecoder):
 
     def decode(self, buffer: object) -> tuple[int, int]:  # noqa: ARG002
         """Decode the picture or its preview; see `SdzImageFile`."""
-        from pillow_sdz.codec.reading import decode_picture, decode_preview
+        from pillow_sdz.codec.decode import decode
+        from pillow_sdz.codec.preview import decode_preview
         from pillow_sdz.plugin.pixels import to_bytes
 
-        container, file, preview, arguments = self.args
-        try:
-            rgb, alpha = decode_preview(container, file) if preview else decode_picture(container, file, arguments)
-        except SdzError as error:
-            if error.file is not None:
-                raise
-            raise error.with_file(file) from error
-        self.set_as_raw(to_bytes(rgb, alpha, self.mode))
+        file, name, preview, settings = self.args
+        with naming(name):
+            picture = decode_preview(file) if preview else decode(file, settings)
+        self.set_as_raw(to_bytes(picture))
         return -1, 0
 
 
-def read_all(stream: IO[bytes], file: str) -> bytes:
+def read_all(stream: IO[bytes]) -> bytes:
     """Read a stream to its end, in bounded pieces: it may be endless.
 
     Raises:
@@ -192,14 +182,14 @@ def read_all(stream: IO[bytes], file: str) -> bytes:
         length += len(piece)
         if length > limits.MAX_FILE_BYTES:
             raise SdzLimitError(
-                "is too long", file=file, field="file", expected=f"at most {limits.MAX_FILE_BYTES} bytes",
+                "is too long", field="file", expected=f"at most {limits.MAX_FILE_BYTES} bytes",
                 remedy="raise pillow_sdz.limits.MAX_FILE_BYTES if you trust the file",
             )  # fmt: skip
     return b"".join(pieces)
 
 
 def check_bomb(size: tuple[int, int]) -> None:
-    """Refuse what ``Image.open`` refuses, for images that were not opened by it; without its warning, which was given.
+    """Re-check Pillow's decompression-bomb limit, for images that ``Image.open`` did not check; do not warn twice.
 
     Raises:
         PIL.Image.DecompressionBombError: more than twice ``Image.MAX_IMAGE_PIXELS``.
@@ -213,7 +203,7 @@ def register_sdz_opener() -> None:
     """Register the format with Pillow and its media type with `mimetypes`. Importing the package does so already;
     worker processes that are spawned need the import or this call again.
     """
-    Image.register_open(FORMAT, SdzImageFile, accept)
+    Image.register_open(FORMAT, SdzImageFile, has_magic)
     Image.register_decoder("sdz", SdzDecoder)
     Image.register_save(FORMAT, save)
     Image.register_save_all(FORMAT, save_all)

@@ -1,4 +1,4 @@
-"""What travels with the picture: between ``image.info`` and the file's metadata sections, in both directions.
+"""``image.info``: facts about a file that is opened, and metadata in both directions.
 
 Opening a file also fills ``image.info`` with facts about the file itself (`BOOKKEEPING`). They are recognised when the
 image is saved again and are not stored as text. A text whose key would collide with them, or with a key that Pillow
@@ -8,15 +8,22 @@ gives a meaning to, appears with `ESCAPE` in front of its key, and gets its own 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import ExifTags, Image
 
 from pillow_sdz import limits
-from pillow_sdz.errors import SdzOptionError, notice
+from pillow_sdz.container.metadata import Metadata
+from pillow_sdz.errors import SdzModelError, SdzOptionError, notice
+from pillow_sdz.models import registry
+from pillow_sdz.payloads.codes import NOISE_UNIT
 
-BOOKKEEPING: Final = ("model", "fingerprint", "payload", "colors", "layers", "bpp", "steps", "noise", "step")
+if TYPE_CHECKING:
+    from pillow_sdz.codec.file import SdzFile
+
+BOOKKEEPING: Final = (
+    "model", "fingerprint", "payload", "colors", "layers", "bpp", "denoise_steps", "steps", "noise", "step",
+)  # fmt: skip
 """Keys that opening a file sets; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
 
 _SIGNS_OF_OURS: Final = ("fingerprint", "payload", "bpp", "noise")
@@ -42,21 +49,38 @@ EXIF_PREFIX: Final = b"Exif\0\0"
 saver takes it with the prefix, while the JPEG saver loses EXIF that comes without."""
 
 
-@dataclass(frozen=True)
-class Metadata:
-    """What is stored besides the picture; None or empty where there is nothing.
+def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
+    """Everything that ``image.info`` says about a file; see `pillow_sdz.plugin.image_file.SdzImageFile`.
 
-    Attributes:
-        icc: ICC profile.
-        exif: EXIF, starting with its TIFF header.
-        xmp: XMP packet, UTF-8.
-        text: texts by key.
+    Args:
+        file: what was read.
+        file_bytes: its length.
+
+    Raises:
+        SdzError: a metadata section is damaged.
     """
+    header = file.header
+    fingerprint = header.fingerprint.hex()
+    return {
+        **to_info(file.metadata()),
+        "model": _model_name(header.fingerprint) or fingerprint,
+        "fingerprint": fingerprint,
+        "payload": header.payload,
+        "colors": (),
+        "layers": len(file.container.layers),
+        "bpp": 8 * file_bytes / (header.width * header.height),
+        "denoise_steps": header.denoise_steps,
+        "steps": header.denoise_steps,
+        "noise": header.noise * NOISE_UNIT,
+        **file.payload.describe().info,
+    }
 
-    icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    text: dict[str, str] = field(default_factory=dict)
+
+def _model_name(fingerprint: bytes) -> str | None:
+    try:
+        return registry.describe(fingerprint)
+    except SdzModelError:  # some installed model is damaged, perhaps another one; decoding will tell
+        return None
 
 
 def collect(given: Mapping[str, Any], info: Mapping[Any, Any]) -> Metadata:
@@ -190,7 +214,7 @@ DESCRIPTIVE: Final = (
     ExifTags.Base.HostComputer,
     ExifTags.Base.Copyright,
 )
-"""The tags that tell about the picture. Others may hold stale sizes and compressions, which Pillow's TIFF saver would
+"""TIFF tags that describe the picture. Others may hold stale sizes and compressions, which Pillow's TIFF saver would
 write over the true ones; and the orientation, which Pillow has dealt with once it has loaded a TIFF."""
 
 _SUB_DIRECTORIES: Final = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)

@@ -1,38 +1,21 @@
-"""Pillow's modes -> the four that the format keeps (L, LA, RGB, RGBA) as arrays, and back to Pillow's bytes."""
+"""Pillow's modes to the four that the format keeps (L, LA, RGB, RGBA) as arrays, and back to Pillow's bytes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image
 
+from pillow_sdz.codec.picture import Picture
 from pillow_sdz.errors import SdzOptionError, notice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-KEPT = ("L", "LA", "RGB", "RGBA")
-GREY = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+GREY: Final = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 """Modes without colour; all others are stored as RGB or RGBA."""
-
-
-@dataclass(frozen=True)
-class Planes:
-    """A picture as the encoder takes it.
-
-    Attributes:
-        rgb: (H, W, 3) uint8; three equal planes for a grey picture. Under fully transparent pixels lies a smooth
-            continuation of the visible ones.
-        alpha: (H, W) uint8, or None.
-        mode: the mode stored in the file: L, LA, RGB or RGBA.
-    """
-
-    rgb: NDArray[np.uint8]
-    alpha: NDArray[np.uint8] | None
-    mode: str
 
 
 def stored_mode(image: Image.Image) -> str:
@@ -46,8 +29,8 @@ def stored_mode(image: Image.Image) -> str:
     return colour + "A" if alpha else colour
 
 
-def to_planes(image: Image.Image) -> Planes:
-    """Convert an image of any mode.
+def to_picture(image: Image.Image) -> Picture:
+    """Convert an image of any mode. Colours under fully transparent pixels are replaced, see `fill_transparent`.
 
     A palette and 1-bit pictures are expanded; a transparent colour in ``info`` becomes an alpha plane; 16-bit grey
     keeps its upper 8 bits; CMYK, YCbCr, LAB, HSV are converted to RGB as Pillow does, without colour management.
@@ -77,7 +60,7 @@ def to_planes(image: Image.Image) -> Planes:
         rgb = np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else np.array(colours)
     if alpha is not None:
         fill_transparent(rgb, alpha)
-    return Planes(rgb, alpha, mode)
+    return Picture(rgb, alpha, mode)
 
 
 def _numbers(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
@@ -102,17 +85,13 @@ def _wrong_transparency(image: Image.Image) -> SdzOptionError:
     return SdzOptionError(f"does not suit mode {image.mode}", field='info["transparency"]', found=found)
 
 
-def to_bytes(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, mode: str) -> bytes:
-    """Pixels in Pillow's raw layout of one of the four modes.
+def to_bytes(picture: Picture) -> bytes:
+    """Pixels in Pillow's raw layout of the picture's mode. Grey is the luma of ITU-R 601, as in ``Image.convert("L")``.
 
-    Args:
-        rgb: (H, W, 3).
-        alpha: (H, W); needed for LA and RGBA.
-        mode: L, LA, RGB or RGBA. Grey is the luma of ITU-R 601, as in ``Image.convert("L")``.
-
-    >>> to_bytes(np.full((1, 2, 3), 7, np.uint8), np.full((1, 2), 9, np.uint8), "LA")
+    >>> to_bytes(Picture(np.full((1, 2, 3), 7, np.uint8), np.full((1, 2), 9, np.uint8), "LA"))
     b'\\x07\\t\\x07\\t'
     """
+    rgb, alpha, mode = picture.rgb, picture.alpha, picture.mode
     colours = np.asarray(Image.fromarray(rgb).convert("L"))[:, :, None] if mode.startswith("L") else rgb
     if not mode.endswith("A"):
         return colours.tobytes()

@@ -1,18 +1,23 @@
-"""Pillow's side of saving: one frame, with options and metadata, to bytes, which are written once complete."""
+"""Pillow's side of saving: one frame, with options and metadata, to bytes, which are written once complete.
+
+Imports are local where they would make importing the package slow.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import io
 import os
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import notice
+from pillow_sdz.errors import SdzOptionError, naming, notice
+from pillow_sdz.options import decode
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from pillow_sdz.plugin.info import Metadata
+    from pillow_sdz.container.metadata import Metadata
 
 ICC_SPACES: Final = {"L": (b"GRAY", b"RGB "), "LA": (b"GRAY", b"RGB "), "RGB": (b"RGB ",), "RGBA": (b"RGB ",)}
 """Colour spaces (bytes 16 to 19 of a profile, ICC.1:2022 7.2.6) that can describe pixels of each stored mode."""
@@ -27,19 +32,9 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
         SdzError: an option is wrong, the model is missing, or the image cannot be stored.
         OSError: writing failed.
     """
-    from pillow_sdz.errors import SdzError, SdzOptionError
-
     file = os.fsdecode(filename) or None
-    keywords: dict[str, Any] = dict(image.encoderinfo)
-    try:
-        if any(True for _ in keywords.get("append_images") or ()):
-            problem = "the format holds one picture only"
-            raise SdzOptionError(problem, field="append_images", remedy="save one file each")
-        data = encode_image(image, keywords, file)
-    except SdzError as error:
-        if error.file is None and file is not None:
-            raise error.with_file(file) from error
-        raise
+    with naming(file):
+        data = encode_image(image, dict(image.encoderinfo))
     write_all(stream, data, file)
 
 
@@ -49,41 +44,68 @@ def save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> No
     Raises:
         SdzOptionError: there is more than one frame.
     """
-    from pillow_sdz.errors import SdzOptionError
-
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise SdzOptionError(
-            "the format holds one picture only",
-            file=os.fsdecode(filename) or None,
-            field="save_all",
-            found=f"{frames} frames",
-            remedy="save without save_all to store the current frame",
-        )
+            "the format holds one picture only", file=os.fsdecode(filename) or None, field="save_all",
+            found=f"{frames} frames", remedy="save without save_all to store the current frame",
+        )  # fmt: skip
     save(image, stream, filename)
 
 
-def encode_image(image: Image.Image, keywords: dict[str, Any], file: str | None) -> bytes:
-    """Encode an image with the keywords of ``image.save``; returns the bytes of a file."""
-    from pillow_sdz.errors import needs_model_packages
-    from pillow_sdz.options import save_options
-    from pillow_sdz.plugin.info import descriptive
-    from pillow_sdz.plugin.pixels import to_planes
+def write(image: Image.Image, path: str | os.PathLike[str], **options: Any) -> None:
+    """Save an image as .sdz, whole or not at all: an older file stays as it is until the new one is complete.
 
+    ``image.save("old.sdz", quality=500)`` empties the old file before it notices: Pillow opens the file first, and
+    encodes then. This encodes first, writes to a temporary file beside ``path``, and renames that.
+
+    Args:
+        image: any Pillow image.
+        path: where to; the suffix does not matter.
+        options: as for ``image.save``.
+
+    Raises:
+        SdzError: an option is wrong, the model is missing, or the image cannot be stored.
+        OSError: writing failed.
+    """
+    from pillow_sdz.plugin.atomic_file import AtomicFile
+
+    image.load()
+    with naming(os.fspath(path)):
+        data = encode_image(image, options)
+    file = AtomicFile(Path(path))
+    try:
+        file.create()
+        file.fill(data)
+        file.commit()
+    finally:
+        file.discard()
+
+
+def encode_image(image: Image.Image, keywords: dict[str, Any]) -> bytes:
+    """Encode an image with the keywords of ``image.save``; returns the bytes of a file.
+
+    Raises:
+        SdzError: an option is wrong, the model is missing, or the image cannot be stored.
+    """
+    from pillow_sdz.codec import buehlmann2022
+    from pillow_sdz.codec.encode import encode
+    from pillow_sdz.plugin.info import descriptive
+    from pillow_sdz.plugin.pixels import to_picture
+    from pillow_sdz.plugin.save_keywords import save_options
+
+    if any(True for _ in keywords.get("append_images") or ()):
+        problem = "the format holds one picture only"
+        raise SdzOptionError(problem, field="append_images", remedy="save one file each")
     if image.format == "TIFF" and "exif" not in keywords and "exif" not in image.info:  # where other readers put it
         keywords = keywords | {"exif": descriptive(image.getexif())}
     options, metadata = save_options(keywords, image.info)
-    planes = to_planes(image)
+    picture = to_picture(image)
     if options.profile is not None:
-        from pillow_sdz.codec.buehlmann2022 import fit
-
-        planes = fit(planes)
+        picture = buehlmann2022.fit(picture)
     if "icc_profile" not in keywords:
-        metadata = _without_foreign_profile(metadata, image.mode, planes.mode)
-    with needs_model_packages("encoding the picture", file):
-        from pillow_sdz.codec import encode as encoder
-
-        return encoder.encode(planes.rgb, planes.alpha, planes.mode, options, metadata)
+        metadata = _without_foreign_profile(metadata, image.mode, picture.mode)
+    return encode(picture, options, metadata, decode.compute_settings())
 
 
 def _without_foreign_profile(metadata: Metadata, mode: str, stored: str) -> Metadata:

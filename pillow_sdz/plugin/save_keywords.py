@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.container.metadata import Metadata
+from pillow_sdz import payloads
 from pillow_sdz.errors import SdzOptionError, notice
 from pillow_sdz.options import SaveOptions, refuse_both, warn_of_old_name
 from pillow_sdz.plugin.info import collect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pillow_sdz.container.metadata import Metadata
 
 ENCODING: Final = (
     "quality", "colors", "model", "denoise_steps", "payload", "effort", "target_size", "step", "profile",
@@ -41,7 +43,7 @@ _FOREIGN = """
 """
 FOREIGN: Final = frozenset(_FOREIGN.split())
 """Options of other savers that callers pass without asking for the format. They mean nothing here: a warning, and no
-near miss is looked for (``speed`` is close to ``steps``, and is not a misspelling of it)."""
+near miss is looked for (``speed`` is close to ``step``, and is not a misspelling of it)."""
 
 HINTS: Final = {
     "speed": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
@@ -71,6 +73,7 @@ def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tup
     ...
     pillow_sdz.errors.SdzOptionError: qualty: no such option; did you mean quality?
     """
+    encoderinfo = _with_new_names(encoderinfo)
     foreign = [name for name in encoderinfo if name not in (*ENCODING, *METADATA, *FRAMES)]
     for name in foreign:
         near = [] if name in FOREIGN else near_misses(name)
@@ -88,10 +91,23 @@ def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tup
     for name in foreign:
         hint = f": {HINTS[name]}" if name in HINTS else ""
         notice(f"option {name} means nothing to the SDZ format and was ignored{hint}")
-    if "quality" in given and (options.colors is not None or options.payload == "direct"):
-        winner = "colors" if options.colors is not None else "payload='direct'"
+    winner = next(iter(options.payload_keywords()), None)
+    if options.payload is not None and payloads.payload(options.payload).lossless:
+        winner = f"payload={options.payload!r}"
+    if "quality" in given and winner is not None:
         notice(f"option quality was ignored: {winner} fixes what it would choose")
     return options, metadata
+
+
+def _with_new_names(keywords: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The keywords with deprecated names replaced, each with a warning."""
+    renamed = dict(keywords)
+    for old, new in DEPRECATED.items():
+        if (value := renamed.pop(old, None)) is not None:
+            warn_of_old_name(old, new)
+            refuse_both(old, value, new, renamed.get(new))
+            renamed[new] = value
+    return renamed
 
 
 def near_misses(name: str) -> list[str]:

@@ -1,85 +1,71 @@
-"""The stages of a file: its payload drawn, and the picture decoded from it without and with the U-Net."""
+"""The stages of a file: what its payload stores, and the picture decoded from it without and with the U-Net."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from pillow_sdz.codec import decode as decoder
-from pillow_sdz.codec.reading import read_code_step
-from pillow_sdz.container.sections import parse
+from pillow_sdz.codec.file import read
 from pillow_sdz.evaluation.report import channels, draw
-from pillow_sdz.evaluation.report.bits import values_and_bits
 from pillow_sdz.evaluation.report.stage import Drawing, Stage, Stored
 from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions
-from pillow_sdz.payloads.codes import to_targets
-from pillow_sdz.payloads.palette.layers import decode_layer
-from pillow_sdz.payloads.scalar.layer import read_step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from pillow_sdz.container.sections import Container
-    from pillow_sdz.evaluation.report.context import Work
+    from pillow_sdz.codec.file import SdzFile
+    from pillow_sdz.evaluation.report.context import PictureContext
+    from pillow_sdz.payloads.payload import Contents
 
 COLORS = 256
 """Palette entries of the stage that follows the article of 2022."""
 
 
-def of_file(work: Work) -> list[Stage]:
+def of_file(context: PictureContext) -> list[Stage]:
     """The .sdz with the payload that the model and the options choose."""
-    work.data = work.encoded(work.request.options)
-    container = parse(work.data, file=work.name)
-    payload = container.header.payload
-    bits: NDArray[np.float64] | None = None
-    drawings: tuple[Drawing, ...] = ()
-    if payload == "scalar":
-        bits, drawings = _scalar_drawings(work, container)
-    elif payload == "palette":
-        drawings = _palette_drawings(work, container)
-    work.channels = channels.describe(work.codes, work.rgb, work.mapping.factor, bits)
-    details = {"payload": payload, "quality": work.request.options.quality}
-    step = read_code_step(container, work.name)
-    if step is not None:
+    context.data = context.encoded(context.request.options)
+    file = read(context.data)
+    contents, description = _contents(context, file), file.payload.describe()
+    context.channels = channels.describe(context.codes, context.rgb, context.mapping.factor, contents.bits)
+    details = {"payload": file.header.payload, "quality": context.request.options.quality}
+    if (step := description.info.get("step")) is not None:
         details["step"] = step
-        how = f"how many steps of {step:g} codes every number lies away from what the model's prior expects of it"
-    elif payload == "palette":
-        how = f"{len(container.layers)} layer(s) of a palette and an index for each position"
-    else:
-        how = "the 8-bit latent itself, packed without loss"
-    text = f"The file holds {how}."
-    return _with_and_without(work, "sdz", "file", ".sdz", text, container, drawings, details, work.data)
+    text = f"The file holds {description.sentence}."
+    drawings = tuple(_drawings(context, contents))
+    return _with_and_without(context, "sdz", "file", ".sdz", text, file, drawings, details, context.data)
 
 
-def of_palette(work: Work) -> list[Stage]:
+def of_palette(context: PictureContext) -> list[Stage]:
     """The latent palettised to 256 entries, as the article of 2022 did."""
-    options = SaveOptions(model=work.request.options.model, colors=COLORS, effort=work.request.options.effort)
-    data = work.encoded(options)
-    container = parse(data, file=work.name)
-    drawings = _palette_drawings(work, container)
+    asked = context.request.options
+    data = context.encoded(SaveOptions(model=asked.model, colors=COLORS, effort=asked.effort))
+    file = read(data)
+    drawings = tuple(_drawings(context, _contents(context, file)))
     text = (
         f"The vectors of the latent are reduced to {COLORS} like the colours of a GIF, and each position holds the"
         " number of one of them."
     )
     title = f"Palette of {COLORS}"
-    return _with_and_without(work, "palette", "palette", title, text, container, drawings, {"colors": COLORS}, data)
+    return _with_and_without(context, "palette", "palette", title, text, file, drawings, {"colors": COLORS}, data)
 
 
 def _with_and_without(
-    work: Work, key: str, chapter: str, title: str, text: str, container: Container, drawings: tuple[Drawing, ...],
-    details: dict[str, object], data: bytes,
+    context: PictureContext, key: str, chapter: str, title: str, text: str, file: SdzFile, drawings: tuple[Drawing, ...],
+    details: dict[str, Any], data: bytes,
 ) -> list[Stage]:  # fmt: skip
     """A file decoded without and with the U-Net; once where that is the same."""
     stored = (Stored(".sdz", len(data)),)
-    noise, steps = decoder.noise_of(container, work.name), container.header.steps
-    details = {**details, "noise": noise, "steps": 0}
-    plain = work.from_file(container, 0)
-    if work.model.unet is None or steps == 0:
-        reason = "the file asks for none" if work.model.unet else f"the model {work.manifest.full_name} has none"
-        work.left_out[f"{key} with U-Net"] = reason
+    noise, steps = file.payload.noise, file.header.denoise_steps
+    details = {**details, "noise": noise, "denoise_steps": 0}
+    plain = context.from_file(file, 0)
+    if context.model.unet is None or steps == 0:
+        reason = "the file asks for none" if context.model.unet else f"the model {context.manifest.full_name} has none"
+        context.left_out[f"{key} with U-Net"] = reason
         return [Stage(key, chapter, title, f"{text} No U-Net: {reason}.", plain, stored, drawings, details)]
     smooth = (
         f"The same file. The U-Net is told that rounding left a noise of {noise:.1f} codes and takes away what it"
@@ -90,49 +76,54 @@ def _with_and_without(
             f"{key}-without-unet", chapter, f"{title}, without the U-Net", text, plain, stored, drawings, details
         ),
         Stage(
-            key, chapter, f"{title}, with the U-Net", smooth, work.from_file(container, None), stored,
-            details={**details, "steps": steps},
+            key, chapter, f"{title}, with the U-Net", smooth, context.from_file(file, None), stored,
+            details={**details, "denoise_steps": steps},
         ),
     ]  # fmt: skip
 
 
-def _scalar_drawings(work: Work, container: Container) -> tuple[NDArray[np.float64], tuple[Drawing, ...]]:
-    """Bits of each value, and the drawings: steps from what the prior expects, and where the bits go."""
-    step = read_step(container.layers[0], container.header, file=work.name)
-    targets = to_targets(work.latents, work.mapping.step)
-    values, bits = values_and_bits(targets, step, registry.model_prior(work.manifest))
-    picture, most = draw.heat(bits.sum(2))
-    zero = float((values == 0).mean())
-    return bits, (
-        Drawing(
-            "Steps from the prediction", draw.whole_steps(values),
-            "How many steps each number lies away from what the prior expects of it: white is none"
-            f" ({zero:.0%} of all numbers), red above, blue below.",
-        ),
-        Drawing(
-            "Where the bits go", picture,
-            f"Bits of each position, black 0 to bright {most:.0f}. What the prior foresees costs next to nothing.",
-        ),
-    )  # fmt: skip
+def _contents(context: PictureContext, file: SdzFile) -> Contents:
+    return file.payload.contents(context.latent, registry.model_data(context.manifest))
 
 
-def _palette_drawings(work: Work, container: Container) -> tuple[Drawing, ...]:
+def _drawings(context: PictureContext, contents: Contents) -> Iterator[Drawing]:
+    """What a payload stores, as pictures: of whatever its kind has."""
+    if contents.levels is not None:
+        zero = float((contents.levels == 0).mean())
+        yield Drawing(
+            "Steps from the prediction",
+            draw.whole_steps(contents.levels),
+            "How many steps each value lies away from what the prior predicts: white is none"
+            f" ({zero:.0%} of all values), red above, blue below.",
+        )
+    if contents.bits is not None:
+        picture, most = draw.heat(contents.bits.sum(2))
+        yield Drawing(
+            "Where the bits go",
+            picture,
+            f"Bits of each position, black 0 to bright {most:.0f}. What the prior predicts well costs next to nothing.",
+        )
+    if contents.palette is not None and contents.indices is not None:
+        yield from _palette_drawings(contents.palette, contents.indices, context.matrix)
+
+
+def _palette_drawings(
+    palette: NDArray[np.uint8], indices: NDArray[np.uint16], matrix: NDArray[np.int8]
+) -> Iterator[Drawing]:
     """Palette and index plane of the first layer."""
-    layer = decode_layer(container.layers[0], container.header, file=work.name)
-    assert layer.palette is not None
-    colours = draw.entry_colours(layer.palette, work.matrix)
-    return (
-        Drawing(
-            f"The palette, {len(colours)} entries", draw.swatches(colours),
-            f"Each entry is a vector of {layer.palette.shape[1]} codes, drawn in the colour that the preview gives"
-            " it.",
-        ),
-        Drawing(
-            "The index plane", draw.index_plane(layer.indices, len(colours)),
-            "The number of each position's entry, black for the first, white for the last.",
-        ),
-        Drawing(
-            "The same, looked up", Image.fromarray(colours[layer.indices]),
-            "Every index replaced by the colour of its entry.",
-        ),
-    )  # fmt: skip
+    colours = draw.entry_colours(palette, matrix)
+    yield Drawing(
+        f"The palette, {len(colours)} entries",
+        draw.swatches(colours),
+        f"Each entry is a vector of {palette.shape[1]} codes, drawn in the colour that the preview gives it.",
+    )
+    yield Drawing(
+        "The index plane",
+        draw.index_plane(indices, len(colours)),
+        "The number of each position's entry, black for the first, white for the last.",
+    )
+    yield Drawing(
+        "The same, looked up",
+        Image.fromarray(colours[indices]),
+        "Every index replaced by the colour of its entry.",
+    )

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pillow_sdz.evaluation import codecs as rivals
-from pillow_sdz.evaluation.codecs import decoded, saved
+from pillow_sdz.evaluation.codecs import at_most, decoded, saved
 from pillow_sdz.evaluation.report import draw, latent_files, regenerate
-from pillow_sdz.evaluation.report.context import Work
+from pillow_sdz.evaluation.report.context import PictureContext
 from pillow_sdz.evaluation.report.payload_stages import of_file, of_palette
 from pillow_sdz.evaluation.report.stage import Comparison, Drawing, Stage, Stored
 from pillow_sdz.payloads.codes import to_latents
@@ -38,41 +37,41 @@ def compare(
     Raises:
         SdzError: the model is missing, or the picture cannot be stored.
     """
-    work = Work(image, name, request)
+    context = PictureContext(image, name, request)
     stages: list[Stage] = []
     for make in (original, latent, codes, of_file, of_palette, img2img, others):
-        for stage in make(work):
+        for stage in make(context):
             if stages:
-                stage.numbers = {each.name: each.measure(work.picture, stage.picture) for each in request.metrics}
+                stage.numbers = {each.name: each.measure(context.picture, stage.picture) for each in request.metrics}
             stages.append(stage)
             done(stage.title)
     return Comparison(
-        name, tuple(stages), work.channels, work.left_out, tuple(work.notes), work.manifest.full_name,
-        work.manifest.short_fingerprint.hex(),
+        name, tuple(stages), context.channels, context.left_out, tuple(context.notes), context.manifest.full_name,
+        context.manifest.short_fingerprint.hex(),
     )  # fmt: skip
 
 
-def original(work: Work) -> list[Stage]:
+def original(context: PictureContext) -> list[Stage]:
     """The picture as it came."""
     stored = (
-        Stored("RGB, raw", work.rgb.size),
-        Stored("PNG", work.png),
-        Stored(f"JPEG, quality {JPEG_QUALITY}", len(saved(work.picture, "JPEG", quality=JPEG_QUALITY))),
+        Stored("RGB, raw", context.rgb.size),
+        Stored("PNG", context.png),
+        Stored(f"JPEG, quality {JPEG_QUALITY}", len(saved(context.picture, "JPEG", quality=JPEG_QUALITY))),
     )
     text = "The pixels before anything is done to them. All numbers below are distances from this picture."
-    return [Stage("original", "original", "Original", text, work.picture, stored)]
+    return [Stage("original", "original", "Original", text, context.picture, stored)]
 
 
-def latent(work: Work) -> list[Stage]:
+def latent(context: PictureContext) -> list[Stage]:
     """Autoencoder alone, and what becomes of a latent that is resized like a picture."""
-    values, factor = work.latents, work.mapping.factor
+    values, factor = context.latents, context.mapping.factor
     shape = f"{values.shape[1]} × {values.shape[0]} positions of {values.shape[2]} numbers"
     stages = [
         Stage(
             "autoencoder", "latent", "Autoencoder, there and back",
             f"The encoder turns every {factor} × {factor} pixels into {values.shape[2]} numbers ({shape}), the"
             " decoder paints them back. Nothing is rounded: this is the best that any file of this model can be.",
-            work.decoded(values), (Stored("32-bit floats, raw", 4 * values.size),),
+            context.decoded(values), (Stored("32-bit floats, raw", 4 * values.size),),
             details={"shape": list(values.shape)},
         )
     ]  # fmt: skip
@@ -82,56 +81,56 @@ def latent(work: Work) -> list[Stage]:
             "resized", "latent", "The latent made smaller, and larger again",
             "What happens if a latent is scaled like a picture (half of its width and height, then back) instead of"
             " quantised: each position means something on its own, so neighbours cannot be averaged.",
-            work.decoded(small), (Stored("8-bit codes of the smaller latent, raw", count),),
+            context.decoded(small), (Stored("8-bit codes of the smaller latent, raw", count),),
         )
     )  # fmt: skip
     return stages
 
 
-def codes(work: Work) -> list[Stage]:
+def codes(context: PictureContext) -> list[Stage]:
     """The latent in 8 bits a number."""
-    raw = Stored("8-bit codes, raw", work.codes.size)
-    webp, packed = latent_files.lossless_webp(work.codes), latent_files.deflated(work.codes)
+    raw = Stored("8-bit codes, raw", context.codes.size)
+    webp, packed = latent_files.lossless_webp(context.codes), latent_files.deflated(context.codes)
     stored = (raw, *([] if webp is None else [Stored("lossless WebP", webp)]), Stored("deflated", packed))
     drawings = (
         Drawing(
-            "The latent as a picture", draw.tiles(draw.code_planes(work.codes)),
+            "The latent as a picture", draw.tiles(draw.code_planes(context.codes)),
             "One tile for each channel, one pixel for each position, grey from its lowest to its highest code.",
             on_page=False,  # which shows each channel beside its sentence
         ),
         Drawing(
-            "The preview", Image.fromarray(preview(work.codes, work.matrix)),
-            "The same codes through a small matrix that travels in the file: a thumbnail without any network.",
+            "The preview", Image.fromarray(preview(context.codes, context.matrix)),
+            "The same codes through a small matrix that travels in the file: a thumbnail without any netcontext.",
         ),
     )  # fmt: skip
-    step = work.mapping.step
+    step = context.mapping.step
     text = (
         f"Each number is divided by {step:.5g} and rounded to one of 256 codes. Here that is a scale of values, as"
         " Stable Diffusion's 0.18215 is: it changes no width and no height."
     )
-    picture = work.decoded(to_latents(work.codes, step))
+    picture = context.decoded(to_latents(context.codes, step))
     return [Stage("codes", "codes", "8-bit latent", text, picture, stored, drawings, {"code_step": step})]
 
 
-def img2img(work: Work) -> list[Stage]:
+def img2img(context: PictureContext) -> list[Stage]:
     """Noise added, taken out by the U-Net, and the result saved as an ordinary picture."""
-    strength = work.request.strength
-    if work.model.unet is None:
-        work.left_out["img2img"] = f"the model {work.manifest.full_name} has no U-Net"
+    strength = context.request.strength
+    if context.model.unet is None:
+        context.left_out["img2img"] = f"the model {context.manifest.full_name} has no U-Net"
         return []
-    picture = work.decoded(regenerate.img2img(work.model, work.latents, strength))
-    level = work.model.noise_at(strength) / work.mapping.step
+    picture = context.decoded(regenerate.img2img(context.model, context.latents, strength))
+    level = context.model.noise_at(strength) / context.mapping.step
     details = {"strength": strength, "noise": level}
     png = Stored("PNG", len(saved(picture, "PNG", optimize=True)))
     jpeg = saved(picture, "JPEG", quality=JPEG_QUALITY)
     text = (
         f"Noise of {level:.1f} codes (strength {strength:g}) is added to the latent, the U-Net makes a picture of"
         " it, and the pixels are saved. They are as many as before, and a PNG keeps each of them, invented or not:"
-        f" {png.size / len(work.data):,.0f} times the bytes of the .sdz. (The original takes {work.png:,} as PNG.)"
+        f" {png.size / len(context.data):,.0f} times the bytes of the .sdz. (The original takes {context.png:,} as PNG.)"
     )
     as_jpeg = (
         "The same as a JPEG of the usual quality. What is saved is a picture, not the few numbers that it was made"
-        f" from: {len(jpeg) / len(work.data):,.0f} times the bytes of the .sdz."
+        f" from: {len(jpeg) / len(context.data):,.0f} times the bytes of the .sdz."
     )
     return [
         Stage("img2img-png", "img2img", "Regenerated, as PNG", text, picture, (png,), details=details),
@@ -142,16 +141,16 @@ def img2img(work: Work) -> list[Stage]:
     ]  # fmt: skip
 
 
-def others(work: Work) -> list[Stage]:
+def others(context: PictureContext) -> list[Stage]:
     """Other codecs, with no more bytes than the .sdz."""
     stages = []
-    for form in work.request.formats:
-        found = rivals.at_most(form, work.picture, len(work.data))
+    for form in context.request.formats:
+        found = at_most(form, context.picture, len(context.data))
         if found is None:
-            work.left_out[form.name] = f"no {form.label} of at most {len(work.data):,} bytes exists"
+            context.left_out[form.name] = f"no {form.label} of at most {len(context.data):,} bytes exists"
             continue
-        text = f"Quality {found.quality}, the best that is not above the {len(work.data):,} bytes of the .sdz."
-        if found.stored != work.picture.size:
+        text = f"Quality {found.quality}, the best that is not above the {len(context.data):,} bytes of the .sdz."
+        if found.stored != context.picture.size:
             text += (
                 " At full size even the lowest quality is larger, so the picture was reduced to"
                 f" {found.stored[0]} × {found.stored[1]} pixels and enlarged again."

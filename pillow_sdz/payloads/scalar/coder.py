@@ -1,8 +1,8 @@
-"""Closed-loop predictive coding of a latent: uniformly quantised residuals of the prior's predictions, through rANS.
+"""Closed-loop predictive coding of a latent: uniformly quantised errors of the prior's predictions, through rANS.
 
 The prior predicts each group of channels from the reconstruction that a decoder has by then, so the encoder quantises
 group by group and reconstructs as it goes. ``spec/sdz.md`` gives the same steps in words (Scalar payload). All but the
-encoder's choice of residuals is computed in whole numbers.
+encoder's choice of levels is computed in whole numbers.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     Place = tuple[NDArray[np.intp], slice]
 
-RESIDUAL_LIMIT: Final = 1 << 15
-"""The magnitude of every residual is below this; three digits of six bits hold any of them."""
+LEVEL_LIMIT: Final = 1 << 15
+"""Levels (whole numbers of steps) are smaller than this in magnitude; three digits of six bits hold any of them."""
 
 FINE_STEP: Final = 64
-"""Below this step (4 codes) rounding to codes is not monotone in the residual: the encoder tries the neighbours, too."""
+"""Below this step (4 codes) rounding to codes is not monotone in the level: the encoder tries the neighbours, too."""
 
 LOWEST_CODE: Final = -128
 HIGHEST_CODE: Final = 127
@@ -86,15 +86,15 @@ class ScalarTraversal:
                 table = np.maximum(np.minimum((scale - self.log + 8 * 256 + 32) >> 6, SCALES - 1), 0)
                 yield (each.positions, channels), mean, table
 
-    def reconstruct(self, place: Place, mean: NDArray[np.int64], residual: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Reconstruct a batch from its residuals (n, size), in steps from the means; returns its codes, 0 to 255."""
-        codes = self.codes(mean, residual)
+    def reconstruct(self, place: Place, mean: NDArray[np.int64], level: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Reconstruct a batch from its levels (n, size), in steps from the means; returns its codes, 0 to 255."""
+        codes = self.codes(mean, level)
         self.reconstructed[place] = codes
         return codes - LOWEST_CODE
 
-    def codes(self, mean: NDArray[np.int64], residual: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The codes less 128 that residuals stand for."""
-        codes: NDArray[np.int64] = (mean + 16 * self.step * residual + 128) >> 8
+    def codes(self, mean: NDArray[np.int64], level: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The codes less 128 that levels stand for."""
+        codes: NDArray[np.int64] = (mean + 16 * self.step * level + 128) >> 8
         np.maximum(codes, LOWEST_CODE, out=codes)
         np.minimum(codes, HIGHEST_CODE, out=codes)
         return codes
@@ -117,14 +117,14 @@ class Symbols(NamedTuple):
 
     Attributes:
         place: positions (n,) and channels in the latent.
-        residual: steps from the prior's mean to the value.
+        level: steps from the prior's mean to the value.
         code: its reconstruction, 0 to 255.
         table, symbol: what is coded: a symbol, and the table of its frequencies.
-        escaped: which residuals follow in digits, because no symbol stands for them.
+        escaped: which levels follow in digits, because no symbol stands for them.
     """
 
     place: Place
-    residual: NDArray[np.int64]
+    level: NDArray[np.int64]
     code: NDArray[np.int64]
     table: NDArray[np.int64]
     symbol: NDArray[np.int64]
@@ -138,24 +138,24 @@ def symbols(targets: NDArray[np.float32], step: int, prior: Prior) -> Iterator[S
     flat = targets.reshape(-1, channels)
     reach = tables().reach
     for place, mean, table in traversal.predictions():
-        residual = _nearest(traversal, flat[place].astype(np.float64), mean)
-        code = traversal.reconstruct(place, mean, residual)
+        level = _nearest(traversal, flat[place].astype(np.float64), mean)
+        code = traversal.reconstruct(place, mean, level)
         bound = reach[table]
-        escaped = np.abs(residual) > bound
-        yield Symbols(place, residual, code, table, np.where(escaped, ESCAPE, residual + bound + 1), escaped)
+        escaped = np.abs(level) > bound
+        yield Symbols(place, level, code, table, np.where(escaped, ESCAPE, level + bound + 1), escaped)
 
 
 def _nearest(traversal: ScalarTraversal, targets: NDArray[np.float64], mean: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The residuals whose codes are nearest to the targets, (n, size)."""
+    """The levels whose codes are nearest to the targets, (n, size)."""
     rounded = np.rint((256 * targets - mean) / (16 * traversal.step))
-    residuals: list[NDArray[np.int64]] = [
-        np.maximum(np.minimum(rounded + more, RESIDUAL_LIMIT - 1), 1 - RESIDUAL_LIMIT).astype(np.int64)
+    levels: list[NDArray[np.int64]] = [
+        np.maximum(np.minimum(rounded + more, LEVEL_LIMIT - 1), 1 - LEVEL_LIMIT).astype(np.int64)
         for more in ((0, -1, 1) if traversal.step < FINE_STEP else (0,))
     ]
-    if len(residuals) == 1:
-        return residuals[0]
-    errors = [np.abs(traversal.codes(mean, each) - targets) for each in residuals]
-    nearest: NDArray[np.int64] = np.choose(np.argmin(errors, 0), residuals)
+    if len(levels) == 1:
+        return levels[0]
+    errors = [np.abs(traversal.codes(mean, each) - targets) for each in levels]
+    nearest: NDArray[np.int64] = np.choose(np.argmin(errors, 0), levels)
     return nearest
 
 
@@ -169,7 +169,7 @@ def quantise(targets: NDArray[np.float32], step: int, prior: Prior) -> NDArray[n
 
 
 def encode(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
-    """Quantise the residuals of the prior's predictions, and entropy code them.
+    """Quantise the errors of the prior's predictions to levels, and entropy code those.
 
     Args:
         targets: (h, w, C), codes less 128, -128 to 127, not rounded.
@@ -179,7 +179,7 @@ def encode(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
     encoder = AnsEncoder(lanes_for(targets.size), tables())
     for each in symbols(targets, step, prior):
         encoder.put(each.table.ravel(), each.symbol.ravel())
-        digits = each.residual[each.escaped] + RESIDUAL_LIMIT
+        digits = each.level[each.escaped] + LEVEL_LIMIT
         for shift in _DIGITS:
             encoder.put(np.full(len(digits), EVEN), (digits >> shift) & 63)
     return encoder.finish()
@@ -200,19 +200,19 @@ def decode(data: bytes, shape: tuple[int, int, int], step: int, prior: Prior, *,
     reach = tables().reach
     for place, mean, table in traversal.predictions():
         symbol = decoder.get(table.ravel()).reshape(table.shape)
-        residual = symbol - 1 - reach[table]
+        level = symbol - 1 - reach[table]
         escaped = symbol == ESCAPE
         if count := int(escaped.sum()):
             digits = sum(decoder.get(np.full(count, EVEN)) << shift for shift in _DIGITS)
-            residual[escaped] = digits - RESIDUAL_LIMIT
-        if np.abs(residual).max(initial=0) >= RESIDUAL_LIMIT:
-            raise SdzFormatError("holds a value out of range", field=field, expected=f"less than {RESIDUAL_LIMIT}")
-        traversal.reconstruct(place, mean, residual)
+            level[escaped] = digits - LEVEL_LIMIT
+        if np.abs(level).max(initial=0) >= LEVEL_LIMIT:
+            raise SdzFormatError("holds a value out of range", field=field, expected=f"less than {LEVEL_LIMIT}")
+        traversal.reconstruct(place, mean, level)
     decoder.finish()
     return (traversal.reconstructed[:-1] - LOWEST_CODE).astype(np.uint8).reshape(shape)
 
 
-def residuals_and_bits(
+def levels_and_bits(
     targets: NDArray[np.float32], step: int, prior: Prior
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
     """Residuals, and their information content in bits by the frequencies that the entropy coder uses.
@@ -225,11 +225,11 @@ def residuals_and_bits(
     Returns:
         Residuals in steps and bits, (h, w, C) each.
     """
-    residuals, bits = np.zeros(targets.shape, np.int16), np.zeros(targets.shape)
-    flat_residuals, flat_bits = (array.reshape(-1, targets.shape[2]) for array in (residuals, bits))
+    levels, bits = np.zeros(targets.shape, np.int16), np.zeros(targets.shape)
+    flat_levels, flat_bits = (array.reshape(-1, targets.shape[2]) for array in (levels, bits))
     frequency = tables().frequency
     for each in symbols(targets, step, prior):
         cost = PRECISION - np.log2(frequency[SYMBOLS * each.table + each.symbol])
-        flat_residuals[each.place] = each.residual
+        flat_levels[each.place] = each.level
         flat_bits[each.place] = cost + ESCAPE_BITS * each.escaped
-    return residuals, bits
+    return levels, bits

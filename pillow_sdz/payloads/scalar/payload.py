@@ -194,10 +194,10 @@ class StoredScalar:
 
     def contents(self, latent: Latent, model: ModelData) -> Contents:
         """Steps from the prior's predictions, and their information content."""
-        from pillow_sdz.payloads.scalar.coder import residuals_and_bits
+        from pillow_sdz.payloads.scalar.coder import levels_and_bits
 
-        residuals, bits = residuals_and_bits(latent.targets, self.step, model.prior())
-        return Contents(residuals=residuals, bits=bits)
+        levels, bits = levels_and_bits(latent.targets, self.step, model.prior())
+        return Contents(levels=levels, bits=bits)
 
 
 PAYLOAD: Final[Payload[ScalarPlan]] = ScalarPayload()

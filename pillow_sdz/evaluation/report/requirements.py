@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Final
 
 from PIL import features
 
-from pillow_sdz.errors import SdzDependencyError
+from pillow_sdz.errors import SdzDependencyError, require_installed
 
 PACKAGES: Final = {
-    "jinja2": "jinja2", "matplotlib": "matplotlib", "pytorch_msssim": "pytorch-msssim", "ssimulacra2": "ssimulacra2",
-}  # fmt: skip
+    "jinja2": "jinja2",
+    "matplotlib": "matplotlib",
+    "pytorch_msssim": "pytorch-msssim",
+    "ssimulacra2": "ssimulacra2",
+}
 """Module -> package."""
 
 INSTALL: Final = "pip install 'pillow-sdz[compare]'"
@@ -23,15 +25,6 @@ def check() -> None:
     Raises:
         SdzDependencyError: packages of the extra are missing, or Pillow was built without WebP.
     """
-    missing = [package for module, package in PACKAGES.items() if not _there(module)]
-    if missing:
-        raise SdzDependencyError(f"the report needs {', '.join(missing)}", remedy=INSTALL)
+    require_installed("the report", PACKAGES, INSTALL)
     if not features.check("webp"):
         raise SdzDependencyError("the report needs a Pillow with WebP", remedy="pip install --upgrade Pillow")
-
-
-def _there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ValueError:  # an import that was blocked leaves None, or a module without a specification
-        return False

@@ -1,0 +1,99 @@
+"""A file that was read: its container, and its payload with the heads parsed. No networks, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pillow_sdz import payloads
+from pillow_sdz.coding.planes import decode_alpha
+from pillow_sdz.container.metadata import decode_metadata
+from pillow_sdz.container.sections import parse
+from pillow_sdz.models import registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pillow_sdz.container.header import Header
+    from pillow_sdz.container.metadata import Metadata
+    from pillow_sdz.container.sections import Container
+    from pillow_sdz.payloads.payload import StoredPayload
+
+
+@dataclass(frozen=True)
+class SdzFile:
+    """A file in memory.
+
+    Attributes:
+        container: header and section bodies.
+        payload: what the layers hold.
+    """
+
+    container: Container
+    payload: StoredPayload
+
+    @property
+    def header(self) -> Header:
+        """The header."""
+        return self.container.header
+
+    def metadata(self) -> Metadata:
+        """Decode the metadata.
+
+        Raises:
+            SdzError: a section is damaged or too large.
+        """
+        return decode_metadata(self.container.metadata)
+
+    def alpha(self) -> NDArray[np.uint8] | None:
+        """Decode the alpha plane, (H, W), or None where there is none.
+
+        Raises:
+            SdzError: the section is damaged.
+        """
+        if self.container.alpha is None:
+            return None
+        return decode_alpha(self.container.alpha, self.header.width, self.header.height)
+
+    def codes(self) -> NDArray[np.uint8]:
+        """Decode the codes, (h, w, C), from the layers that there are. Whole numbers only, no weights.
+
+        Raises:
+            SdzError: they are damaged, need the prior of a model that is missing, or do not fit their model.
+        """
+        self._check_model()
+        return self.payload.decode(registry.model_data_of(self.header.fingerprint))
+
+    def check(self) -> None:
+        """Decode all that can be decoded without a model's weights; codes that need a missing model are skipped.
+
+        Raises:
+            SdzError: a section is damaged, or contradicts the model if that is installed.
+        """
+        self.metadata()
+        self.alpha()
+        self._check_model()
+        self.payload.check(registry.model_data_of(self.header.fingerprint))
+
+    def _check_model(self) -> None:
+        """Refuse a file that contradicts its model, if that is installed."""
+        header = self.header
+        if registry.describe(header.fingerprint) is not None:
+            registry.find_fitting(header.fingerprint, header.channels, header.factor)
+
+
+def read(data: bytes, *, allow_truncated: bool = False) -> SdzFile:
+    """Read a file: structure, limits, checksums, and what the payload's heads say; decodes nothing.
+
+    Args:
+        data: the whole file.
+        allow_truncated: see `pillow_sdz.container.sections.parse`.
+
+    Raises:
+        SdzError: see there, and `pillow_sdz.payloads.payload.Payload.read`.
+    """
+    container = parse(data, allow_truncated=allow_truncated)
+    header = container.header
+    payload = payloads.payload(header.payload).read(container.layers, header.latent_shape, header.noise)
+    return SdzFile(container, payload)

@@ -1,0 +1,81 @@
+"""A file that appears whole or not at all: written under a temporary name beside its place, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class AtomicFile:
+    """One file on its way. Call `create`, `fill` and `commit` in this order, and `discard` in any case.
+
+    A rename replaces the directory entry: where the target is a symbolic link, the link becomes a file, and what it
+    pointed to is not touched.
+
+    Args:
+        target: where the file will be.
+
+    Attributes:
+        target: the same.
+        temporary: its name until `commit`.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.temporary = target.parent / f".sdz-{secrets.token_hex(8)}.tmp"
+        self._descriptor: int | None = None
+
+    def create(self) -> None:
+        """Create the temporary file.
+
+        Raises:
+            OSError: the directory cannot be written.
+        """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        self._descriptor = os.open(self.temporary, flags, 0o666)
+
+    def fill(self, data: bytes) -> None:
+        """Write the whole content, through to the disk.
+
+        Raises:
+            OSError: writing failed.
+        """
+        assert self._descriptor is not None
+        descriptor, self._descriptor = self._descriptor, None
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def commit(self) -> None:
+        """Put the file in its place, replacing what is there.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        os.replace(self.temporary, self.target)  # noqa: PTH105 - the classic name of what happens here
+        _sync_folder(self.target.parent)
+
+    def discard(self) -> None:
+        """Remove the temporary file, if it is there."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        with contextlib.suppress(OSError):
+            self.temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, where the system can (POSIX, most file systems)."""
+    if os.name == "posix":
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

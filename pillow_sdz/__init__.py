@@ -18,8 +18,8 @@ The names in `__all__` are the public interface; every other module is private.
 
 Inside, imports point down this list: `cli` (sdz-convert), `evaluation` (other codecs, metrics, the report), `plugin`
 (Pillow's interface), `codec` (pictures to files and back), `models` (networks and where they are found), `options`,
-`container` (header, sections, metadata), `payloads` (how codes are stored, one folder a kind), `coding` (entropy coders),
-`limits` and `errors`. `spec/architecture.md` is the map.
+`container` (header, sections, metadata), `payloads` (how codes are stored, a folder for each kind), `coding` (entropy
+coders), `limits` and `errors`. `spec/architecture.md` is the map.
 """
 
 from importlib import import_module

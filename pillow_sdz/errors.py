@@ -7,13 +7,13 @@ same things in the same order: which file, which field, what is wrong, what was 
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import warnings
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping
 
 

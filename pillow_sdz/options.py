@@ -282,10 +282,9 @@ class SaveOptions:
     def payload_keywords(self) -> dict[str, str]:
         """The options that are given and that only one payload kind has, each with the name of that kind."""
         return {
-            name: kind
+            keyword: kind
             for kind in payloads.KINDS
-            for name in payloads.payload(kind).keywords
-            if getattr(self, name) is not None
+            if (keyword := payloads.payload(kind).keyword) is not None and getattr(self, keyword) is not None
         }
 
 

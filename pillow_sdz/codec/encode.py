@@ -22,8 +22,6 @@ from pillow_sdz.payloads.codes import to_codes, to_targets
 from pillow_sdz.payloads.payload import Latent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pillow_sdz.codec.picture import Picture
     from pillow_sdz.container.metadata import Metadata
     from pillow_sdz.models.manifest import Manifest
@@ -80,9 +78,8 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     prepared = Prepared(picture.mode, width, height, latent, manifest, alpha, encode_metadata(metadata), options)
     if options.target_size is None:
         return _build(prepared, _plan(payload, options, latent.shape))
-    attempt: Callable[[Plan], bytes] = cache(lambda plan: _build(prepared, plan))
-    plan = payload.fit_target(options.target_size, lambda plan: len(attempt(plan)), latent.shape)
-    return attempt(plan)
+    build_once = cache(lambda plan: _build(prepared, plan))
+    return build_once(payload.fit_target(options.target_size, lambda plan: len(build_once(plan)), latent.shape))
 
 
 def _payload_kind(options: SaveOptions, manifest: Manifest) -> str:

@@ -138,7 +138,7 @@ def build(container: Container) -> bytes:
                 found=f"{len(body)} bytes",
                 expected=f"at most {limits.MAX_SECTION_BYTES} bytes",
             )
-        _place_section(check, seen, kind, body, None)
+        _place_section(check, seen, kind, body)
         piece = build_box(SECTION_HEAD, type=kind, length=len(body)) + body
         crc = zlib.crc32(piece, crc)
         out += piece

@@ -13,13 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from pillow_sdz.payloads.payload import Payload
 
 KINDS: tuple[str, ...] = ("palette", "direct", "scalar")
 """The kinds by their number in the header."""
 
 
-def payload(kind: str) -> Payload:
+def payload(kind: str) -> Payload[Any]:
     """The payload of a kind, one of `KINDS`; its modules are imported when it is asked for."""
-    found: Payload = import_module(f"{__name__}.{kind}.payload").PAYLOAD
+    found: Payload[Any] = import_module(f"{__name__}.{kind}.payload").PAYLOAD
     return found

@@ -19,7 +19,7 @@ ZERO = 127.5
 """The code, between two whole ones, of latent value 0."""
 
 MIDDLE = 128
-"""The code from which scalar payloads count values, and the preview codes; the grey level from which it counts colours."""
+"""Scalar payloads and previews count from this code, and previews from this grey level."""
 
 NOISE_UNIT = 0.25
 """The header counts the codes' noise in quarters of a code step."""

@@ -146,11 +146,16 @@ class Payload(Protocol[P]):
     """
 
     @property
-    def max_layers(self) -> int: ...
+    def max_layers(self) -> int:
+        """See above."""
+
     @property
-    def keyword(self) -> str | None: ...
+    def keyword(self) -> str | None:
+        """See above."""
+
     @property
-    def lossless(self) -> bool: ...
+    def lossless(self) -> bool:
+        """See above."""
 
     def require(self, model: ModelData) -> None:
         """Ask for all that encoding needs of a model, so that what is missing shows before anything is computed.

@@ -1,4 +1,4 @@
-"""What the payload kinds' own ``rate_control`` modules share: the range of qualities, and a target that cannot be met."""
+"""What the ``rate_control`` modules of payload kinds share: the range of qualities, a target that cannot be met."""
 
 from __future__ import annotations
 

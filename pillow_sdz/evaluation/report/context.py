@@ -50,7 +50,7 @@ class Request:
     strength: float
     metrics: Sequence[Metric]
     formats: Sequence[Format]
-    compute: ComputeSettings = ComputeSettings()
+    compute: ComputeSettings
 
 
 class PictureContext:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from pillow_sdz.payloads.preview import MIDDLE, SHIFT
+from pillow_sdz.payloads.codes import MIDDLE
+from pillow_sdz.payloads.preview import SHIFT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

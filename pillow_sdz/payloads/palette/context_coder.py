@@ -59,7 +59,7 @@ def encode(indices: NDArray[np.uint16], palette: NDArray[np.uint8]) -> bytes:
     Raises:
         SdzLimitError: the plane is too large.
     """
-    _check_size(indices.size, len(palette), None, "indices")
+    _check_size(indices.size, len(palette), "indices")
     groups, bits = _grouped(palette)
     numbers = indices.astype(np.intp)
     if numbers.shape[0] > numbers.shape[1]:

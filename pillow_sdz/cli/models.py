@@ -136,7 +136,7 @@ def _about(model: Manifest) -> dict[str, Any]:
         "latent_scaling": model.latent_scaling,
         "latent_shift": model.latent_shift,
         "unet": (model.folder / "unet").is_dir(),
-        "steps": model.steps,
+        "steps": model.denoise_steps,
         "prior": codes.prior is not None,
     }
 

@@ -7,14 +7,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.manifest import CONFIGS, REINSTALL
+from pillow_sdz.models.manifest import CONFIG_FILES, REINSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-FILE_NAME = "config.json"
-CLASS = "_class_name"
+CONFIG_NAME = "config.json"
+CLASS_KEY = "_class_name"
 MAX_CONFIG_BYTES = 1 << 20
 
 
@@ -36,7 +36,7 @@ def read_config(path: Path, remedy: str = REINSTALL) -> dict[str, Any]:
 
 def write_config(path: Path, class_name: str, config: Mapping[str, object]) -> None:
     """Write ``config`` and the name of its class as sorted JSON."""
-    path.write_text(json.dumps({CLASS: class_name, **config}, indent=2, sort_keys=True) + "\n")
+    path.write_text(json.dumps({CLASS_KEY: class_name, **config}, indent=2, sort_keys=True) + "\n")
 
 
 def digest(config: Mapping[str, Any]) -> str:
@@ -46,7 +46,7 @@ def digest(config: Mapping[str, Any]) -> str:
 
 def digests(folder: Path) -> dict[str, str]:
     """The digests of the configurations that the model in ``folder`` has, by name, for its manifest."""
-    return {name: digest(read_config(folder / name)) for name in CONFIGS if (folder / name).is_file()}
+    return {name: digest(read_config(folder / name)) for name in CONFIG_FILES if (folder / name).is_file()}
 
 
 def own_fields(config: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:

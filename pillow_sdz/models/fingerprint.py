@@ -1,37 +1,38 @@
-"""The fingerprint that ties a file to the weights it needs, and that one checkpoint keeps in every storage form."""
+"""The fingerprint: the hash by which a file names the model that decodes it, of all weights and the code mapping.
+
+One checkpoint has one fingerprint in every storage form: single file or shards, float32 or float16. `check_weights`
+refuses to load weights that do not have the fingerprint of their manifest.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pillow_sdz.errors import SdzModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from pillow_sdz.models.manifest import CodeMapping
-
-
-@dataclass(frozen=True)
-class PaletteFile:
-    """One palette that belongs to the model: its number, its entries and the SHA-256 of its file."""
-
-    number: int
-    entries: int
-    sha256: str
+    from pillow_sdz.models.manifest import Manifest
 
 
 @dataclass(frozen=True)
 class PriorFile:
-    """The model's prior: its shape besides the channels, see `pillow_sdz.payloads.scalar.prior.PriorShape`, and its file's SHA-256."""
+    """A model's prior as the manifest lists it.
+
+    Attributes:
+        groups, shared_width, group_width: its shape, see `pillow_sdz.payloads.scalar.prior.PriorShape`.
+        sha256: of its file, in hex.
+    """
 
     groups: int
-    wide: int
-    deep: int
+    shared_width: int
+    group_width: int
     sha256: str
 
 
@@ -44,7 +45,6 @@ class CodeMapping:
         bound: soft limit of the encoder's latents, or None where they are not bounded.
         channels: channels of the latent, 1 to 64.
         factor: pixels per latent position along each axis.
-        palettes: the palettes that files may name by number.
         prior: the prior that scalar payloads are coded with, or None where the model has none.
     """
 
@@ -52,21 +52,27 @@ class CodeMapping:
     bound: float | None
     channels: int
     factor: int
-    palettes: tuple[PaletteFile, ...] = ()
     prior: PriorFile | None = None
 
     def canonical_json(self) -> bytes:
-        """The form that the fingerprint covers: sorted keys, no spaces, UTF-8; a prior only where there is one."""
-        palettes = [{"entries": p.entries, "number": p.number, "sha256": p.sha256} for p in self.palettes]
+        """The form that the fingerprint covers: sorted keys, no spaces, UTF-8; a prior only where there is one.
+
+        ``palettes`` is always empty: models once had palettes, and the fingerprints of all models cover the key.
+        """
         fields: dict[str, object] = {
             "bound": None if self.bound is None else float(self.bound),
             "channels": self.channels,
             "factor": self.factor,
-            "palettes": palettes,
+            "palettes": [],
             "step": float(self.step),
         }
         if self.prior is not None:
-            fields["prior"] = dataclasses.asdict(self.prior)
+            fields["prior"] = {
+                "groups": self.prior.groups,
+                "wide": self.prior.shared_width,
+                "deep": self.prior.group_width,
+                "sha256": self.prior.sha256,
+            }
         return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -87,7 +93,40 @@ def fingerprint(tensors: Mapping[str, Tensor], codes: CodeMapping) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach()
         digest.update(name.encode() + b"\0" + "x".join(map(str, tensor.shape)).encode() + b"\0")
-        # nothing is copied where the values are float16 in C order already, as those of a mapped file are
+        # tensors of a mapped file that are float16 in C order already are hashed without a copy
         digest.update(tensor.to("cpu", torch.float16).contiguous().numpy().astype("<f2", copy=False).data)
     digest.update(codes.canonical_json())
     return digest.hexdigest()
+
+
+def all_tensors(vae: Mapping[str, Tensor], unet: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+    """The weights of a model's networks under the names that the fingerprint covers.
+
+    Args:
+        vae: the autoencoder's weights, by the names of its state dictionary.
+        unet: those of the U-Net, or None for a model without one.
+    """
+    tensors = {f"vae.{name}": tensor for name, tensor in vae.items()}
+    return tensors | {f"unet.{name}": tensor for name, tensor in (unet or {}).items()}
+
+
+def check_weights(manifest: Manifest, tensors: Mapping[str, Tensor]) -> None:
+    """Check that these are the weights that a manifest names.
+
+    Args:
+        manifest: of the model's folder.
+        tensors: all its weights, see `all_tensors`.
+
+    Raises:
+        SdzModelError: their fingerprint is another one; the message says how to get the right weights.
+    """
+    found = fingerprint(tensors, manifest.codes)
+    if found != manifest.fingerprint:
+        raise SdzModelError(
+            f"the weights of model {manifest.full_name} are not those of its manifest",
+            file=str(manifest.folder),
+            field="fingerprint",
+            found=found[:16],
+            expected=manifest.fingerprint[:16],
+            remedy=manifest.reinstall,
+        )

@@ -5,13 +5,13 @@ The classes of the shipped models are this project's own, because importing diff
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pillow_sdz.errors import SdzError, SdzModelError
-from pillow_sdz.models.configuration import CLASS, FILE_NAME, digest, read_config
+from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, digest, read_config
 from pillow_sdz.models.diffusion.schedulers import KINDS, Sampler, betas_of, prediction_of
+from pillow_sdz.models.fingerprint import all_tensors, check_weights
 from pillow_sdz.models.manifest import REINSTALL, Manifest
 from pillow_sdz.models.model import Model
 from pillow_sdz.models.runtime import drawing
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pillow_sdz.models.networks.base import Network
 
 
-SCHEDULER_FILE_NAME = "scheduler_config.json"
+SCHEDULER_CONFIG_NAME = "scheduler_config.json"
 
 
 class Part(NamedTuple):
@@ -57,7 +57,7 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
         if (manifest.folder / "unet").is_dir():
             unet = load_part(manifest.folder / "unet", UNETS)
             scheduler = load_scheduler(manifest.folder / "scheduler")
-        _check_fingerprint(manifest, vae, unet)
+        check_weights(manifest, all_tensors(vae.tensors, None if unet is None else unet.tensors))
         _check_configs(manifest)
         vae_dtype = _autoencoder_dtype(vae.network, dtype)
         _settle(vae.network, device, vae_dtype)
@@ -82,27 +82,9 @@ def _predictor(manifest: Manifest, unet: Any, scheduler: Any, device: str, dtype
     embedding = None
     if hasattr(unet.config, "cross_attention_dim"):
         embedding = read_embedding(manifest, unet.config.cross_attention_dim).to(device, dtype)
-    prediction = prediction_of(read_config(manifest.folder / "scheduler" / SCHEDULER_FILE_NAME))
+    prediction = prediction_of(read_config(manifest.folder / "scheduler" / SCHEDULER_CONFIG_NAME))
     alphas = scheduler.alphas_cumprod if prediction == "v_prediction" else None
     return unet if embedding is None and alphas is None else Conditioned(unet, embedding, alphas)
-
-
-def _check_fingerprint(manifest: Manifest, vae: Part, unet: Part | None) -> None:
-    from pillow_sdz.models.fingerprint import fingerprint
-
-    tensors = {f"vae.{name}": tensor for name, tensor in vae.tensors.items()}
-    if unet is not None:
-        tensors |= {f"unet.{name}": tensor for name, tensor in unet.tensors.items()}
-    found = fingerprint(tensors, manifest.codes)
-    if found != manifest.fingerprint:
-        raise SdzModelError(
-            f"the weights of model {manifest.full_name} are not those of its manifest",
-            file=str(manifest.folder),
-            field="fingerprint",
-            found=found[:16],
-            expected=manifest.fingerprint[:16],
-            remedy=_again(manifest),
-        )
 
 
 def _check_configs(manifest: Manifest) -> None:
@@ -111,17 +93,8 @@ def _check_configs(manifest: Manifest) -> None:
         if (found := digest(read_config(path))) != expected:
             raise SdzModelError(
                 f"the configuration is not the one that model {manifest.full_name} was made with", file=str(path),
-                field="SHA-256", found=found[:16], expected=expected[:16], remedy=_again(manifest),
+                field="SHA-256", found=found[:16], expected=expected[:16], remedy=manifest.reinstall,
             )  # fmt: skip
-
-
-def _again(manifest: Manifest) -> str:
-    """How to get the model's files back: the command, for a model that a command added."""
-    if not manifest.source:
-        return REINSTALL
-    name, (source, *revision) = manifest.name, manifest.source.split(" --revision ")
-    options = "".join(f" --revision {shlex.quote(each)}" for each in revision)
-    return f"sdz-convert models remove {name} && sdz-convert models add {name} {shlex.quote(source)}{options}"
 
 
 def _settle(network: Any, device: str, dtype: str) -> None:
@@ -149,12 +122,12 @@ def load_part(folder: Path, builders: Mapping[str, Builder]) -> Part:
     Raises:
         SdzModelError: the class is not among them, its configuration is not supported, or the weights do not fit.
     """
-    path = folder / FILE_NAME
+    path = folder / CONFIG_NAME
     config = read_config(path)
-    name = config.get(CLASS)
+    name = config.get(CLASS_KEY)
     if not isinstance(name, str) or name not in builders:
         expected = " or ".join(builders)
-        raise SdzModelError("unknown network", file=str(path), field=CLASS, found=name, expected=expected)
+        raise SdzModelError("unknown network", file=str(path), field=CLASS_KEY, found=name, expected=expected)
     try:
         return builders[name](folder, config)
     except SdzError as error:
@@ -218,7 +191,7 @@ def load_scheduler(folder: Path) -> Any:
     Raises:
         SdzModelError: it is of an unknown class, or its configuration makes no sense.
     """
-    path = folder / SCHEDULER_FILE_NAME
+    path = folder / SCHEDULER_CONFIG_NAME
     try:
         return build_scheduler(read_config(path))
     except SdzError as error:
@@ -233,9 +206,9 @@ def build_scheduler(config: Mapping[str, Any]) -> Any:
     """
     from pillow_sdz.models.diffusion.schedulers import Ddim, covers
 
-    name = config.get(CLASS)
+    name = config.get(CLASS_KEY)
     if name not in SCHEDULERS:
-        raise SdzModelError("unknown scheduler", field=CLASS, found=name, expected=" or ".join(SCHEDULERS))
+        raise SdzModelError("unknown scheduler", field=CLASS_KEY, found=name, expected=" or ".join(SCHEDULERS))
     prediction_of(config)  # which checks it
     config = {**config, "prediction_type": "epsilon"}
     if name != "DDIMScheduler":

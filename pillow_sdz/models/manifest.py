@@ -1,9 +1,8 @@
 """A model folder's manifest: ``model.json``, checked field by field. Needs neither torch nor diffusers.
 
-A model is a folder in diffusers' layout (``vae/``, ``unet/``, ``scheduler/``) plus this file, and optionally
-``palettes/NUMBER.u8``: plain uint8 data, entries x channels, for files that name a palette instead of holding one,
-``prior.i32``: little-endian int32 data, for scalar payloads, and ``empty_prompt.safetensors``: what a text encoder says
-of the empty prompt, for U-Nets that ask.
+A model is a folder in diffusers' layout (``vae/``, ``unet/``, ``scheduler/``) plus this file and, optionally,
+``prior.i32``, the prior of scalar payloads as little-endian int32 values, and ``empty_prompt.safetensors``, the
+unconditional CLIP embedding for U-Nets that take a prompt.
 """
 
 from __future__ import annotations
@@ -11,40 +10,67 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import numpy as np
 
-from pillow_sdz.errors import SdzModelError
-from pillow_sdz.limits import MAX_CHANNELS, MAX_ENTRIES, MIN_ENTRIES
-from pillow_sdz.models.fingerprint import CodeMapping, PaletteFile, PriorFile
+from pillow_sdz.errors import SdzModelError, naming
+from pillow_sdz.limits import MAX_CHANNELS, is_real, is_whole
+from pillow_sdz.models.fingerprint import CodeMapping, PriorFile
+from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
+__all__ = ["MANIFEST_NAME", "CodeMapping", "Context", "Manifest", "PriorFile", "read_manifest"]
 
-    from pillow_sdz.payloads.scalar.prior import Prior
+MANIFEST_NAME: Final = "model.json"
+PRIOR_NAME: Final = "prior.i32"
 
-__all__ = ["FILE_NAME", "CodeMapping", "Context", "Manifest", "PaletteFile", "PriorFile", "read_manifest"]
+CONFIG_FILES: Final = ("vae/config.json", "unet/config.json", "scheduler/scheduler_config.json")
+"""The configurations of a model, whose SHA-256 its manifest may list."""
 
-FILE_NAME = "model.json"
-CONFIGS = ("vae/config.json", "unet/config.json", "scheduler/scheduler_config.json")
-PRIOR_NAME = "prior.i32"
-SHIFT = 1e3  # autoencoders in use have shifts below 1
-WINDOWS = (32, 512)  # latent positions; twice the overlap of 16, and 4096 pixels at factor 8
-MAX_PRIOR_WIDTH = 1024  # hidden values of a layer, as spec/sdz.md has it: sums stay exact in float64
-MAX_MANIFEST_BYTES = 1 << 20  # a manifest is a few kilobytes; more is not one of ours
-NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*")
+NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*")
+"""Names that a model may have."""
+
+REINSTALL: Final = "install the model again"
+"""The remedy for damaged files of a model, where no command is known that brings them back."""
+
+MAX_MANIFEST_BYTES: Final = 1 << 20
+"""Longest manifest that is read; real ones have a few kilobytes."""
+
+MAX_VERSION: Final = 10**6
+MAX_FACTOR: Final = 64
+"""Pixels per latent position: the largest of `pillow_sdz.limits.FACTORS`."""
+
+MAX_SCALE: Final = 1e9
+"""Largest step, bound and latent scaling, in latent values; the smallest is its reciprocal."""
+
+MAX_SHIFT: Final = 1e3
+"""Largest latent shift to both sides, in latent values; autoencoders in use have shifts below 1."""
+
+MAX_CONTEXT: Final = 4096
+"""Largest receptive radius, in latent positions."""
+
+WINDOW_SIDES: Final = (32, 512)
+"""Sides that windows may have, in latent positions: twice the overlap of 16, and 4096 pixels at factor 8."""
+
+MAX_DENOISE_STEPS: Final = 255
+"""Most U-Net steps by default: the file's field is an unsigned 8-bit number."""
+
+MAX_PRIOR_WIDTH: Final = 1024
+"""Widest hidden layer of a prior (spec/sdz.md): sums stay exact in float64."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """How many latent positions around an output position can change it: the overlap that tiles need.
+    """Receptive radius of each network in latent positions: how far away an input can change an output.
 
-    Networks with attention or GroupNorm see the whole picture. Their models have a ``window`` in the manifest, and
-    these numbers are the overlap in which neighbouring windows are faded into each other.
+    Tiles overlap by it. Networks with attention or GroupNorm see the whole picture. Their models have a ``window`` in
+    the manifest, and these numbers are the overlap in which neighbouring windows are blended.
     """
 
     encoder: int
@@ -59,13 +85,16 @@ class Manifest:
     Attributes:
         fingerprint: the SHA-256, in hex, that `fingerprint.fingerprint` computes.
         latent_scaling, latent_shift: the U-Net works on (latent - shift) * scaling.
+        denoise_steps: U-Net steps that files ask for by default; ``steps`` in the JSON.
+        preview_matrix: (channels + 1) rows of red, green and blue, see `pillow_sdz.payloads.preview`.
         window: side of the windows, in latent positions, that pictures are worked on in; None for networks whose tiles
             equal the whole, which may be of any size.
         empty_prompt: SHA-256, in hex, of ``empty_prompt.safetensors``; None where the U-Net takes no prompt. It is not
-            part of the fingerprint: machines compute it with different last digits.
-        source: what the model was made from, as it was given; empty for models of our own.
+            part of the fingerprint, because its last digits depend on the machine that computes it.
+        source: what the model was made from, as it was given; empty for models of this project.
         configs: SHA-256, in hex, by name, of configurations in the form of `configuration.digest`. The fingerprint
-            covers weights alone, of which another number of heads or another schedule would make other pictures.
+            covers weights alone, but the same weights with another number of heads or another noise schedule would
+            make other pictures.
     """
 
     folder: Path
@@ -75,7 +104,7 @@ class Manifest:
     codes: CodeMapping
     context: Context
     latent_scaling: float
-    steps: int
+    denoise_steps: int
     preview_matrix: tuple[tuple[int, ...], ...]
     licence: str
     training_data: tuple[dict[str, Any], ...]
@@ -95,24 +124,22 @@ class Manifest:
         """The first 8 bytes of the fingerprint, which is what a file holds."""
         return bytes.fromhex(self.fingerprint)[:8]
 
-    def palette(self, number: int) -> NDArray[np.uint8]:
-        """Read the model's palette ``number``, (entries, channels).
+    @property
+    def default_payload(self) -> str:
+        """The payload kind that the model was made for: ``scalar`` if it has a prior, else ``palette``."""
+        return "palette" if self.codes.prior is None else "scalar"
 
-        Raises:
-            SdzModelError: the model has no such palette, or its file does not match the manifest.
-        """
-        listed = next((p for p in self.codes.palettes if p.number == number), None)
-        if listed is None:
-            known = ", ".join(str(p.number) for p in self.codes.palettes) or "none"
-            raise SdzModelError(
-                f"model {self.full_name} has no such palette", field="palette number", found=number, expected=known
-            )
-        path = self.folder / "palettes" / f"{number}.u8"
-        data = self._read(path, "palette", listed.entries * self.codes.channels, listed.sha256)
-        return np.frombuffer(data, np.uint8).reshape(listed.entries, self.codes.channels)
+    @property
+    def reinstall(self) -> str:
+        """The remedy for damaged files: the command that brings them back, if a command added the model."""
+        if not self.source:
+            return REINSTALL
+        name, (source, *revision) = self.name, self.source.split(" --revision ")
+        options = "".join(f" --revision {shlex.quote(each)}" for each in revision)
+        return f"sdz-convert models remove {name} && sdz-convert models add {name} {shlex.quote(source)}{options}"
 
     def prior(self) -> Prior:
-        """Read the model's prior. `pillow_sdz.models.registry` keeps it for the process.
+        """Read the model's prior from its file; `pillow_sdz.models.registry.model_prior` keeps it for the process.
 
         Raises:
             SdzModelError: the model has none, or its file does not match the manifest.
@@ -120,16 +147,17 @@ class Manifest:
         listed = self.codes.prior
         if listed is None:
             raise SdzModelError(
-                f"model {self.full_name} has no prior, which scalar payloads need", file=str(self.folder / FILE_NAME),
-                field="codes.prior", remedy="use a model that has one, or palettes",
-            )  # fmt: skip
-        from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
-
+                f"model {self.full_name} has no prior, which scalar payloads need",
+                file=str(self.folder / MANIFEST_NAME),
+                field="codes.prior",
+                remedy="use a model that has one, or palettes",
+            )
+        shape = PriorShape(self.codes.channels, listed.groups, listed.shared_width, listed.group_width)
         path = self.folder / PRIOR_NAME
-        shape = PriorShape(self.codes.channels, listed.groups, listed.wide, listed.deep)
-        return Prior.from_bytes(self._read(path, "prior", shape.byte_count, listed.sha256), shape, file=str(path))
+        with naming(path):
+            return Prior.from_bytes(self._read_prior(path, shape.byte_count, listed.sha256), shape)
 
-    def _read(self, path: Path, what: str, size: int, sha256: str) -> bytes:
+    def _read_prior(self, path: Path, size: int, sha256: str) -> bytes:
         """Read a file of a known size and SHA-256, never more of it than that.
 
         Raises:
@@ -140,22 +168,19 @@ class Manifest:
                 data = file.read(size + 1)
         except OSError as error:
             raise SdzModelError(
-                f"cannot read a {what} of model {self.full_name}: {error}", file=str(path), remedy=REINSTALL
+                f"cannot read the prior of model {self.full_name}: {error}", remedy=self.reinstall
             ) from error
+        problem = "the prior differs from the model's manifest"
         if len(data) != size:
+            found = f"{len(data)} bytes" if len(data) < size else "more"
             raise SdzModelError(
-                f"the {what} differs from the model's manifest", file=str(path), field="size", remedy=REINSTALL,
-                found=f"{len(data)} bytes" if len(data) < size else "more", expected=f"{size} bytes",
-            )  # fmt: skip
-        if (found := hashlib.sha256(data).hexdigest()) != sha256:
+                problem, field="size", found=found, expected=f"{size} bytes", remedy=self.reinstall
+            )
+        if (digest := hashlib.sha256(data).hexdigest()) != sha256:
             raise SdzModelError(
-                f"the {what} differs from the model's manifest", file=str(path), field="SHA-256", remedy=REINSTALL,
-                found=found[:16], expected=sha256[:16],
-            )  # fmt: skip
+                problem, field="SHA-256", found=digest[:16], expected=sha256[:16], remedy=self.reinstall
+            )
         return data
-
-
-REINSTALL = "install the model again"
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -164,108 +189,115 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         SdzModelError: it is missing, not JSON, or a field is missing, of the wrong type or out of range.
     """
-    path = folder / FILE_NAME
+    path = folder / MANIFEST_NAME
+    with naming(path):
+        return _parse(_read_json(path), folder)
+
+
+def _read_json(path: Path) -> object:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_MANIFEST_BYTES + 1)
-        if len(raw) > MAX_MANIFEST_BYTES:
-            raise SdzModelError(
-                "too large for a manifest", file=str(path), field="size", expected=f"at most {MAX_MANIFEST_BYTES} bytes"
-            )
-        fields = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise SdzModelError(f"not a model manifest: {error}", file=str(path), remedy=REINSTALL) from error
-    except SdzModelError:
-        raise
     except OSError as error:
-        raise SdzModelError(f"cannot read the model's manifest: {error}", file=str(path), remedy=REINSTALL) from error
-    return _checked(fields, folder, str(path))
+        raise SdzModelError(f"cannot read the model's manifest: {error}", remedy=REINSTALL) from error
+    if len(raw) > MAX_MANIFEST_BYTES:
+        raise SdzModelError("too large for a manifest", field="size", expected=f"at most {MAX_MANIFEST_BYTES} bytes")
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise SdzModelError(f"not a model manifest: {error}", remedy=REINSTALL) from error
+
+
+def _parse(fields: object, folder: Path) -> Manifest:
+    if not isinstance(fields, dict) or fields.get("format") != "pillow_sdz model":
+        raise _wrong("format", fields.get("format") if isinstance(fields, dict) else fields, '"pillow_sdz model"')
+    mapping, context = fields.get("codes"), fields.get("context")
+    if not isinstance(mapping, dict) or not isinstance(context, dict):
+        raise _wrong("codes, context", mapping, "objects")
+    name, fingerprint = fields.get("name"), fields.get("fingerprint")
+    if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
+        raise _wrong("name", name, "lower-case letters, digits, dots, underscores and inner hyphens")
+    if not _is_digest(fingerprint):
+        raise _wrong("fingerprint", fingerprint, "64 hexadecimal digits")
+    prompt = fields.get("empty_prompt")
+    if prompt is not None and not _is_digest(prompt):
+        raise _wrong("empty_prompt", prompt, "null or 64 hexadecimal digits")
+    configs = fields.get("configs", {})
+    if not isinstance(configs, dict) or not all(k in CONFIG_FILES and _is_digest(v) for k, v in configs.items()):
+        raise _wrong("configs", configs, f"an object of 64 hexadecimal digits by {', '.join(CONFIG_FILES)}")
+    training = fields.get("training_data", [])
+    if not isinstance(training, list):
+        raise _wrong("training_data", training, "a list")
+    codes = _code_mapping(mapping)
+    return Manifest(
+        folder=folder,
+        name=name,
+        version=_whole(fields, "version", 1, MAX_VERSION),
+        fingerprint=fingerprint,
+        codes=codes,
+        context=Context(*(_whole(context, part, 0, MAX_CONTEXT) for part in ("encoder", "decoder", "unet"))),
+        latent_scaling=_real(fields, "latent_scaling", 1 / MAX_SCALE, MAX_SCALE),
+        denoise_steps=_whole(fields, "steps", 0, MAX_DENOISE_STEPS),
+        preview_matrix=_preview_matrix(fields.get("preview_matrix"), codes.channels),
+        licence=str(fields.get("licence", "unknown")),
+        training_data=tuple(item for item in training if isinstance(item, dict)),
+        latent_shift=_real(fields, "latent_shift", -MAX_SHIFT, MAX_SHIFT) if "latent_shift" in fields else 0.0,
+        window=None if fields.get("window") is None else _whole(fields, "window", *WINDOW_SIDES),
+        empty_prompt=prompt,
+        source=str(fields.get("source", "")),
+        configs=tuple(sorted(configs.items())),
+    )
+
+
+def _code_mapping(mapping: Mapping[str, Any]) -> CodeMapping:
+    channels = _whole(mapping, "channels", 1, MAX_CHANNELS)
+    if (palettes := mapping.get("palettes", [])) != []:
+        raise _wrong("codes.palettes", palettes, "an empty list: models have no palettes of their own any more")
+    return CodeMapping(
+        step=_real(mapping, "step", 1 / MAX_SCALE, MAX_SCALE),
+        bound=None if mapping.get("bound") is None else _real(mapping, "bound", 1 / MAX_SCALE, MAX_SCALE),
+        channels=channels,
+        factor=_whole(mapping, "factor", 1, MAX_FACTOR),
+        prior=_prior_file(mapping.get("prior"), channels),
+    )
+
+
+def _prior_file(listed: object, channels: int) -> PriorFile | None:
+    if listed is None:
+        return None
+    if not isinstance(listed, dict) or not _is_digest(listed.get("sha256")):
+        raise _wrong("codes.prior", listed, "null or an object with groups, wide, deep and sha256")
+    groups = _whole(listed, "groups", 1, channels)
+    if channels % groups:
+        raise _wrong("groups", groups, f"a divisor of the {channels} channels")
+    shared_width, group_width = (_whole(listed, name, 1, MAX_PRIOR_WIDTH) for name in ("wide", "deep"))
+    return PriorFile(groups, shared_width, group_width, listed["sha256"])
+
+
+def _preview_matrix(listed: object, channels: int) -> tuple[tuple[int, ...], ...]:
+    matrix = np.array(listed, dtype=object)
+    if matrix.shape != (channels + 1, 3) or not all(is_whole(value, -128, 127) for value in matrix.flat):
+        raise _wrong("preview_matrix", listed, f"{channels + 1} rows of 3 whole numbers from -128 to 127")
+    return tuple(tuple(row) for row in matrix.tolist())
+
+
+def _whole(fields: Mapping[str, Any], name: str, low: int, high: int) -> int:
+    value = fields.get(name)
+    if not is_whole(value, low, high):
+        raise _wrong(name, value, f"a whole number from {low} to {high}")
+    return value
+
+
+def _real(fields: Mapping[str, Any], name: str, low: float, high: float) -> float:
+    value = fields.get(name)
+    if not is_real(value, low, high):
+        raise _wrong(name, value, f"a number from {low} to {high}")
+    return float(value)
 
 
 def _is_digest(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
-def _checked(fields: object, folder: Path, file: str) -> Manifest:
-    def fail(field: str, found: object, expected: str) -> SdzModelError:
-        return SdzModelError(
-            "wrong field", file=file, field=field, found=repr(found)[:80], expected=expected, remedy=REINSTALL
-        )
-
-    def number(source: dict[str, Any], field: str, low: float, high: float, kind: type = int) -> Any:
-        value = source.get(field)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int if kind is int else (int, float))
-            or not low <= value <= high
-        ):
-            raise fail(field, value, f"{'a whole number' if kind is int else 'a number'} from {low} to {high}")
-        return kind(value)
-
-    if not isinstance(fields, dict) or fields.get("format") != "pillow_sdz model":
-        raise fail("format", fields.get("format") if isinstance(fields, dict) else fields, '"pillow_sdz model"')
-    mapping, context = fields.get("codes"), fields.get("context")
-    if not isinstance(mapping, dict) or not isinstance(context, dict):
-        raise fail("codes, context", mapping, "objects")
-    name, digest = fields.get("name"), fields.get("fingerprint")
-    if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
-        raise fail("name", name, "lower-case letters, digits, dots, underscores and inner hyphens")
-    if not _is_digest(digest):
-        raise fail("fingerprint", digest, "64 hexadecimal digits")
-    prompt = fields.get("empty_prompt")
-    if prompt is not None and not _is_digest(prompt):
-        raise fail("empty_prompt", prompt, "null or 64 hexadecimal digits")
-    configs = fields.get("configs", {})
-    if not isinstance(configs, dict) or not all(k in CONFIGS and _is_digest(v) for k, v in configs.items()):
-        raise fail("configs", configs, f"an object of 64 hexadecimal digits by {', '.join(CONFIGS)}")
-    channels = number(mapping, "channels", 1, MAX_CHANNELS)
-    palettes = []
-    listed, training = mapping.get("palettes", []), fields.get("training_data", [])
-    for field, items in (("codes.palettes", listed), ("training_data", training)):
-        if not isinstance(items, list):
-            raise fail(field, items, "a list")
-    for item in listed:
-        if not isinstance(item, dict) or not _is_digest(item.get("sha256")):
-            raise fail("codes.palettes", item, "objects with number, entries and sha256")
-        entries = number(item, "entries", MIN_ENTRIES, MAX_ENTRIES)
-        palettes.append(PaletteFile(number(item, "number", 0, 0xFFFF), entries, item["sha256"]))
-    prior: PriorFile | None = None
-    item = mapping.get("prior")
-    if item is not None:
-        if not isinstance(item, dict) or not _is_digest(item.get("sha256")):
-            raise fail("codes.prior", item, "null or an object with groups, wide, deep and sha256")
-        groups = number(item, "groups", 1, channels)
-        if channels % groups:
-            raise fail("groups", groups, f"a divisor of the {channels} channels")
-        wide, deep = (number(item, name, 1, MAX_PRIOR_WIDTH) for name in ("wide", "deep"))
-        prior = PriorFile(groups, wide, deep, item["sha256"])
-    matrix = np.array(fields.get("preview_matrix"), dtype=object)
-    if matrix.shape != (channels + 1, 3) or any(not isinstance(v, int) or not -128 <= v <= 127 for v in matrix.flat):
-        raise fail(
-            "preview_matrix", fields.get("preview_matrix"), f"{channels + 1} rows of 3 whole numbers from -128 to 127"
-        )
-    return Manifest(
-        folder=folder,
-        name=name,
-        version=number(fields, "version", 1, 10**6),
-        fingerprint=digest,
-        codes=CodeMapping(
-            step=number(mapping, "step", 1e-9, 1e9, float),
-            bound=None if mapping.get("bound") is None else number(mapping, "bound", 1e-9, 1e9, float),
-            channels=channels,
-            factor=number(mapping, "factor", 1, 64),
-            palettes=tuple(palettes),
-            prior=prior,
-        ),
-        context=Context(*(number(context, part, 0, 4096) for part in ("encoder", "decoder", "unet"))),
-        latent_scaling=number(fields, "latent_scaling", 1e-9, 1e9, float),
-        steps=number(fields, "steps", 0, 255),
-        preview_matrix=tuple(tuple(int(v) for v in row) for row in matrix),
-        licence=str(fields.get("licence", "unknown")),
-        training_data=tuple(item for item in training if isinstance(item, dict)),
-        latent_shift=number(fields, "latent_shift", -SHIFT, SHIFT, float) if "latent_shift" in fields else 0.0,
-        window=None if fields.get("window") is None else number(fields, "window", *WINDOWS),
-        empty_prompt=prompt,
-        source=str(fields.get("source", "")),
-        configs=tuple(sorted(configs.items())),
-    )
+def _wrong(field: str, found: object, expected: str) -> SdzModelError:
+    return SdzModelError("wrong field", field=field, found=repr(found)[:80], expected=expected, remedy=REINSTALL)

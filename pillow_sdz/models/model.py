@@ -24,8 +24,8 @@ DEFAULT_TILE = 1024  # pixels: keeps activations of one window under some 300 MB
 SMALLEST_ALPHA = 1e-8  # schedules that end in pure noise have 0 there
 
 STEPS_SEEN = 4
-"""How many steps' receptive fields windows overlap by: what reaches further than that has faded, and with hundreds of
-steps every window would be the whole picture."""
+"""How many denoise_steps' receptive fields windows overlap by: what reaches further than that has faded, and with hundreds of
+denoise_steps every window would be the whole picture."""
 
 UNET_CORE = 512  # latent positions: the U-Net needs little memory per position, and a wide overlap
 
@@ -101,26 +101,26 @@ class Model:
         # a hair less, for `denoise.timesteps` takes the first timestep with as much noise or more
         return float(((1 - alpha) / max(alpha, SMALLEST_ALPHA)) ** 0.5 / self.manifest.latent_scaling * (1 - 1e-5))
 
-    def denoise(self, latents: NDArray[np.float32], noise: float, steps: int) -> NDArray[np.float32]:
+    def denoise(self, latents: NDArray[np.float32], noise: float, denoise_steps: int) -> NDArray[np.float32]:
         """Remove quantisation noise from latents (h, w, C) whose root mean square error is ``noise``.
 
-        Without a U-Net, or with ``steps`` = 0, the latents come back as they are.
+        Without a U-Net, or with ``denoise_steps`` = 0, the latents come back as they are.
         """
-        if self.unet is None or steps == 0:
+        if self.unet is None or denoise_steps == 0:
             return latents
         from pillow_sdz.models.diffusion.denoise import denoise, timesteps
 
         scaling, shift, context = self.manifest.latent_scaling, self.manifest.latent_shift, self.manifest.context.unet
         overlap = context
         if not self.manifest.window:
-            overlap *= min(len(timesteps(self.scheduler, noise * scaling, steps)), STEPS_SEEN)
+            overlap *= min(len(timesteps(self.scheduler, noise * scaling, denoise_steps)), STEPS_SEEN)
         result = np.empty_like(latents)
         with isolated():
             for window in self._windows(latents.shape[:2], UNET_CORE, overlap):
                 top, bottom, left, right = window.outer
                 sample = self._tensor(latents[top:bottom, left:right])
                 sample = (sample - shift if shift else sample) * scaling
-                clean = denoise(self.unet, self.scheduler, sample, noise * scaling, steps) / scaling
+                clean = denoise(self.unet, self.scheduler, sample, noise * scaling, denoise_steps) / scaling
                 _paste(result, window, _rows(clean + shift if shift else clean), 1)
         return result
 

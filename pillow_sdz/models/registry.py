@@ -1,4 +1,4 @@
-"""Where models are found: shipped with the package, in the user's folder, or in folders named by a variable.
+"""Finding models: shipped with the package, in the user's folder, or in folders that an environment variable names.
 
 Finding and describing a model reads its manifest only; `load` brings it into memory once per process, device and
 number type, and checks its fingerprint then.
@@ -10,30 +10,34 @@ import os
 import threading
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from platformdirs import user_data_path
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.manifest import FILE_NAME, Manifest, read_manifest
+from pillow_sdz.models.loading import load_model
+from pillow_sdz.models.manifest import MANIFEST_NAME, Manifest, read_manifest
+from pillow_sdz.models.runtime import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterator
 
     from pillow_sdz.models.fingerprint import PriorFile
     from pillow_sdz.models.model import Model
+    from pillow_sdz.payloads.payload import ModelData
     from pillow_sdz.payloads.scalar.prior import Prior
 
-SHIPPED = Path(__file__).parent / "data"
-VARIABLE = "PILLOW_SDZ_MODELS"
-ADD = "sdz-convert models add NAME SOURCE"
+SHIPPED: Final = Path(__file__).parent / "data"
+"""Models that come with the package."""
+
+MODELS_VARIABLE: Final = "PILLOW_SDZ_MODELS"
+"""Environment variable: folders that hold model folders, joined as in $PATH."""
+
+ADD_COMMAND: Final = "sdz-convert models add NAME SOURCE"
 
 
 def user_folder() -> Path:
-    """The folder where a user's own models are kept, by the platform's convention."""
-    from platformdirs import user_data_path
-
+    """The folder for a user's own models, by the platform's convention."""
     return user_data_path("pillow-sdz", appauthor=False) / "models"
 
 
@@ -44,7 +48,7 @@ def writable_folder() -> Path:
 
 def search_path() -> list[Path]:
     """Folders that hold model folders: those in $PILLOW_SDZ_MODELS, the user's, and the package's own."""
-    named = [Path(part) for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
+    named = [Path(part) for part in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if part]
     return [*named, user_folder(), SHIPPED]
 
 
@@ -54,27 +58,31 @@ def _manifest(folder: Path, _modified: int) -> Manifest:
 
 
 def installed() -> Iterator[Manifest]:
-    """Every model on the search path, first found first. A folder whose manifest cannot be read is an error."""
+    """Every model on the search path, in its order.
+
+    Raises:
+        SdzModelError: the manifest of some model cannot be read.
+    """
     for place in search_path():
         if not place.is_dir():
             continue
         for folder in sorted(place.iterdir()):
-            if folder.name.startswith("."):  # hidden: one that is being added or removed
+            if folder.name.startswith("."):  # hidden folders are being added or removed
                 continue
             try:
-                if not (folder / FILE_NAME).is_file():
+                if not (folder / MANIFEST_NAME).is_file():
                     continue
-                manifest = _manifest(folder, (folder / FILE_NAME).stat().st_mtime_ns)
-            except FileNotFoundError:  # removed by another process between one look and the next
+                manifest = _manifest(folder, (folder / MANIFEST_NAME).stat().st_mtime_ns)
+            except FileNotFoundError:  # another process removed it after iterdir
                 continue
             yield manifest
 
 
 def find(name: str) -> Manifest:
-    """The model called ``name``: exactly (``tiny-8``), or the newest version of that name (``tiny``).
+    """The model called ``name``: with a version (``tiny-8``), or the newest version of that name (``tiny``).
 
     Raises:
-        SdzModelError: no such model; the message names those there are and where they are looked for.
+        SdzModelError: no such model; the message lists the models there are and where to put others.
     """
     models = list(installed())
     named = [m for m in models if m.full_name == name]
@@ -97,49 +105,24 @@ def find_by_fingerprint(fingerprint: bytes) -> Manifest:
     known = ", ".join(dict.fromkeys(f"{m.full_name} ({m.short_fingerprint.hex()})" for m in installed())) or "none"
     raise SdzModelError(
         "the model that decodes this file is not installed",
-        field="model fingerprint", found=fingerprint.hex(), expected=f"one of {known}", remedy=_where(),
-    )  # fmt: skip
+        field="model fingerprint",
+        found=fingerprint.hex(),
+        expected=f"one of {known}",
+        remedy=_where(),
+    )
 
 
 def _where() -> str:
-    return f"add it with {ADD}, or put the model's folder into {user_folder()} or into a folder named by {VARIABLE}"
+    return f"add it with {ADD_COMMAND}, or put the model's folder into {user_folder()} or into a folder named by {MODELS_VARIABLE}"
 
 
 def describe(fingerprint: bytes) -> str | None:
-    """Name and version of the model with this 8-byte fingerprint, or None where it is not installed."""
+    """Name and version of the model with this 8-byte fingerprint, or None if it is not installed."""
     return next((m.full_name for m in installed() if m.short_fingerprint == fingerprint), None)
 
 
-def find_model_palette(fingerprint: bytes, number: int) -> NDArray[np.uint8]:
-    """Palette ``number`` of the model with this 8-byte fingerprint, (entries, channels). Reads no weights.
-
-    Raises:
-        SdzModelError: the model or its palette is missing or damaged.
-    """
-    return find_by_fingerprint(fingerprint).palette(number)
-
-
-_priors: dict[tuple[int, PriorFile], Prior] = {}
-"""Priors that have been read, by channels and what the manifest says: their SHA-256 is part of it, so that no file that
-changes later can be meant."""
-
-
-def model_prior(manifest: Manifest) -> Prior:
-    """The prior of a model, read on first use and kept for the process. Reads no weights.
-
-    Raises:
-        SdzModelError: the model has none, or it is missing or damaged.
-    """
-    if manifest.codes.prior is None:
-        return manifest.prior()  # which says so
-    key = manifest.codes.channels, manifest.codes.prior
-    if key not in _priors:
-        _priors[key] = manifest.prior()
-    return _priors[key]
-
-
 def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:
-    """The model with this 8-byte fingerprint, whose latents a file says to hold.
+    """The model with this 8-byte fingerprint, checked against what a file says of its latents.
 
     Raises:
         SdzModelError: it is not installed, or its latents have other channels or another factor.
@@ -148,10 +131,56 @@ def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:
     expected = (manifest.codes.channels, manifest.codes.factor)
     if (channels, factor) != expected:
         raise SdzModelError(
-            f"the file does not fit its model {manifest.full_name}", field="channels, factor",
-            found=(channels, factor), expected=expected,
-        )  # fmt: skip
+            f"the file does not fit its model {manifest.full_name}",
+            field="channels, factor",
+            found=(channels, factor),
+            expected=expected,
+        )
     return manifest
+
+
+_priors: dict[tuple[int, PriorFile], Prior] = {}
+"""Priors that have been read, by channels and manifest entry. The entry holds the SHA-256 of the prior's file, so that a
+file that changes gets another key."""
+
+
+def model_prior(manifest: Manifest) -> Prior:
+    """The prior of a model, read on first use and kept for the process. Reads no weights.
+
+    Raises:
+        SdzModelError: the model has none, or it is missing or damaged.
+    """
+    listed = manifest.codes.prior
+    if listed is None:
+        return manifest.prior()  # raises the error
+    key = manifest.codes.channels, listed
+    if key not in _priors:
+        _priors[key] = manifest.prior()
+    return _priors[key]
+
+
+class _LazyModelData:
+    """What payloads may ask of a model, which is looked for when they ask."""
+
+    def __init__(self, find_model: Callable[[], Manifest]) -> None:
+        self._find_model = find_model
+
+    def prior(self) -> Prior:
+        return model_prior(self._find_model())
+
+
+def model_data(manifest: Manifest) -> ModelData:
+    """What payloads may ask of this model; files are read when they ask."""
+    return _LazyModelData(lambda: manifest)
+
+
+def model_data_of(fingerprint: bytes) -> ModelData:
+    """What payloads may ask of the model with this 8-byte fingerprint.
+
+    The model is looked for when they ask: most payloads decode without, and then it may be missing. The errors are
+    those of `find_by_fingerprint` and `model_prior`.
+    """
+    return _LazyModelData(lambda: find_by_fingerprint(fingerprint))
 
 
 _loaded: dict[tuple[Path, str, int, str, str], Model] = {}
@@ -159,7 +188,7 @@ _lock = threading.Lock()
 
 
 def _renew_lock() -> None:
-    """A lock that another thread held while the process forked would stay locked in the child for ever."""
+    """In a forked child: a lock that another thread of the parent held would never be released."""
     global _lock
     _lock = threading.Lock()
 
@@ -173,7 +202,7 @@ def load(manifest: Manifest, device: str | None = None, dtype: str | None = None
 
     Args:
         manifest: which model.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; None chooses what there is, an accelerator before the CPU.
+        device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None takes an accelerator where there is one.
         dtype: ``float32``, ``bfloat16`` or ``float16``; None is float32.
 
     Raises:
@@ -181,24 +210,20 @@ def load(manifest: Manifest, device: str | None = None, dtype: str | None = None
         SdzModelError: files are missing or damaged, or the weights do not have the manifest's fingerprint.
         SdzOptionError: no such device or number type.
     """
-    from pillow_sdz.models.runtime import choose
-
     device, dtype = choose(device, dtype)
     content = (manifest.folder, manifest.fingerprint, _modified(manifest.folder))
     key = (*content, device, dtype)
     with _lock:
         if key not in _loaded:
-            from pillow_sdz.models.loading import load_model
-
             for old in [each for each in _loaded if each[0] == manifest.folder and each[:3] != content]:
-                del _loaded[old]  # another model had this folder
+                del _loaded[old]  # models that were in this folder before
             _loaded[key] = load_model(manifest, device, dtype)
         return _loaded[key]
 
 
 def _modified(folder: Path) -> int:
-    """When a model's manifest was written: a model may be replaced by another with the same weights."""
+    """When a model's manifest was written, in nanoseconds; tells apart models with the same weights in one folder."""
     try:
-        return (folder / FILE_NAME).stat().st_mtime_ns
-    except OSError:  # gone since; loading says what is missing
+        return (folder / MANIFEST_NAME).stat().st_mtime_ns
+    except OSError:  # removed meanwhile: loading raises the error
         return 0

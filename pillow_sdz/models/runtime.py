@@ -8,12 +8,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pillow_sdz.errors import SdzDependencyError, SdzOptionError
-from pillow_sdz.settings import check_dtype
+from pillow_sdz.options import check_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VARIABLE = "PILLOW_SDZ_DTYPE"
+DTYPE_VARIABLE = "PILLOW_SDZ_DTYPE"
 """Environment variable: the number type to decode in."""
 
 _forked = False
@@ -77,7 +77,7 @@ def decoding_dtype(device: str | None = None) -> str:
         SdzOptionError: the variable names no number type, or the device is not there.
         SdzDependencyError: torch is missing.
     """
-    if named := os.environ.get(VARIABLE):
+    if named := os.environ.get(DTYPE_VARIABLE):
         return check_dtype(named)
     device, _ = choose(device, None)
     import torch

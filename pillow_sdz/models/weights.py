@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-FILE_NAME = "diffusion_pytorch_model.safetensors"
-INDEX_NAME = FILE_NAME + ".index.json"
+WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
+WEIGHTS_INDEX_NAME = WEIGHTS_NAME + ".index.json"
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -31,8 +31,8 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     Raises:
         SdzModelError: a file is missing or damaged.
     """
-    index = folder / INDEX_NAME
-    return read_files(index if index.is_file() else folder / FILE_NAME)
+    index = folder / WEIGHTS_INDEX_NAME
+    return read_files(index if index.is_file() else folder / WEIGHTS_NAME)
 
 
 def read_files(path: Path, remedy: str = REINSTALL) -> dict[str, Tensor]:
@@ -99,4 +99,4 @@ def adopt(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path, remed
 def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write all tensors into one file of ``folder``, in their number types."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(whole, folder / FILE_NAME, {"format": "pt"})  # diffusers asks for this note
+    save_file(whole, folder / WEIGHTS_NAME, {"format": "pt"})  # diffusers asks for this note

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints.new_folder import VERSION, write_model
-from pillow_sdz.models.manifest import FILE_NAME, NAME_PATTERN
+from pillow_sdz.models.manifest import MANIFEST_NAME, NAME_PATTERN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,7 @@ def remove_model(name: str) -> Path:
         SdzModelError: there is no such model among those of the user, or it cannot be removed.
     """
     place = registry.writable_folder()
-    folder = next((place / each for each in (f"{name}-{VERSION}", name) if (place / each / FILE_NAME).is_file()), None)
+    folder = next((place / each for each in (f"{name}-{VERSION}", name) if (place / each / MANIFEST_NAME).is_file()), None)
     if folder is None or not NAME_PATTERN.fullmatch(name):
         added = ", ".join(path.name.removesuffix(f"-{VERSION}") for path in _models_in(place)) or "none"
         raise SdzModelError(
@@ -138,4 +138,4 @@ def remove_model(name: str) -> Path:
 
 
 def _models_in(place: Path) -> list[Path]:
-    return sorted(path.parent for path in place.glob(f"[!.]*/{FILE_NAME}"))
+    return sorted(path.parent for path in place.glob(f"[!.]*/{MANIFEST_NAME}"))

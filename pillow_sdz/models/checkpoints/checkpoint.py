@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.configuration import CLASS, FILE_NAME, read_config
+from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -24,7 +24,7 @@ PICKLES: Final = (".ckpt", ".bin", ".pth", ".pt", ".pkl")
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkWeights:
     """One network: its class, the fields of its configuration, and its weights as they are stored.
 
     The tensors have the names of diffusers' state dictionary. ``where`` is the file or folder, for errors.
@@ -48,8 +48,8 @@ class Checkpoint:
         notes: what the user should know.
     """
 
-    vae: Network
-    unet: Network | None = None
+    vae: NetworkWeights
+    unet: NetworkWeights | None = None
     scheduler: Mapping[str, Any] | None = None
     embedding: Tensor | None = None
     source: str = ""
@@ -97,7 +97,7 @@ def pickle_refused(file: str) -> SdzModelError:
     )  # fmt: skip
 
 
-def read_network(folder: Path, classes: Collection[str]) -> Network:
+def read_network(folder: Path, classes: Collection[str]) -> NetworkWeights:
     """Read one network of diffusers' layout: ``config.json`` and its weights.
 
     Args:
@@ -107,14 +107,14 @@ def read_network(folder: Path, classes: Collection[str]) -> Network:
     Raises:
         SdzModelError: something is missing, damaged or unsupported.
     """
-    config = read_config(folder / FILE_NAME, AGAIN)
-    name = config.get(CLASS)
+    config = read_config(folder / CONFIG_NAME, AGAIN)
+    name = config.get(CLASS_KEY)
     if not isinstance(name, str) or name not in classes:
         raise SdzModelError(
-            "this network is not supported", file=str(folder / FILE_NAME), field=CLASS, found=name,
+            "this network is not supported", file=str(folder / CONFIG_NAME), field=CLASS_KEY, found=name,
             expected=" or ".join(classes),
         )  # fmt: skip
-    return Network(name, config, read_tensors(folder, NETWORK_STEM), folder)
+    return NetworkWeights(name, config, read_tensors(folder, NETWORK_STEM), folder)
 
 
 def require(folder: Path, parts: Iterable[str]) -> None:

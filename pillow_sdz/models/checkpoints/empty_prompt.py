@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-FILE_NAME: Final = "empty_prompt.safetensors"
+EMBEDDING_NAME: Final = "empty_prompt.safetensors"
 TENSOR: Final = "embedding"
 MAX_BYTES: Final = 1 << 24  # 77 tokens of 1024 float32 values are 315 kB
 MAX_TOKENS, MAX_LAYERS = 1024, 100
@@ -40,7 +40,7 @@ def read_embedding(manifest: Manifest, width: int) -> Tensor:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    path = manifest.folder / FILE_NAME
+    path = manifest.folder / EMBEDDING_NAME
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES)

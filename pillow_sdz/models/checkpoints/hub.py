@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 from pillow_sdz.errors import SdzDependencyError, SdzModelError
 from pillow_sdz.models.checkpoints.checkpoint import NETWORK_STEM, PICKLES, TEXT_STEM, pickle_refused, weight_names
 from pillow_sdz.models.checkpoints.pipeline import INDEX, check_parts
-from pillow_sdz.models.configuration import FILE_NAME
-from pillow_sdz.models.loading import SCHEDULER_FILE_NAME
+from pillow_sdz.models.configuration import CONFIG_NAME
+from pillow_sdz.models.loading import SCHEDULER_CONFIG_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-VARIABLE: Final = "HF_ENDPOINT"
-DEFAULT: Final = "main"
-TOKENIZER: Final = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json")
+ENDPOINT_VARIABLE: Final = "HF_ENDPOINT"
+DEFAULT_REVISION: Final = "main"
+TOKENIZER_FILES: Final = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json")
 
 
 def download(repository: str, revision: str | None, *, vae_only: bool) -> tuple[Path, str]:
@@ -46,10 +46,10 @@ def download(repository: str, revision: str | None, *, vae_only: bool) -> tuple[
             f"downloading needs huggingface_hub, which cannot be imported: {error}",
             remedy="pip install huggingface_hub",
         ) from error
-    endpoint = os.environ.get(VARIABLE) or None
+    endpoint = os.environ.get(ENDPOINT_VARIABLE) or None
     wanted: list[str] = []
     try:
-        info = HfApi(endpoint=endpoint).model_info(repository, revision=revision or DEFAULT)
+        info = HfApi(endpoint=endpoint).model_info(repository, revision=revision or DEFAULT_REVISION)
         commit, names = str(info.sha), {item.rfilename for item in info.siblings or ()}
         wanted = select(names, repository, vae_only=vae_only)
         folder = snapshot_download(
@@ -88,15 +88,15 @@ def select(names: set[str], repository: str, *, vae_only: bool) -> list[str]:
     """
     folders = {name.split("/")[0] for name in names if "/" in name}
     if "vae" not in folders and INDEX not in names:
-        return [FILE_NAME, *_weights(names, "", NETWORK_STEM, repository)]
+        return [CONFIG_NAME, *_weights(names, "", NETWORK_STEM, repository)]
     if vae_only:
-        return [f"vae/{FILE_NAME}", *_weights(names, "vae/", NETWORK_STEM, repository)]
+        return [f"vae/{CONFIG_NAME}", *_weights(names, "vae/", NETWORK_STEM, repository)]
     check_parts(folders, repository)
-    wanted = [f"{part}/{FILE_NAME}" for part in ("vae", "unet", "text_encoder")]
-    wanted += [f"scheduler/{SCHEDULER_FILE_NAME}", *(name for name in names if name == INDEX)]
+    wanted = [f"{part}/{CONFIG_NAME}" for part in ("vae", "unet", "text_encoder")]
+    wanted += [f"scheduler/{SCHEDULER_CONFIG_NAME}", *(name for name in names if name == INDEX)]
     if missing := [name for name in wanted if name not in names]:
         raise _incomplete(repository, missing)
-    wanted += [f"tokenizer/{name}" for name in TOKENIZER if f"tokenizer/{name}" in names]
+    wanted += [f"tokenizer/{name}" for name in TOKENIZER_FILES if f"tokenizer/{name}" in names]
     for part, stem in (("vae", NETWORK_STEM), ("unet", NETWORK_STEM), ("text_encoder", TEXT_STEM)):
         wanted += _weights(names, f"{part}/", stem, repository)
     return wanted
@@ -104,8 +104,8 @@ def select(names: set[str], repository: str, *, vae_only: bool) -> list[str]:
 
 def _weights(names: set[str], folder: str, stem: str, repository: str) -> list[str]:
     """The weights of one network, one file or an index and its shards."""
-    if folder + FILE_NAME not in names:
-        raise _incomplete(repository, [folder + FILE_NAME])
+    if folder + CONFIG_NAME not in names:
+        raise _incomplete(repository, [folder + CONFIG_NAME])
     for name in weight_names(stem):
         if folder + name not in names:
             continue
@@ -136,7 +136,7 @@ def _refused(repository: str, revision: str | None, error: Any) -> SdzModelError
         problem, remedy = "the hub has no such repository, or not for you", "for private ones, log in: hf auth login"
     elif name == "GatedRepoError":
         problem, remedy = "the repository is gated", "accept its licence on its page, then log in: hf auth login"
-    return SdzModelError(problem, file=repository, field="revision", found=revision or DEFAULT, remedy=remedy)
+    return SdzModelError(problem, file=repository, field="revision", found=revision or DEFAULT_REVISION, remedy=remedy)
 
 
 def _senseless(repository: str, error: Exception) -> SdzModelError:
@@ -154,13 +154,13 @@ def _unreachable(
     """For no network: which files are needed, and where to put them."""
     if not wanted:
         parts = ["vae"] if vae_only else ["vae", "unet"]
-        wanted = [f"{part}/{name}" for part in parts for name in (FILE_NAME, f"{NETWORK_STEM}.safetensors")]
+        wanted = [f"{part}/{name}" for part in parts for name in (CONFIG_NAME, f"{NETWORK_STEM}.safetensors")]
         if not vae_only:
-            wanted += [f"text_encoder/{FILE_NAME}", f"text_encoder/{TEXT_STEM}.safetensors"]
-            wanted += [f"scheduler/{SCHEDULER_FILE_NAME}", "tokenizer/vocab.json", "tokenizer/merges.txt"]
+            wanted += [f"text_encoder/{CONFIG_NAME}", f"text_encoder/{TEXT_STEM}.safetensors"]
+            wanted += [f"scheduler/{SCHEDULER_CONFIG_NAME}", "tokenizer/vocab.json", "tokenizer/merges.txt"]
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return SdzModelError(
-        f"the hub cannot be reached: {reason}", file=repository, field="revision", found=revision or DEFAULT,
+        f"the hub cannot be reached: {reason}", file=repository, field="revision", found=revision or DEFAULT_REVISION,
         remedy=f"download these files elsewhere, put them into a folder FOLDER under the same names, and add that "
         f"(sdz-convert models add NAME FOLDER): {', '.join(wanted)}",
     )  # fmt: skip

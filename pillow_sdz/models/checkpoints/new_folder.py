@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.errors import SdzError, SdzModelError
 from pillow_sdz.models import registry
-from pillow_sdz.models.manifest import FILE_NAME, CodeMapping, Context, Manifest, read_manifest
+from pillow_sdz.models.manifest import MANIFEST_NAME, CodeMapping, Context, Manifest, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from pillow_sdz.models.checkpoints.checkpoint import Checkpoint, Network
+    from pillow_sdz.models.checkpoints.checkpoint import Checkpoint, NetworkWeights
 
 WINDOW: Final = 64
 """Side of windows in latent positions: what Stable Diffusion 1.x was trained on."""
@@ -32,7 +32,7 @@ WINDOW: Final = 64
 OVERLAP: Final = 16
 """Latent positions in which windows fade into each other: a quarter, as in diffusers' tiled autoencoders."""
 
-STEPS: Final = 2
+DENOISE_STEPS: Final = 2
 """Steps of the U-Net by default; Bühlmann's schedule has as many, after which one of its timesteps comes twice."""
 
 VERSION: Final = 1
@@ -63,7 +63,7 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
         _check_alone(fields["fingerprint"])
         _write_parts(temporary, checkpoint)
         fields["configs"] = digests(temporary)
-        (temporary / FILE_NAME).write_text(json.dumps(fields, indent=1) + "\n")
+        (temporary / MANIFEST_NAME).write_text(json.dumps(fields, indent=1) + "\n")
         read_manifest(temporary)
         temporary.rename(target)
     except BaseException as error:
@@ -88,7 +88,7 @@ def _check_alone(fingerprint: str) -> None:
         )  # fmt: skip
 
 
-def _built(part: Network) -> Any:
+def _built(part: NetworkWeights) -> Any:
     """The network of a part, in float32: what cannot be built is not written.
 
     Raises:
@@ -113,14 +113,14 @@ def _not_written(error: BaseException, place: Path, checkpoint: Checkpoint) -> S
     if full:
         return _no_space(place, _size(checkpoint))
     return SdzModelError(
-        f"cannot write the model: {error}", file=str(place), remedy=f"{registry.VARIABLE} names another folder"
+        f"cannot write the model: {error}", file=str(place), remedy=f"{registry.MODELS_VARIABLE} names another folder"
     )
 
 
 def _no_space(place: Path, needed: int) -> SdzModelError:
     return SdzModelError(
         "no space left for the model", file=str(place), expected=f"{needed:,} bytes",
-        remedy=f"make room, or name a folder on another disk with {registry.VARIABLE}",
+        remedy=f"make room, or name a folder on another disk with {registry.MODELS_VARIABLE}",
     )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, network: Any, folder: Pa
     draft = Manifest(
         folder=folder, name=name, version=VERSION, fingerprint="0" * 64, codes=codes,
         context=Context(OVERLAP, OVERLAP, OVERLAP), latent_scaling=scaling, latent_shift=shift, window=WINDOW,
-        steps=0 if checkpoint.unet is None else STEPS, preview_matrix=(), licence="unknown", training_data=(),
+        denoise_steps=0 if checkpoint.unet is None else DENOISE_STEPS, preview_matrix=(), licence="unknown", training_data=(),
     )  # fmt: skip
     network.requires_grad_(False).eval()
     matrix = fit_preview(Model(draft, network, None, None, "cpu", torch.float32))
@@ -172,7 +172,7 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, network: Any, folder: Pa
         "codes": json.loads(codes.canonical_json()),
         "latent_scaling": scaling,
         "latent_shift": shift,
-        "steps": draft.steps,
+        "steps": draft.denoise_steps,
         "window": WINDOW,
         "context": {"encoder": OVERLAP, "decoder": OVERLAP, "unet": OVERLAP},
         "empty_prompt": None if embedding is None else hashlib.sha256(to_bytes(embedding)).hexdigest(),
@@ -196,10 +196,10 @@ def _all_tensors(checkpoint: Checkpoint) -> Iterable[tuple[str, Tensor]]:
 
 def _write_parts(folder: Path, checkpoint: Checkpoint) -> None:
     """Write networks, scheduler and empty prompt in the layout that `loading` reads."""
-    from pillow_sdz.models.checkpoints.empty_prompt import FILE_NAME as PROMPT
+    from pillow_sdz.models.checkpoints.empty_prompt import EMBEDDING_NAME
     from pillow_sdz.models.checkpoints.empty_prompt import to_bytes
-    from pillow_sdz.models.configuration import CLASS, write_config
-    from pillow_sdz.models.loading import SCHEDULER_FILE_NAME
+    from pillow_sdz.models.configuration import CLASS_KEY, write_config
+    from pillow_sdz.models.loading import SCHEDULER_CONFIG_NAME
 
     _write_network(folder / "vae", checkpoint.vae)
     if checkpoint.unet is None:
@@ -209,16 +209,16 @@ def _write_parts(folder: Path, checkpoint: Checkpoint) -> None:
     assert checkpoint.embedding is not None
     fields = dict(checkpoint.scheduler)
     (folder / "scheduler").mkdir()
-    write_config(folder / "scheduler" / SCHEDULER_FILE_NAME, fields.pop(CLASS), fields)
-    (folder / PROMPT).write_bytes(to_bytes(checkpoint.embedding))
+    write_config(folder / "scheduler" / SCHEDULER_CONFIG_NAME, fields.pop(CLASS_KEY), fields)
+    (folder / EMBEDDING_NAME).write_bytes(to_bytes(checkpoint.embedding))
 
 
-def _write_network(folder: Path, network: Network) -> None:
-    from pillow_sdz.models.configuration import FILE_NAME as CONFIG
+def _write_network(folder: Path, network: NetworkWeights) -> None:
+    from pillow_sdz.models.configuration import CONFIG_NAME
     from pillow_sdz.models.configuration import write_config
     from pillow_sdz.models.weights import write_weights
 
     folder.mkdir()
     fields = {name: value for name, value in network.config.items() if not name.startswith("_")}
-    write_config(folder / CONFIG, network.name, fields)
+    write_config(folder / CONFIG_NAME, network.name, fields)
     write_weights(folder, network.tensors)

@@ -9,14 +9,14 @@ from pillow_sdz.models.checkpoints.checkpoint import (
     AGAIN,
     TEXT_STEM,
     Checkpoint,
-    Network,
+    NetworkWeights,
     read_network,
     read_tensors,
     require,
 )
-from pillow_sdz.models.configuration import FILE_NAME, read_config
+from pillow_sdz.models.configuration import CONFIG_NAME, read_config
 from pillow_sdz.models.diffusers_parts import renamed
-from pillow_sdz.models.loading import SCHEDULER_FILE_NAME
+from pillow_sdz.models.loading import SCHEDULER_CONFIG_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,10 +35,10 @@ def is_pipeline(folder: Path) -> bool:
     return (folder / INDEX).is_file() or any((folder / part).is_dir() for part in PARTS)
 
 
-def read_vae(folder: Path) -> Network:
+def read_vae(folder: Path) -> NetworkWeights:
     """Read an autoencoder, its weights under today's names."""
     vae = read_network(folder, VAES)
-    return Network(vae.name, vae.config, renamed(vae.tensors), vae.where)
+    return NetworkWeights(vae.name, vae.config, renamed(vae.tensors), vae.where)
 
 
 def read_folder(folder: Path, *, vae_only: bool = False) -> Checkpoint:
@@ -53,10 +53,10 @@ def read_folder(folder: Path, *, vae_only: bool = False) -> Checkpoint:
         SdzDependencyError: transformers, which the empty prompt needs, is missing.
     """
     if not is_pipeline(folder):
-        if not (folder / FILE_NAME).is_file():
+        if not (folder / CONFIG_NAME).is_file():
             raise SdzModelError(
                 "neither a pipeline nor an autoencoder in diffusers' layout", file=str(folder),
-                expected=f"folders {', '.join(PARTS)}; or {FILE_NAME} and weights of an autoencoder",
+                expected=f"folders {', '.join(PARTS)}; or {CONFIG_NAME} and weights of an autoencoder",
             )  # fmt: skip
         return Checkpoint(read_vae(folder), notes=(ALONE,))
     if vae_only:
@@ -67,7 +67,7 @@ def read_folder(folder: Path, *, vae_only: bool = False) -> Checkpoint:
     return Checkpoint(
         vae=read_vae(folder / "vae"),
         unet=read_network(folder / "unet", UNETS),
-        scheduler=read_config(folder / "scheduler" / SCHEDULER_FILE_NAME, AGAIN),
+        scheduler=read_config(folder / "scheduler" / SCHEDULER_CONFIG_NAME, AGAIN),
         embedding=_embedding(folder),
     )
 
@@ -89,11 +89,11 @@ def _embedding(folder: Path) -> Tensor:
     from pillow_sdz.models.checkpoints.empty_prompt import embed, tokens_of
 
     place = folder / "text_encoder"
-    config: dict[str, Any] = read_config(place / FILE_NAME, AGAIN)
+    config: dict[str, Any] = read_config(place / CONFIG_NAME, AGAIN)
     names = config.get("architectures", ["CLIPTextModel"])
     if names != ["CLIPTextModel"]:
         raise SdzModelError(
-            "this text encoder is not supported", file=str(place / FILE_NAME), field="architectures",
+            "this text encoder is not supported", file=str(place / CONFIG_NAME), field="architectures",
             found=repr(names)[:80], expected="CLIPTextModel",
         )  # fmt: skip
     return embed(config, read_tensors(place, TEXT_STEM), tokens_of(folder / "tokenizer"), place)

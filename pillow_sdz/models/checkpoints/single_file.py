@@ -11,11 +11,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.checkpoints.checkpoint import AGAIN, Checkpoint, Network
+from pillow_sdz.models.checkpoints.checkpoint import AGAIN, Checkpoint, NetworkWeights
 from pillow_sdz.models.checkpoints.pipeline import ALONE, check_parts
-from pillow_sdz.models.configuration import CLASS, FILE_NAME, read_config, whole
+from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, read_config, whole
 from pillow_sdz.models.diffusers_parts import diffusers_class, renamed
-from pillow_sdz.models.loading import SCHEDULER_FILE_NAME
+from pillow_sdz.models.loading import SCHEDULER_CONFIG_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.models.checkpoints.sources import SourceOptions
 
-CONFIGS: Final = Path(__file__).parent / "configs"
+CONFIGS: Final = Path(__file__).parents[1] / "configs"
 FAMILIES: Final = ("sd1", "sd2", "sdxl")
 TOKENS: Final = "empty_prompt.json"
 
@@ -51,19 +51,19 @@ def read_file(path: Path, options: SourceOptions) -> Checkpoint:
 
     tensors = read_files(path, AGAIN)
     configs = options.config or CONFIGS / _family(tensors, options.family, path)
-    vae_config = read_config(configs / "vae" / FILE_NAME, AGAIN)
-    vae = Network(str(vae_config.get(CLASS)), vae_config, _vae(tensors, vae_config, path), path)
+    vae_config = read_config(configs / "vae" / CONFIG_NAME, AGAIN)
+    vae = NetworkWeights(str(vae_config.get(CLASS_KEY)), vae_config, _vae(tensors, vae_config, path), path)
     if vae.name != "AutoencoderKL":
-        raise SdzModelError("single files hold an AutoencoderKL", file=str(configs), field=CLASS, found=vae.name)
+        raise SdzModelError("single files hold an AutoencoderKL", file=str(configs), field=CLASS_KEY, found=vae.name)
     if options.vae_only or not _has(tensors, UNET_PREFIX):
         return Checkpoint(vae, notes=(ALONE,))
     if _has(tensors, SDXL_PREFIX):
         check_parts({"text_encoder_2"}, str(path))
-    unet_config = read_config(configs / "unet" / FILE_NAME, AGAIN)
+    unet_config = read_config(configs / "unet" / CONFIG_NAME, AGAIN)
     unet = _converted("convert_ldm_unet_checkpoint", _with_prefix(tensors, UNET_PREFIX), unet_config, path)
     return Checkpoint(
         vae=vae,
-        unet=Network("UNet2DConditionModel", unet_config, unet, path),
+        unet=NetworkWeights("UNet2DConditionModel", unet_config, unet, path),
         scheduler=_scheduler(configs, options.prediction, path),
         embedding=_embedding(tensors, configs, path),
     )
@@ -134,7 +134,7 @@ def _scheduler(configs: Path, prediction: str | None, path: Path) -> dict[str, A
     Raises:
         SdzModelError: the family has U-Nets of both kinds, and ``prediction`` does not say which.
     """
-    config = read_config(configs / "scheduler" / SCHEDULER_FILE_NAME, AGAIN)
+    config = read_config(configs / "scheduler" / SCHEDULER_CONFIG_NAME, AGAIN)
     found = prediction or config.get("prediction_type")
     if found is None:
         raise SdzModelError(
@@ -148,7 +148,7 @@ def _scheduler(configs: Path, prediction: str | None, path: Path) -> dict[str, A
 def _embedding(tensors: Mapping[str, Tensor], configs: Path, path: Path) -> Tensor:
     from pillow_sdz.models.checkpoints.empty_prompt import embed
 
-    config = read_config(configs / "text_encoder" / FILE_NAME, AGAIN)
+    config = read_config(configs / "text_encoder" / CONFIG_NAME, AGAIN)
     if inside := _with_prefix(tensors, CLIP_PREFIX):
         weights = {name.removeprefix(CLIP_PREFIX): tensor for name, tensor in inside.items()}
     elif inside := _with_prefix(tensors, OPEN_CLIP_PREFIX):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.models.checkpoints.checkpoint import PICKLES, Checkpoint, pickle_refused
-from pillow_sdz.models.configuration import CLASS
+from pillow_sdz.models.configuration import CLASS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,7 @@ def _unused(name: str, found: str, expected: str) -> SdzOptionError:
 
 def _with_class(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The same noise schedule for another scheduler."""
-    return {"clip_sample": False, **config, CLASS: name}  # DDIM clips unless told otherwise; latents are not bounded
+    return {"clip_sample": False, **config, CLASS_KEY: name}  # DDIM clips unless told otherwise; latents are not bounded
 
 
 def check_file(path: Path) -> None:

@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def timesteps(scheduler: Any, noise: float, steps: int) -> list[int]:
+def timesteps(scheduler: Any, noise: float, denoise_steps: int) -> list[int]:
     """Descending timesteps from the one whose noise level is ``noise``.
 
     Args:
         scheduler: `ddim.Ddim`, or a diffusers scheduler with ``alphas_cumprod``.
         noise: root mean square error of the latent, in the units that the U-Net was trained on (scaled latents). The
             noise level of timestep t is sqrt((1 - a) / a) with a = alphas_cumprod[t].
-        steps: at most this many; fewer where the first timestep is small.
+        denoise_steps: at most this many; fewer where the first timestep is small.
     """
     alphas = scheduler.alphas_cumprod.cpu()  # diffusers moves it to where it was last used
     levels = ((1 - alphas) / alphas).sqrt()
     first = min(int(torch.searchsorted(levels, torch.tensor(noise, dtype=levels.dtype))), len(levels) - 1)
-    return sorted({first * (steps - i) // steps for i in range(steps)}, reverse=True)
+    return sorted({first * (denoise_steps - i) // denoise_steps for i in range(denoise_steps)}, reverse=True)
 
 
-def denoise(unet: Any, scheduler: Any, latents: Tensor, noise: float, steps: int) -> Tensor:
+def denoise(unet: Any, scheduler: Any, latents: Tensor, noise: float, denoise_steps: int) -> Tensor:
     """Deterministic denoising without adding noise: DDIM with eta = 0 (Song et al. 2021), or a `Sampler`'s method.
 
     Args:
@@ -40,12 +40,12 @@ def denoise(unet: Any, scheduler: Any, latents: Tensor, noise: float, steps: int
             it).
         latents: (1, C, h, w), scaled latents with quantisation noise.
         noise: see `timesteps`.
-        steps: 1 or more.
+        denoise_steps: 1 or more.
 
     Returns:
         The estimate of the latent without quantisation noise, shaped like ``latents``.
     """
-    schedule = timesteps(scheduler, noise, steps)
+    schedule = timesteps(scheduler, noise, denoise_steps)
     if isinstance(scheduler, Sampler):
         return scheduler.denoise(unet, latents, schedule)
     sample = latents * scheduler.alphas_cumprod[schedule[0]].sqrt().to(latents)

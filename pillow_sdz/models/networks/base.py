@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import nn
 
-from pillow_sdz.models.configuration import FILE_NAME, own_fields, write_config
+from pillow_sdz.models.configuration import CONFIG_NAME, own_fields, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,5 +48,5 @@ class Network(nn.Module):
             raise ValueError("weights are only written as safetensors")
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_config(folder / FILE_NAME, self.class_name, self.config)
+        write_config(folder / CONFIG_NAME, self.class_name, self.config)
         write_weights(folder, self.state_dict())

@@ -90,7 +90,7 @@ def add(name: str, source: str, **options: Any) -> None:
 def list_models(as_json: bool) -> None:
     """List the models there are."""
     with _failures():
-        models = list({model.full_name: model for model in reversed(list(registry.installed()))}.values())[::-1]
+        models = registry.installed_models()
     for model in models:
         about = _about(model)
         if as_json:

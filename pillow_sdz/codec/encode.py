@@ -19,14 +19,14 @@ from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.payloads.codes import to_codes, to_targets
-from pillow_sdz.payloads.payload import Latent
+from pillow_sdz.payloads.protocol import Latent
 
 if TYPE_CHECKING:
     from pillow_sdz.codec.picture import Picture
     from pillow_sdz.container.metadata import Metadata
     from pillow_sdz.models.manifest import Manifest
     from pillow_sdz.options import ComputeSettings, SaveOptions
-    from pillow_sdz.payloads.payload import Payload, Plan, Shape
+    from pillow_sdz.payloads.protocol import Payload, Plan, Shape
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pillow_sdz.container.header import Header
     from pillow_sdz.container.metadata import Metadata
     from pillow_sdz.container.sections import Container
-    from pillow_sdz.payloads.payload import StoredPayload
+    from pillow_sdz.payloads.protocol import StoredPayload
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def read(data: bytes, *, allow_truncated: bool = False) -> SdzFile:
         allow_truncated: see `pillow_sdz.container.sections.parse`.
 
     Raises:
-        SdzError: see there, and `pillow_sdz.payloads.payload.Payload.read`.
+        SdzError: see there, and `pillow_sdz.payloads.protocol.Payload.read`.
     """
     container = parse(data, allow_truncated=allow_truncated)
     header = container.header

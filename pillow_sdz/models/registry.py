@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.models.fingerprint import PriorFile
     from pillow_sdz.models.model import Model
-    from pillow_sdz.payloads.payload import ModelData
+    from pillow_sdz.payloads.protocol import ModelData
     from pillow_sdz.payloads.scalar.prior import Prior
 
 SHIPPED: Final = Path(__file__).parent / "data"
@@ -76,6 +76,15 @@ def installed() -> Iterator[Manifest]:
             except FileNotFoundError:  # another process removed it after iterdir
                 continue
             yield manifest
+
+
+def installed_models() -> list[Manifest]:
+    """Every model once, by name and version: of several with one name the one that is found first.
+
+    Raises:
+        SdzModelError: a manifest cannot be read.
+    """
+    return list({model.full_name: model for model in reversed(list(installed()))}.values())[::-1]
 
 
 def find(name: str) -> Manifest:

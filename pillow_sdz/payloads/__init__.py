@@ -1,6 +1,6 @@
 """Payload kinds: how the 8-bit codes of a latent are stored in a file.
 
-Each kind is a folder here whose module ``payload`` holds ``PAYLOAD``, a `pillow_sdz.payloads.payload.Payload`. The
+Each kind is a folder here whose module ``payload`` holds ``PAYLOAD``, a `pillow_sdz.payloads.protocol.Payload`. The
 header, the codec, the options, the command line and the report know kinds by that interface only. To add one, write the
 folder and append its name to `KINDS`.
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-    from pillow_sdz.payloads.payload import Payload
+    from pillow_sdz.payloads.protocol import Payload
 
 KINDS: tuple[str, ...] = ("palette", "direct", "scalar")
 """The kinds by their number in the header."""

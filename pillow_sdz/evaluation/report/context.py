@@ -19,7 +19,7 @@ from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.options import ComputeSettings, DecodeSettings, SaveOptions
 from pillow_sdz.payloads.codes import to_codes, to_targets
-from pillow_sdz.payloads.payload import Latent
+from pillow_sdz.payloads.protocol import Latent
 from pillow_sdz.plugin.pixels import to_picture
 
 if TYPE_CHECKING:

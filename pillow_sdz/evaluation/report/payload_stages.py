@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.codec.file import SdzFile
     from pillow_sdz.evaluation.report.context import PictureContext
-    from pillow_sdz.payloads.payload import Contents
+    from pillow_sdz.payloads.protocol import Contents
 
 COLORS = 256
 """Palette entries of the stage that follows the article of 2022."""

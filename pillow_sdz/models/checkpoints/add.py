@@ -116,7 +116,9 @@ def remove_model(name: str) -> Path:
         SdzModelError: there is no such model among those of the user, or it cannot be removed.
     """
     place = registry.writable_folder()
-    folder = next((place / each for each in (f"{name}-{VERSION}", name) if (place / each / MANIFEST_NAME).is_file()), None)
+    folder = next(
+        (place / each for each in (f"{name}-{VERSION}", name) if (place / each / MANIFEST_NAME).is_file()), None
+    )
     if folder is None or not NAME_PATTERN.fullmatch(name):
         added = ", ".join(path.name.removesuffix(f"-{VERSION}") for path in _models_in(place)) or "none"
         raise SdzModelError(

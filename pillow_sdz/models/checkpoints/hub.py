@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 ENDPOINT_VARIABLE: Final = "HF_ENDPOINT"
 DEFAULT_REVISION: Final = "main"
-TOKENIZER_FILES: Final = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json")
+TOKENIZER_FILES: Final = (
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+)
 
 
 def download(repository: str, revision: str | None, *, vae_only: bool) -> tuple[Path, str]:

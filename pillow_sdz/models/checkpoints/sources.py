@@ -98,7 +98,11 @@ def _unused(name: str, found: str, expected: str) -> SdzOptionError:
 
 def _with_class(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The same noise schedule for another scheduler."""
-    return {"clip_sample": False, **config, CLASS_KEY: name}  # DDIM clips unless told otherwise; latents are not bounded
+    return {
+        "clip_sample": False,
+        **config,
+        CLASS_KEY: name,
+    }  # DDIM clips unless told otherwise; latents are not bounded
 
 
 def check_file(path: Path) -> None:

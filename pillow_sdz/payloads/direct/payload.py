@@ -9,7 +9,7 @@ import numpy as np
 
 from pillow_sdz.coding.planes import decode_planes, encode_planes
 from pillow_sdz.payloads.codes import NOISE_UNIT
-from pillow_sdz.payloads.payload import Contents, Description, Encoded
+from pillow_sdz.payloads.protocol import Contents, Description, Encoded
 from pillow_sdz.payloads.rate_control import does_not_fit
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pillow_sdz.payloads.payload import Latent, ModelData, Payload, Shape
+    from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Shape
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def decode_direct(body: bytes, shape: Shape) -> NDArray[np.uint8]:
 
 
 class DirectPayload:
-    """See `pillow_sdz.payloads.payload.Payload`."""
+    """See `pillow_sdz.payloads.protocol.Payload`."""
 
     max_layers = 1
     keyword = None
@@ -88,7 +88,7 @@ class DirectPayload:
 
 @dataclass(frozen=True)
 class StoredDirect:
-    """See `pillow_sdz.payloads.payload.StoredPayload`."""
+    """See `pillow_sdz.payloads.protocol.StoredPayload`."""
 
     body: bytes
     shape: Shape

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pillow_sdz.payloads.payload import Shape
+    from pillow_sdz.payloads.protocol import Shape
 
 RESERVED_CODING: Final = 15
 """Palette coding that drafts used for palettes named by number; no file may use it."""

@@ -10,7 +10,7 @@ from pillow_sdz.errors import SdzLimitError
 from pillow_sdz.payloads.codes import NOISE_UNIT
 from pillow_sdz.payloads.palette import context_coder, index_coder
 from pillow_sdz.payloads.palette.layers import codes_from_layers, decode_layer, encode_layer, read_head
-from pillow_sdz.payloads.payload import Contents, Description, Encoded
+from pillow_sdz.payloads.protocol import Contents, Description, Encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.payloads.palette.layers import Layer, LayerHead
-    from pillow_sdz.payloads.payload import Latent, ModelData, Payload, Plan, Shape
+    from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Plan, Shape
 
 DITHERED_EFFORT: Final = 9
 """Effort of index planes in Bühlmann's experiment, whatever is asked for: zlib's level there."""
@@ -40,7 +40,7 @@ class PalettePlan:
 
 
 class PalettePayload:
-    """See `pillow_sdz.payloads.payload.Payload`."""
+    """See `pillow_sdz.payloads.protocol.Payload`."""
 
     max_layers = limits.MAX_LAYERS
     keyword = "colors"
@@ -86,7 +86,7 @@ class PalettePayload:
 
 @dataclass(frozen=True)
 class StoredPalettes:
-    """See `pillow_sdz.payloads.payload.StoredPayload`."""
+    """See `pillow_sdz.payloads.protocol.StoredPayload`."""
 
     bodies: tuple[bytes, ...]
     heads: tuple[LayerHead, ...]

@@ -16,7 +16,7 @@ from construct import Int16ul, Struct
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import build_box, parse_box
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzModelError
-from pillow_sdz.payloads.payload import Contents, Description, Encoded
+from pillow_sdz.payloads.protocol import Contents, Description, Encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pillow_sdz.payloads.payload import Latent, ModelData, Payload, Plan, Shape
+    from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Plan, Shape
 
 SCALAR_HEAD: Final = Struct("step" / Int16ul)
 
@@ -97,7 +97,7 @@ def check_values(count: int, remedy: str | None = None) -> None:
 
 
 class ScalarPayload:
-    """See `pillow_sdz.payloads.payload.Payload`."""
+    """See `pillow_sdz.payloads.protocol.Payload`."""
 
     max_layers = 1
     keyword = "step"
@@ -151,7 +151,7 @@ class ScalarPayload:
 
 @dataclass(frozen=True)
 class StoredScalar:
-    """See `pillow_sdz.payloads.payload.StoredPayload`.
+    """See `pillow_sdz.payloads.protocol.StoredPayload`.
 
     Attributes:
         body: of the one layer section.

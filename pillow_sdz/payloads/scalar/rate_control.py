@@ -16,7 +16,7 @@ from pillow_sdz.payloads.scalar.payload import ScalarPlan
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pillow_sdz.payloads.payload import Plan
+    from pillow_sdz.payloads.protocol import Plan
 
 STEP_AT_ZERO: Final = 86.0
 """Step of quality 0, in codes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -47,8 +48,8 @@ class Latent:
         return height, width, channels
 
 
-class Plan(Protocol):
-    """How a latent is to be stored: what `Payload.plan` decides, and `Payload.encode` does. Hashable."""
+class Plan(Hashable, Protocol):
+    """How a latent is to be stored: what `Payload.plan` decides, and `Payload.encode` does."""
 
     @property
     def kind(self) -> str:

@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pillow_sdz  # noqa: F401  registers the format
-from pillow_sdz import options as saving_options
-from pillow_sdz.codec import buehlmann2022 as buehlmann
-from pillow_sdz.codec.reading import decode_preview, read_codes
-from pillow_sdz.coding import bitpack, fixed_point, range_coder
+from pillow_sdz.codec.file import read
+from pillow_sdz.codec.preview import decode_preview
+from pillow_sdz.coding import bitpack, fixed_point, range_coder, rans
 from pillow_sdz.coding import deflate as deflating
-from pillow_sdz.coding import rans as ans
-from pillow_sdz.coding.planes import encode_planes
-from pillow_sdz.container.alpha import encode_alpha
+from pillow_sdz.coding.planes import encode_alpha, encode_planes
 from pillow_sdz.container.header import Header, header_bytes
-from pillow_sdz.container.metadata import encode_blob, encode_text
+from pillow_sdz.container.metadata import METADATA_SECTIONS, encode_blob, encode_text
 from pillow_sdz.container.sections import Container, build, parse
+from pillow_sdz.errors import naming
 from pillow_sdz.models import registry
-from pillow_sdz.payloads.palette import context_coder as context_coding
-from pillow_sdz.payloads.palette import index_coder as index_coding
-from pillow_sdz.payloads.palette import palette_coder as palette_coding
-from pillow_sdz.payloads.palette import quantise as palettise
-from pillow_sdz.payloads.palette import rate_control as ladder
-from pillow_sdz.payloads.palette.layers import encode_direct, encode_layer
+from pillow_sdz.payloads.direct.payload import DirectPlan, encode_direct
+from pillow_sdz.payloads.palette import context_coder, index_coder, libimagequant, palette_coder, quantise
+from pillow_sdz.payloads.palette import rate_control as palette_rate_control
+from pillow_sdz.payloads.palette.layers import Layer, encode_layer
+from pillow_sdz.payloads.palette.payload import PalettePlan
 from pillow_sdz.payloads.preview import preview
-from pillow_sdz.payloads.scalar import coder as scalar_coding
-from pillow_sdz.payloads.scalar import rate_control as scalar_ladder
-from pillow_sdz.payloads.scalar import tables as prior_tables
-from pillow_sdz.payloads.scalar.layer import encode_scalar, noise_field
+from pillow_sdz.payloads.protocol import Latent
+from pillow_sdz.payloads.scalar import coder as scalar_coder
+from pillow_sdz.payloads.scalar import rate_control as scalar_rate_control
+from pillow_sdz.payloads.scalar import tables as frequencies
+from pillow_sdz.payloads.scalar.payload import PAYLOAD as SCALAR
+from pillow_sdz.payloads.scalar.payload import ScalarPlan, noise_field
 from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
-from pillow_sdz.payloads.scalar.scan import passes
+from pillow_sdz.payloads.scalar.scan import scan as passes
+from pillow_sdz.plugin import save_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,9 +45,20 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
     Indices = NDArray[np.uint16]
 
-__all__ = ["Container", "Header", "Plan", "Prior", "encode_alpha", "encode_blob", "encode_direct", "encode_planes"]
+__all__ = [
+    "Container",
+    "Header",
+    "PalettePlan",
+    "Plan",
+    "Prior",
+    "ScalarPlan",
+    "encode_alpha",
+    "encode_blob",
+    "encode_direct",
+    "encode_planes",
+]
 
-Plan = ladder.Plan
+Plan = ScalarPlan | PalettePlan | DirectPlan
 
 
 # Coders ---------------------------------------------------------------------------------------------------------------
@@ -71,18 +82,18 @@ def range_code(batches: Sequence[tuple[list[int], list[int], list[int]]]) -> byt
 
 def ans_code(lanes: int, batches: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> bytes:
     """Batches of table numbers and symbols."""
-    coder = ans.AnsEncoder(lanes)
+    coder = rans.AnsEncoder(lanes, frequencies.tables())
     for table, symbol in batches:
         coder.put(table, symbol)
     return coder.finish()
 
 
 def ans_lanes(symbols: int) -> int:
-    return ans.lanes_for(symbols)
+    return rans.lanes_for(symbols)
 
 
 def frequency_tables() -> dict[str, NDArray[np.int64]]:
-    tables = prior_tables.tables()
+    tables = frequencies.tables()
     slots = np.frombuffer(tables.slots, np.uint8).astype(np.int64)
     return {"frequency": tables.frequency, "start": tables.start, "slots": slots, "reach": tables.reach}
 
@@ -106,7 +117,7 @@ def prior_arrays(channels: int, groups: int, wide: int, deep: int) -> Iterator[t
 
 
 def prior(data: bytes, channels: int, groups: int, wide: int, deep: int) -> Prior:
-    return Prior.from_bytes(data, PriorShape(channels, groups, wide, deep), file="prior.i32")
+    return Prior.from_bytes(data, PriorShape(channels, groups, wide, deep))
 
 
 def shipped_prior() -> Prior:
@@ -127,16 +138,21 @@ def scan(height: int, width: int) -> list[tuple[int, NDArray[np.int64], NDArray[
 
 
 def scalar_stream(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
-    return scalar_coding.encode(targets, step, prior)
+    return scalar_coder.encode(targets, step, prior)
 
 
 def scalar_codes(targets: NDArray[np.float32], step: int, prior: Prior) -> Bytes:
     """The codes that decoding gives."""
-    return scalar_coding.quantise(targets, step, prior)
+    return scalar_coder.quantise(targets, step, prior)
 
 
 def scalar_body(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
-    return encode_scalar(targets, step, prior)
+    class Data:
+        def prior(self) -> Prior:
+            return prior
+
+    latent = Latent(np.zeros(targets.shape, np.uint8), targets)
+    return SCALAR.encode(latent, ScalarPlan(step), Data(), effort=4).layers[0]
 
 
 def noise_of_step(step: int) -> int:
@@ -147,48 +163,46 @@ def noise_of_step(step: int) -> int:
 
 
 def sort_palette(palette: Bytes, indices: Indices, *, keep_first: bool) -> tuple[Bytes, Indices]:
-    return palette_coding.canonical_order(palette, indices, keep_first=keep_first)
+    return palette_coder.canonical_order(palette, indices, keep_first=keep_first)
 
 
 def code_palette(palette: Bytes) -> tuple[int, bytes]:
-    return palette_coding.encode(palette)
+    return palette_coder.encode(palette)
 
 
 def code_indices(indices: Indices, palette: Bytes, effort: int, layers: int = 1) -> tuple[int, bytes]:
-    return index_coding.encode(indices, palette, effort, layers=layers)
+    return index_coder.encode(indices, palette, effort, layers=layers)
 
 
 def code_indices_by_context(indices: Indices, palette: Bytes) -> bytes:
-    return context_coding.encode(indices, palette)
+    return context_coder.encode(indices, palette)
 
 
 def layers_of(codes: Bytes, colors: Sequence[int], effort: int) -> list[tuple[Bytes, Indices]]:
     """Palettes and indices."""
-    found = []
-    for layer in palettise.make_layers(codes, colors, effort):
-        assert layer.palette is not None
-        found.append((layer.palette, layer.indices))
-    return found
+    return [(layer.palette, layer.indices) for layer in quantise.make_layers(codes, colors, effort)]
 
 
-def layer_body(palette: Bytes, indices: Indices, effort: int, layers: int = 1, number: int | None = None) -> bytes:
-    from pillow_sdz.payloads.palette.layers import Layer
-
-    return encode_layer(Layer(palette, number, indices), effort=effort, layers=layers)
+def layer_body(palette: Bytes, indices: Indices, effort: int, layers: int = 1) -> bytes:
+    return encode_layer(Layer(palette, indices), effort=effort, layers=layers)
 
 
 def dithered_layer(codes: Bytes) -> tuple[Bytes, Indices]:
     """As the profile of the experiment of 2022 has it."""
-    layer = buehlmann.palettise(codes)
-    assert layer.palette is not None
+    layer = libimagequant.dithered(codes, 256)
     return layer.palette, layer.indices
 
 
 # Files ----------------------------------------------------------------------------------------------------------------
 
 
+def new_names(options: dict[str, Any]) -> dict[str, Any]:
+    """Options by the names that they have today; the pins were made when U-Net steps were called ``steps``."""
+    return {{"steps": "denoise_steps"}.get(name, name): value for name, value in options.items()}
+
+
 def header(**fields: Any) -> Header:
-    return Header(**fields)
+    return Header(**new_names(fields))
 
 
 def head_bytes(head: Header) -> bytes:
@@ -196,11 +210,13 @@ def head_bytes(head: Header) -> bytes:
 
 
 def container_bytes(head: Header, layers: list[bytes], **sections: Any) -> bytes:
-    return build(Container(replace(head, layer_count=len(layers)), layers, **sections))
+    metadata = {kind: sections.pop(kind) for kind in METADATA_SECTIONS.values() if sections.get(kind) is not None}
+    return build(Container(replace(head, layer_count=len(layers)), layers, **sections, metadata=metadata))
 
 
 def parse_file(data: bytes) -> Container:
-    return parse(data, file="<stream>")
+    with naming("<stream>"):
+        return parse(data)
 
 
 def text_section(text: dict[str, str]) -> bytes:
@@ -212,36 +228,39 @@ def preview_pixels(codes: Bytes, matrix: NDArray[np.int8]) -> Bytes:
 
 
 def file_codes(data: bytes) -> Bytes:
-    return read_codes(parse(data, file="<stream>"), "<stream>")
+    with naming("<stream>"):
+        return read(data).codes()
 
 
 def file_preview(data: bytes) -> tuple[Bytes, Bytes | None]:
     """The preview's colours and alpha, whatever the size of the picture."""
-    return decode_preview(parse(data, file="<stream>"), "<stream>")
+    with naming("<stream>"):
+        picture = decode_preview(read(data))
+    return picture.rgb, picture.alpha
 
 
 # Quality and size -----------------------------------------------------------------------------------------------------
 
 
 def plan_by_steps(quality: int) -> Plan:
-    return scalar_ladder.plan_for_quality(quality)
+    return scalar_rate_control.plan_for_quality(quality)
 
 
 def plan_by_palettes(quality: int, positions: int, channels: int) -> Plan:
-    return ladder.plan_for_quality(quality, positions, channels)
+    return palette_rate_control.plan_for_quality(quality, positions, channels)
 
 
 def fit_by_steps(target: int, size_of: Callable[[Plan], int]) -> Plan:
-    return scalar_ladder.fit_target(target, size_of)
+    return scalar_rate_control.fit_target(target, size_of)
 
 
 def fit_by_palettes(target: int, size_of: Callable[[Plan], int], positions: int, channels: int) -> Plan:
-    return ladder.fit_target(target, size_of, positions, channels)
+    return palette_rate_control.fit_target(target, size_of, positions, channels)
 
 
 def check_options(keywords: dict[str, Any], info: dict[Any, Any]) -> tuple[Any, Any]:
     """What the keywords of ``image.save`` and an image's info come to: options and metadata."""
-    return saving_options.save_options(keywords, info)
+    return save_keywords.save_options(keywords, info)
 
 
 # Models ---------------------------------------------------------------------------------------------------------------
@@ -249,7 +268,7 @@ def check_options(keywords: dict[str, Any], info: dict[Any, Any]) -> tuple[Any, 
 
 def replace_models(patch: pytest.MonkeyPatch, folder: Path, load: Callable[[Any], Any]) -> None:
     """Look for models in a folder and among the shipped ones only, and load their networks with a function."""
-    patch.setenv(registry.VARIABLE, str(folder))
+    patch.setenv(registry.MODELS_VARIABLE, str(folder))
     patch.setattr(registry, "user_folder", lambda: Path("<models>"))
     patch.setattr(registry, "load", lambda manifest, device, dtype: load(manifest))
 

@@ -349,8 +349,6 @@ def layers() -> Iterator[tuple[str, Written]]:
         for effort in (0, 1, 2, 4, 9):
             body = calls.layer_body(palette, plane, effort, len(made))
             yield f"body {number}, effort {effort}", Written(body, guard_bytes.plain_layer(body, 3))
-        body = calls.layer_body(palette, plane, 4, number=513)
-        yield f"body {number}, palette by number", Written(body, guard_bytes.plain_layer(body, 3))
 
 
 def libimagequant() -> Iterator[tuple[str, Written]]:
@@ -520,14 +518,18 @@ def previews() -> Iterator[tuple[str, Written]]:
 
 
 def plan_text(plan: calls.Plan) -> str:
-    if plan.step is not None:
+    if isinstance(plan, calls.ScalarPlan):
         return f"step {plan.step}"
-    return "+".join(map(str, plan.colors)) or "direct"
+    return "+".join(map(str, plan.colors)) if isinstance(plan, calls.PalettePlan) else "direct"
+
+
+def step_of(plan: calls.Plan) -> int | None:
+    return plan.step if isinstance(plan, calls.ScalarPlan) else None
 
 
 def ladders() -> Iterator[tuple[str, str]]:
     """Plans of all qualities, one after the other."""
-    yield "steps", " ".join(str(calls.plan_by_steps(quality).step) for quality in range(101))
+    yield "steps", " ".join(str(step_of(calls.plan_by_steps(quality))) for quality in range(101))
     for positions in (1, 4, 30, 247, 1410, 4096, 6144, 1 << 20):
         for channels in (3, 4, 8, 16):
             plans = [plan_text(calls.plan_by_palettes(quality, positions, channels)) for quality in range(101)]
@@ -541,16 +543,16 @@ def ladders() -> Iterator[tuple[str, str]]:
 
 def size_of(plan: calls.Plan) -> int:
     """Bytes of a file by its plan: roughly as they are, and here and there a little larger for a coarser plan."""
-    if plan.step is not None:
+    if isinstance(plan, calls.ScalarPlan):
         return 150 + 3_000_000 // (plan.step + 40) + plan.step % 7 * 3
-    if not plan.colors:
+    if not isinstance(plan, calls.PalettePlan):
         return 33_000
     return 120 + sum(900 + 9 * count + count % 5 * 4 for count in plan.colors)
 
 
 def jumpy_size_of(plan: calls.Plan) -> int:
     """Bytes that rise and fall by a tenth from step to step."""
-    return size_of(plan) * (100 + (plan.step or 0) * 37 % 11) // 100
+    return size_of(plan) * (100 + (step_of(plan) or 0) * 37 % 11) // 100
 
 
 def fits() -> Iterator[tuple[str, str]]:
@@ -574,8 +576,8 @@ def fits() -> Iterator[tuple[str, str]]:
             where = f"{name}, {positions} positions" if positions else name
             yield f"{where}, {target} bytes", f"{found}; asked for {', '.join(asked)}"
     every = range(1600, 40_000, 160)
-    yield "steps, every 160 bytes", " ".join(str(calls.fit_by_steps(target, size_of).step) for target in every)
-    steps = [calls.fit_by_steps(target, jumpy_size_of).step for target in every[3:]]
+    yield "steps, every 160 bytes", " ".join(str(step_of(calls.fit_by_steps(target, size_of))) for target in every)
+    steps = [step_of(calls.fit_by_steps(target, jumpy_size_of)) for target in every[3:]]
     yield "steps, every 160 bytes, jumpy", " ".join(map(str, steps))
 
 
@@ -648,7 +650,7 @@ def saved(image: Image.Image, model: str, **options: Any) -> Written:
     stream = io.BytesIO()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        image.save(stream, "SDZ", model=model, **options)
+        image.save(stream, "SDZ", model=model, **calls.new_names(options))
     data = stream.getvalue()
     return Written(data, guard_bytes.plain_file(data), tuple(str(each.message) for each in caught))
 
@@ -859,7 +861,7 @@ def option_messages() -> Iterator[tuple[str, str]]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                options, metadata = calls.check_options(keywords, {})
+                options, metadata = calls.check_options(calls.new_names(keywords), {})
                 said = f"{options} {metadata}"
             except Exception as error:
                 said = told(error)

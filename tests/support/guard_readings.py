@@ -38,7 +38,8 @@ def in_json(value: Any) -> Any:
 
 
 def info_of(image: Image.Image) -> dict[str, Any]:
-    return {str(key): in_json(value) for key, value in image.info.items()}
+    """``steps`` is another name of ``denoise_steps``, and was there first."""
+    return {str(key): in_json(value) for key, value in image.info.items() if key != "denoise_steps"}
 
 
 def small_picture(data: bytes) -> tuple[str, tuple[int, int], bytes]:

@@ -10,8 +10,6 @@ import copy
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import torch
-
 from pillow_sdz.errors import SdzDependencyError, SdzModelError
 from pillow_sdz.models.diffusers_parts import diffusers_class
 
@@ -220,6 +218,8 @@ class Ddim:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
+        import torch
+
         start, end = _beta(config, "beta_start"), _beta(config, "beta_end")
         count = config.get("num_train_timesteps", DEFAULTS["num_train_timesteps"])
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_TIMESTEPS:

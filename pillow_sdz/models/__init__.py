@@ -1,4 +1,11 @@
-"""Models: folders of weights, found by name or fingerprint. The only place of the package that imports torch.
+"""Models: folders of weights that turn pictures into latents and back.
 
-`manifest` and `registry` find and describe models without torch; `load` brings a model into memory.
+- `registry` finds models by name or fingerprint, and loads each once per process.
+- `manifest` is what ``model.json`` says; `fingerprint` ties files to weights; `configuration` reads ``config.json``.
+- `loading` builds the networks of a model's folder, with `weights` for safetensors and `diffusers_parts` for diffusers'
+  classes; `runtime` chooses device and number type, and isolates torch from the host program.
+- `model` is a model in memory, which works in the windows of `tiling`; `protocols` is what it asks of its networks.
+- ``networks/`` are this project's networks, ``diffusion/`` removes noise with a U-Net, ``checkpoints/`` adds models.
+
+Importing a module here imports no torch, except for `weights` and ``networks/``, which are imported within functions.
 """

@@ -1,21 +1,35 @@
-"""``config.json`` of a network: read and written with diffusers' names, and checked field by field."""
+"""Configurations in diffusers' form (``config.json``, ``scheduler_config.json``): read, written, checked by field."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.errors import SdzModelError
+from pillow_sdz.limits import is_whole
 from pillow_sdz.models.manifest import CONFIG_FILES, REINSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-CONFIG_NAME = "config.json"
-CLASS_KEY = "_class_name"
-MAX_CONFIG_BYTES = 1 << 20
+    from pillow_sdz.models.manifest import Manifest
+
+CONFIG_NAME: Final = "config.json"
+SCHEDULER_CONFIG_NAME: Final = "scheduler_config.json"
+
+CLASS_KEY: Final = "_class_name"
+"""The field that names the class of diffusers which a configuration is for."""
+
+MAX_CONFIG_BYTES: Final = 1 << 20
+"""Longest configuration or index of weights that is read; real ones have at most a few hundred kilobytes."""
+
+MAX_WIDTH: Final = 4096
+"""Most channels of a layer; the U-Net of Stable Diffusion has 1280."""
+
+MAX_STAGES: Final = 7
+"""Most resolutions of a network: six halvings are a factor of 64 pixels, the largest that a manifest allows."""
 
 
 def read_config(path: Path, remedy: str = REINSTALL) -> dict[str, Any]:
@@ -40,7 +54,7 @@ def write_config(path: Path, class_name: str, config: Mapping[str, object]) -> N
 
 
 def digest(config: Mapping[str, Any]) -> str:
-    """SHA-256, in hex, of a configuration with sorted keys and no spaces."""
+    """SHA-256, in hex, of a configuration as JSON with sorted keys and no spaces."""
     return hashlib.sha256(json.dumps(config, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -49,11 +63,30 @@ def digests(folder: Path) -> dict[str, str]:
     return {name: digest(read_config(folder / name)) for name in CONFIG_FILES if (folder / name).is_file()}
 
 
-def own_fields(config: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """The fields of a ``config.json`` that say how to build the network: all but diffusers' notes (``_name``).
+def check_digests(manifest: Manifest) -> None:
+    """Check that a model's configurations are those that its manifest lists.
 
     Raises:
-        SdzModelError: a field is not among ``known``; it may change the network in a way that we cannot guess.
+        SdzModelError: one is missing, or another one; the message says how to get the right one.
+    """
+    for name, expected in manifest.configs:
+        path = manifest.folder / name
+        if (found := digest(read_config(path))) != expected:
+            raise SdzModelError(
+                f"the configuration is not the one that model {manifest.full_name} was made with",
+                file=str(path),
+                field="SHA-256",
+                found=found[:16],
+                expected=expected[:16],
+                remedy=manifest.reinstall,
+            )
+
+
+def own_fields(config: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """The fields of a ``config.json`` that describe the network: all but diffusers' notes, which start with ``_``.
+
+    Raises:
+        SdzModelError: a field is not among ``known``; what it would change in the network cannot be told.
     """
     fields = {name: value for name, value in config.items() if not name.startswith("_")}
     for name in fields.keys() - set(known):
@@ -67,25 +100,35 @@ def wrong(field: str, found: object, expected: str) -> SdzModelError:
 
 
 def whole(config: Mapping[str, object], field: str, low: int, high: int) -> int:
-    """A whole number from ``low`` to ``high``, or SdzModelError."""
+    """The value of a field that must be a whole number from ``low`` to ``high``.
+
+    Raises:
+        SdzModelError: it is not.
+    """
     value = config[field]
-    if not _within(value, low, high):
+    if not is_whole(value, low, high):
         raise wrong(field, value, f"a whole number from {low} to {high}")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    return value
 
 
 def wholes(config: Mapping[str, object], field: str, low: int, high: int, counts: range) -> tuple[int, ...]:
-    """As many whole numbers from ``low`` to ``high`` as ``counts`` allows, or SdzModelError."""
+    """The value of a field that must be a list of whole numbers from ``low`` to ``high``.
+
+    Args:
+        config: the configuration.
+        field: which field of it.
+        low, high: range of the numbers.
+        counts: how many numbers there may be.
+
+    Raises:
+        SdzModelError: it is not.
+    """
     value = config[field]
     if (
-        not isinstance(value, (list, tuple))
+        not isinstance(value, list | tuple)
         or len(value) not in counts
-        or not all(_within(item, low, high) for item in value)
+        or not all(is_whole(item, low, high) for item in value)
     ):
         number = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         raise wrong(field, value, f"{number} whole numbers from {low} to {high}")
     return tuple(value)
-
-
-def _within(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high

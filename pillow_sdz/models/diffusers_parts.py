@@ -1,7 +1,10 @@
-"""Networks of diffusers' own classes: the autoencoders and the U-Net of Stable Diffusion, built around their weights.
+"""Networks of diffusers' own classes: the autoencoders and the U-Net of Stable Diffusion, built for given weights.
 
-Every field of a configuration is checked before diffusers sees it, and every weight must be there: diffusers itself
-would go on with random numbers in the place of those that are missing.
+Every field of a configuration is checked before diffusers sees it. Weights are adopted by `pillow_sdz.models.weights`,
+which refuses missing ones, where diffusers itself would go on with random numbers in their place.
+
+torch and diffusers are imported within functions: commands about models need neither. diffusers imports transformers,
+which takes seconds and which these networks do not use; `diffusers_class` keeps it from doing so.
 """
 
 from __future__ import annotations
@@ -13,65 +16,65 @@ import sys
 import threading
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pillow_sdz.errors import SdzModelError
+from pillow_sdz.errors import SdzModelError, needs_packages
 from pillow_sdz.limits import MAX_CHANNELS
-from pillow_sdz.models.configuration import own_fields, whole, wholes, wrong
-from pillow_sdz.models.manifest import REINSTALL
+from pillow_sdz.models.configuration import MAX_STAGES, MAX_WIDTH, own_fields, whole, wholes, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from torch import Tensor
 
+MAX_LAYERS_PER_STAGE: Final = 16
+"""Most layers of one kind at one resolution; networks in use have at most 10."""
 
-MAX_WIDTH, MAX_LAYERS = 4096, 16
-BLOCKS = range(1, 8)  # a factor of 64 pixels is the most that a manifest allows
+STAGES: Final = range(1, MAX_STAGES + 1)
+"""How many resolutions a network may have."""
 
-OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-"""Names of the autoencoder's attention layers before and since diffusers 0.18; checkpoints with the old ones abound."""
+OLD_ATTENTION: Final = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+"""Names of the autoencoder's attention layers before and since diffusers 0.18; many checkpoints have the old ones."""
 
 
-class Kind(NamedTuple):
-    """One of diffusers' classes: the module that holds it, what checks its configuration, and fields that it adds."""
+class SupportedClass(NamedTuple):
+    """One of diffusers' classes.
+
+    Attributes:
+        module: where it is, within ``diffusers``.
+        check: raises `SdzModelError` for unsupported fields of a complete configuration.
+        added: fields that the class writes into its configuration and does not read.
+    """
 
     module: str
     check: Callable[[Mapping[str, Any]], None]
     added: tuple[str, ...] = ()
 
 
-def build(name: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], folder: Path, remedy: str) -> Any:
-    """Build a network of diffusers in float32 on the CPU.
+def build(name: str, config: Mapping[str, Any]) -> Any:
+    """Build a network of diffusers on the ``meta`` device, without weights.
 
     Args:
-        name: the class, one of `KINDS`.
+        name: the class, one of `SUPPORTED`.
         config: what ``config.json`` holds.
-        tensors: the weights, by the names of the class's state dictionary, see `renamed`.
-        folder: named in errors.
-        remedy: what errors about weights tell the user to do.
 
     Raises:
-        SdzModelError: the configuration is not supported, or the weights are not those it asks for.
+        SdzModelError: the configuration is not supported.
+        SdzDependencyError: diffusers cannot be imported.
     """
     import torch
 
-    from pillow_sdz.models.weights import adopt
-
-    kind = KINDS[name]
-    network_class = diffusers_class(kind.module, name)
+    supported = SUPPORTED[name]
+    network_class = diffusers_class(supported.module, name)
     signature = inspect.signature(network_class.__init__).parameters
-    fields = own_fields(config, [*signature, *kind.added])
+    fields = own_fields(config, [*signature, *supported.added])
     defaults = {key: value.default for key, value in signature.items() if value.default is not inspect.Parameter.empty}
-    kind.check(defaults | fields)
+    supported.check(defaults | fields)
     try:
         with torch.device("meta"):
-            network = network_class(**{key: value for key, value in fields.items() if key not in kind.added})
+            return network_class(**{key: value for key, value in fields.items() if key not in supported.added})
     except (ValueError, TypeError, KeyError, IndexError, NotImplementedError, ZeroDivisionError) as error:
-        raise SdzModelError(f"{name} cannot be built from this configuration: {error}", file=str(folder)) from error
-    adopt(network, tensors, folder, remedy)
-    return network
+        raise SdzModelError(f"{name} cannot be built from this configuration: {error}") from error
 
 
 def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -82,23 +85,15 @@ def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         old, _, kind = tail.partition(".")
         if dot and old in OLD_ATTENTION:
             name = f"{head}{dot}{OLD_ATTENTION[old]}.{kind}"
-        if dot and tensor.ndim == 4:  # 1x1 convolutions before they were linear layers
+        if dot and tensor.ndim == 4:  # linear layers were 1x1 convolutions once
             tensor = tensor[:, :, 0, 0]
         result[name] = tensor
     return result
 
 
-def read(name: str, folder: Path, config: dict[str, Any]) -> Any:
-    """What `loading.Builder` is for a class of diffusers: (network, tensors)."""
-    from pillow_sdz.models.weights import read_weights
-
-    tensors = read_weights(folder)
-    return build(name, config, tensors, folder, REINSTALL), tensors
-
-
 def _check_kl(config: Mapping[str, Any]) -> None:
-    widths = wholes(config, "block_out_channels", 1, MAX_WIDTH, BLOCKS)
-    whole(config, "layers_per_block", 1, MAX_LAYERS)
+    widths = wholes(config, "block_out_channels", 1, MAX_WIDTH, STAGES)
+    whole(config, "layers_per_block", 1, MAX_LAYERS_PER_STAGE)
     whole(config, "latent_channels", 1, MAX_CHANNELS)
     _check_groups(config, widths)
     _check_types(config, "down_block_types", {"DownEncoderBlock2D", "AttnDownEncoderBlock2D"}, len(widths))
@@ -108,44 +103,51 @@ def _check_kl(config: Mapping[str, Any]) -> None:
 
 def _check_tiny(config: Mapping[str, Any]) -> None:
     whole(config, "latent_channels", 1, MAX_CHANNELS)
-    encoder = wholes(config, "encoder_block_out_channels", 1, MAX_WIDTH, BLOCKS)
-    blocks = range(len(encoder), len(encoder) + 1)
-    wholes(config, "decoder_block_out_channels", 1, MAX_WIDTH, blocks)
+    encoder = wholes(config, "encoder_block_out_channels", 1, MAX_WIDTH, STAGES)
+    stages = range(len(encoder), len(encoder) + 1)
+    wholes(config, "decoder_block_out_channels", 1, MAX_WIDTH, stages)
     for field in ("num_encoder_blocks", "num_decoder_blocks"):
-        wholes(config, field, 1, MAX_LAYERS, blocks)
+        wholes(config, field, 1, MAX_LAYERS_PER_STAGE, stages)
     whole(config, "upsampling_scaling_factor", 2, 2)
     _check_colours(config)
 
 
-UNET_ABSENT = (
-    "addition_embed_type", "class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "num_class_embeds",
-    "time_cond_proj_dim", "time_embedding_dim", "projection_class_embeddings_input_dim",
-)  # fmt: skip
-"""Fields of U-Nets that need more beside the latent than the timestep and the prompt, such as SDXL's."""
+UNET_ABSENT: Final = (
+    "addition_embed_type",
+    "class_embed_type",
+    "encoder_hid_dim",
+    "encoder_hid_dim_type",
+    "num_class_embeds",
+    "time_cond_proj_dim",
+    "time_embedding_dim",
+    "projection_class_embeddings_input_dim",
+)
+"""Fields that must be null: U-Nets with them need further inputs than latent, timestep and prompt, as SDXL's does."""
 
-UNET_BLOCKS = {
+UNET_BLOCKS: Final = {
     "down_block_types": {"DownBlock2D", "CrossAttnDownBlock2D"},
     "up_block_types": {"UpBlock2D", "CrossAttnUpBlock2D"},
 }
+"""The block types that a U-Net may have, by the field that lists them."""
 
 
 def _check_unet(config: Mapping[str, Any]) -> None:
     for field in UNET_ABSENT:
         if config.get(field) is not None:
-            raise wrong(field, config[field], "null; SDXL's U-Net and its like are used by their autoencoder alone")
+            raise wrong(field, config[field], "null; of SDXL and its like, add the autoencoder alone")
     for field in ("in_channels", "out_channels"):
         whole(config, field, 1, MAX_CHANNELS)
-    widths = wholes(config, "block_out_channels", 1, MAX_WIDTH, BLOCKS)
+    widths = wholes(config, "block_out_channels", 1, MAX_WIDTH, STAGES)
     _check_groups(config, widths)
     whole(config, "cross_attention_dim", 1, MAX_WIDTH)
     counts = range(len(widths), len(widths) + 1)
-    limits = {
-        "layers_per_block": MAX_LAYERS,
-        "transformer_layers_per_block": MAX_LAYERS,
+    ranges = {
+        "layers_per_block": MAX_LAYERS_PER_STAGE,
+        "transformer_layers_per_block": MAX_LAYERS_PER_STAGE,
         "attention_head_dim": MAX_WIDTH,
     }
-    for field, high in limits.items():
-        if isinstance(config[field], (list, tuple)):
+    for field, high in ranges.items():
+        if isinstance(config[field], list | tuple):
             wholes(config, field, 1, high, counts)
         else:
             whole(config, field, 1, high)
@@ -163,7 +165,7 @@ def _check_groups(config: Mapping[str, Any], widths: tuple[int, ...]) -> None:
 
 def _check_types(config: Mapping[str, Any], field: str, allowed: set[str], count: int) -> None:
     found = config[field]
-    if not isinstance(found, (list, tuple)) or len(found) != count or any(str(item) not in allowed for item in found):
+    if not isinstance(found, list | tuple) or len(found) != count or any(str(item) not in allowed for item in found):
         raise wrong(field, found, f"{count} of {', '.join(sorted(allowed))}")
 
 
@@ -172,26 +174,26 @@ def _check_colours(config: Mapping[str, Any]) -> None:
         whole(config, field, 3, 3)
 
 
-KINDS: Mapping[str, Kind] = {
-    "AutoencoderKL": Kind("models.autoencoders.autoencoder_kl", _check_kl),
-    "AutoencoderTiny": Kind("models.autoencoders.autoencoder_tiny", _check_tiny, ("block_out_channels",)),
-    "UNet2DConditionModel": Kind("models.unets.unet_2d_condition", _check_unet),
+SUPPORTED: Final[Mapping[str, SupportedClass]] = {
+    "AutoencoderKL": SupportedClass("models.autoencoders.autoencoder_kl", _check_kl),
+    "AutoencoderTiny": SupportedClass("models.autoencoders.autoencoder_tiny", _check_tiny, ("block_out_channels",)),
+    "UNet2DConditionModel": SupportedClass("models.unets.unet_2d_condition", _check_unet),
 }
-"""What this package uses of diffusers."""
+"""diffusers' networks that models may have, by class name."""
 
 
-NAME = "transformers"
+TRANSFORMERS: Final = "transformers"
 _lock = threading.RLock()
 
 
 class _Deferred(type):
-    """Metaclass of a class that stands for ``transformers.NAME`` without importing it."""
+    """Metaclass of a class that stands for one of transformers' and imports that when it is used."""
 
     def _real(cls) -> Any:
-        return getattr(importlib.import_module(NAME), cls.__name__)
+        return getattr(importlib.import_module(TRANSFORMERS), cls.__name__)
 
     def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):  # asked by machinery such as inspect, not by users of the class
+        if name.startswith("__"):  # inspect and the like look for these; the import must not happen for them
             raise AttributeError(name)
         return getattr(cls._real(), name)
 
@@ -199,41 +201,43 @@ class _Deferred(type):
         return cls._real()(*arguments, **keywords)
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return NAME in sys.modules and isinstance(instance, cls._real())  # not imported: there are no instances
+        return TRANSFORMERS in sys.modules and isinstance(instance, cls._real())  # no import, no instances
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return NAME in sys.modules and issubclass(subclass, cls._real())
+        return TRANSFORMERS in sys.modules and issubclass(subclass, cls._real())
 
 
 class _StandIn(ModuleType):
+    """Stands for the module transformers."""
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Deferred(name, (), {"__module__": NAME})
+        return _Deferred(name, (), {"__module__": TRANSFORMERS})
 
 
 @contextlib.contextmanager
 def deferred_transformers() -> Iterator[None]:
-    """Within the block, ``from transformers import X`` gives a stand-in, unless transformers is there already."""
+    """Within the block, ``from transformers import X`` gives a stand-in, unless transformers is imported already."""
     with _lock:
-        if NAME in sys.modules:
+        if TRANSFORMERS in sys.modules:
             yield
             return
-        module = _StandIn(NAME)
-        module.__spec__ = ModuleSpec(NAME, None)
-        sys.modules[NAME] = module
+        module = _StandIn(TRANSFORMERS)
+        module.__spec__ = ModuleSpec(TRANSFORMERS, None)
+        sys.modules[TRANSFORMERS] = module
         try:
             yield
         finally:
-            if sys.modules.get(NAME) is module:
-                del sys.modules[NAME]
+            if sys.modules.get(TRANSFORMERS) is module:
+                del sys.modules[TRANSFORMERS]
 
 
 def diffusers_class(module: str, name: str) -> Any:
-    """The class ``name`` of ``diffusers.MODULE``, imported without transformers.
+    """The class or function ``name`` of ``diffusers.MODULE``, imported without transformers.
 
     Raises:
-        ImportError: diffusers, or something that this module of it needs, is missing.
+        SdzDependencyError: diffusers, or something that this module of it needs, is missing.
     """
-    with deferred_transformers():
+    with needs_packages(name, install="'pillow-sdz[sd]'"), deferred_transformers():
         return getattr(importlib.import_module(f"diffusers.{module}"), name)

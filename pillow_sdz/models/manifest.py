@@ -174,10 +174,8 @@ class Manifest:
         if len(data) != size:
             found = f"{len(data)} bytes" if len(data) < size else "more"
             raise SdzModelError(problem, field="size", found=found, expected=f"{size} bytes", remedy=self.reinstall)
-        if (digest := hashlib.sha256(data).hexdigest()) != sha256:
-            raise SdzModelError(
-                problem, field="SHA-256", found=digest[:16], expected=sha256[:16], remedy=self.reinstall
-            )
+        if (found := hashlib.sha256(data).hexdigest()) != sha256:
+            raise SdzModelError(problem, field="SHA-256", found=found[:16], expected=sha256[:16], remedy=self.reinstall)
         return data
 
 

@@ -1,33 +1,44 @@
-"""A model in memory: pictures to latents, latents to pictures, and the U-Net between, in tiles of bounded size."""
+"""A model in memory: pictures to latents, latents to pictures, and the U-Net between, in tiles of bounded size.
+
+torch is imported within functions: this module is imported to find models, too.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.runtime import isolated
-from pillow_sdz.models.tiling import fading_windows, windows
+from pillow_sdz.models.diffusion.denoise import denoise, timesteps
+from pillow_sdz.models.protocols import HasDistribution, HasLatents
+from pillow_sdz.models.runtime import DTYPE_VARIABLE, isolated
+from pillow_sdz.models.tiling import fading_windows, paste, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
     from pillow_sdz.models.manifest import Manifest
+    from pillow_sdz.models.protocols import AutoencoderNetwork, NoisePredictor, Scheduler
     from pillow_sdz.models.tiling import Window
 
-DEFAULT_TILE = 1024  # pixels: keeps activations of one window under some 300 MB in float32
-SMALLEST_ALPHA = 1e-8  # schedules that end in pure noise have 0 there
+DEFAULT_TILE: Final = 1024
+"""Side of a tile in pixels: activations of one window stay below some 300 MB in float32."""
 
-STEPS_SEEN = 4
-"""How many denoise_steps' receptive fields windows overlap by: what reaches further than that has faded, and with hundreds of
-denoise_steps every window would be the whole picture."""
+UNET_CORE: Final = 512
+"""Side of a U-Net's tile in latent positions. It needs little memory per position, and its tiles overlap widely."""
 
-UNET_CORE = 512  # latent positions: the U-Net needs little memory per position, and a wide overlap
+OVERLAP_FIELDS: Final = 4
+"""Overlap is capped at this many U-Net receptive fields. Each step reaches one field further, but what is more than
+four fields away no longer shows, and with hundreds of steps every window would be the whole picture."""
+
+MIN_ALPHA: Final = 1e-8
+"""Smallest share of the signal's variance that is divided by: schedules that end in pure noise have 0 there."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +47,20 @@ class Model:
 
     Attributes:
         manifest: what the model's folder says.
-        vae: `autoencoder.Autoencoder`, or a diffusers autoencoder.
+        vae: the autoencoder.
         unet: predicts noise, or None for a model without one.
-        scheduler: see `denoise.denoise`.
-        device, dtype: as torch names them.
-        vae_dtype: the autoencoder's number type, where it differs.
+        scheduler: what removes the noise that the U-Net predicts; None without a U-Net.
+        device, dtype: where and in which number type the networks compute.
+        vae_dtype: the autoencoder's number type, if it is another one.
     """
 
     manifest: Manifest
-    vae: Any
-    unet: Any | None
-    scheduler: Any | None
+    vae: AutoencoderNetwork
+    unet: NoisePredictor | None
+    scheduler: Scheduler | None
     device: str
-    dtype: Any
-    vae_dtype: Any = None
+    dtype: torch.dtype
+    vae_dtype: torch.dtype | None = None
 
     def encode(self, rgb: NDArray[np.uint8], tile: int = DEFAULT_TILE) -> NDArray[np.float32]:
         """Picture (H, W, 3) -> latents (h, w, C), h = ceil(H / factor); the picture is continued by its edge pixels.
@@ -65,13 +76,14 @@ class Model:
                 latent = _encoded(self.vae, picture)
                 if codes.bound is not None:
                     latent = codes.bound * (latent / codes.bound).tanh()
-                _paste(latents, window, _rows(latent), 1)
+                paste(latents, window, _rows(latent), 1)
         return latents
 
     def encode_sample(self, rgb: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
-        """Picture (H, W, 3) -> one sample of what the encoder thinks possible, (h, w, C), by a generator on the device.
+        """Picture (H, W, 3) -> a random sample of the encoder's distribution, (h, w, C).
 
-        The picture is worked on as a whole; the factor must divide its sides.
+        The random numbers are those of a generator on the model's device. The picture is worked on as a whole; the
+        factor must divide its sides.
 
         Raises:
             SdzModelError: the encoder gives no distribution.
@@ -81,39 +93,39 @@ class Model:
         with isolated():
             picture = self._tensor(rgb, self.vae_dtype) / 255 * 2 - 1
             encoded = self.vae.encode(picture)
-            if not hasattr(encoded, "latent_dist"):
+            if not isinstance(encoded, HasDistribution):
                 raise SdzModelError(
-                    f"model {self.manifest.full_name} has no distribution to sample from", field="vae",
-                    found=type(self.vae).__name__, expected="AutoencoderKL",
-                )  # fmt: skip
-            latent = encoded.latent_dist.sample(torch.Generator(self.device).manual_seed(seed))
-            return _rows(latent)
+                    f"model {self.manifest.full_name} has no distribution to sample from",
+                    field="vae",
+                    found=type(self.vae).__name__,
+                    expected="AutoencoderKL",
+                )
+            return _rows(encoded.latent_dist.sample(torch.Generator(self.device).manual_seed(seed)))
 
     def noise_at(self, strength: float) -> float:
         """The root mean square error of latents that the U-Net expects at this share, 0 to 1, of its timesteps.
 
-        Without a U-Net there is none: 0.
+        Without a U-Net it is 0.
         """
         if self.scheduler is None:
             return 0.0
         alphas = self.scheduler.alphas_cumprod
         alpha = float(alphas[min(int(strength * len(alphas)), len(alphas) - 1)])
-        # a hair less, for `denoise.timesteps` takes the first timestep with as much noise or more
-        return float(((1 - alpha) / max(alpha, SMALLEST_ALPHA)) ** 0.5 / self.manifest.latent_scaling * (1 - 1e-5))
+        level = ((1 - alpha) / max(alpha, MIN_ALPHA)) ** 0.5 / self.manifest.latent_scaling
+        # slightly less, because `timesteps` takes the first timestep with as much noise or more
+        return float(level * (1 - 1e-5))
 
     def denoise(self, latents: NDArray[np.float32], noise: float, denoise_steps: int) -> NDArray[np.float32]:
         """Remove quantisation noise from latents (h, w, C) whose root mean square error is ``noise``.
 
         Without a U-Net, or with ``denoise_steps`` = 0, the latents come back as they are.
         """
-        if self.unet is None or denoise_steps == 0:
+        if self.unet is None or self.scheduler is None or denoise_steps == 0:
             return latents
-        from pillow_sdz.models.diffusion.denoise import denoise, timesteps
-
-        scaling, shift, context = self.manifest.latent_scaling, self.manifest.latent_shift, self.manifest.context.unet
-        overlap = context
+        scaling, shift = self.manifest.latent_scaling, self.manifest.latent_shift
+        overlap = self.manifest.context.unet
         if not self.manifest.window:
-            overlap *= min(len(timesteps(self.scheduler, noise * scaling, denoise_steps)), STEPS_SEEN)
+            overlap *= min(len(timesteps(self.scheduler, noise * scaling, denoise_steps)), OVERLAP_FIELDS)
         result = np.empty_like(latents)
         with isolated():
             for window in self._windows(latents.shape[:2], UNET_CORE, overlap):
@@ -121,7 +133,7 @@ class Model:
                 sample = self._tensor(latents[top:bottom, left:right])
                 sample = (sample - shift if shift else sample) * scaling
                 clean = denoise(self.unet, self.scheduler, sample, noise * scaling, denoise_steps) / scaling
-                _paste(result, window, _rows(clean + shift if shift else clean), 1)
+                paste(result, window, _rows(clean + shift if shift else clean), 1)
         return result
 
     def decode(
@@ -130,7 +142,7 @@ class Model:
         """Latents (h, w, C) -> picture (``height``, ``width``, 3), cropped from the grid. ``tile`` as in `encode`.
 
         Raises:
-            SdzModelError: the networks' numbers have overflowed.
+            SdzModelError: the networks give infinite or undefined values.
         """
         factor = self.manifest.codes.factor
         rgb = np.empty((latents.shape[0] * factor, latents.shape[1] * factor, 3), np.uint8)
@@ -141,11 +153,13 @@ class Model:
                 picture = self.vae.decode(sample).sample.float()
                 if not bool(picture.isfinite().all()):
                     raise SdzModelError(
-                        f"model {self.manifest.full_name} gives values that are not numbers", field="pixels",
-                        found=f"number type {self.dtype}", remedy="decode with PILLOW_SDZ_DTYPE=float32",
-                    )  # fmt: skip
+                        f"model {self.manifest.full_name} gives values that are not numbers",
+                        field="pixels",
+                        found=f"number type {self.dtype}",
+                        remedy=f"decode with {DTYPE_VARIABLE}=float32",
+                    )
                 picture = (picture * 127.5 + 127.5).round().clamp(0, 255)
-                _paste(rgb, window, _rows(picture), factor)
+                paste(rgb, window, _rows(picture), factor)
         return rgb[:height, :width]
 
     def _windows(self, grid: tuple[int, ...], core: int, overlap: int) -> Iterator[Window]:
@@ -154,7 +168,7 @@ class Model:
             return windows(grid[0], grid[1], core, overlap)
         return fading_windows(grid[0], grid[1], max(min(core, self.manifest.window), 2 * overlap), overlap)
 
-    def _tensor(self, rows: NDArray[Any], dtype: Any = None) -> Tensor:
+    def _tensor(self, rows: NDArray[Any], dtype: torch.dtype | None = None) -> Tensor:
         """(h, w, C) -> (1, C, h, w), on the device, channels last."""
         import torch
 
@@ -162,14 +176,12 @@ class Model:
         return tensor.to(self.device, dtype or self.dtype, memory_format=torch.channels_last)
 
 
-def _encoded(vae: Any, picture: Tensor) -> Tensor:
-    """The latent of a picture: the mean where the encoder gives a distribution."""
+def _encoded(vae: AutoencoderNetwork, picture: Tensor) -> Tensor:
+    """The latent of a picture, in float32: the mode where the encoder gives a distribution."""
     encoded = vae.encode(picture)
-    if hasattr(encoded, "latent_dist"):  # AutoencoderKL
-        latent: Tensor = encoded.latent_dist.mode()
-    else:
-        latent = encoded.latents if hasattr(encoded, "latents") else encoded.latent  # AutoencoderTiny, AutoencoderDC
-    return latent.float()
+    if isinstance(encoded, HasDistribution):
+        return encoded.latent_dist.mode().float()
+    return (encoded.latents if isinstance(encoded, HasLatents) else encoded.latent).float()
 
 
 def _rows(tensor: Tensor) -> NDArray[Any]:
@@ -186,24 +198,3 @@ def _padded(rgb: NDArray[np.uint8], outer: tuple[int, int, int, int], factor: in
     if missing != (0, 0):
         piece = np.pad(piece, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
     return piece
-
-
-def _paste(target: NDArray[Any], window: Window, rows: NDArray[Any], factor: int) -> None:
-    """Copy a window's core into the whole, or fade it in; positions are multiplied by ``factor``."""
-    top, bottom, left, right = (side * factor for side in window.core)
-    y0, y1, x0, x1 = (side * factor for side in window.inner)
-    place, rows = target[top:bottom, left:right], rows[y0:y1, x0:x1]
-    if any(window.fade):
-        down, across = (_fade(length, fade * factor) for length, fade in zip(place.shape[:2], window.fade, strict=True))
-        before = np.float32(1) - down[:, None, None] * across[None, :, None]
-        old = np.where(before > 0, place, 0)  # beyond the fade nothing was written yet
-        rows = rows + (old - rows) * before
-        if target.dtype == np.uint8:
-            rows = np.rint(rows)
-    place[...] = rows
-
-
-def _fade(length: int, fade: int) -> NDArray[np.float32]:
-    """Weights that rise from 0 to 1 within ``fade`` positions."""
-    weights: NDArray[np.float32] = np.minimum((np.arange(length, dtype=np.float32) + 0.5) / max(fade, 0.5), 1)
-    return weights

@@ -122,7 +122,10 @@ def find_by_fingerprint(fingerprint: bytes) -> Manifest:
 
 
 def _where() -> str:
-    return f"add it with {ADD_COMMAND}, or put the model's folder into {user_folder()} or into a folder named by {MODELS_VARIABLE}"
+    return (
+        f"add it with {ADD_COMMAND}, or put the model's folder into {user_folder()} "
+        f"or into a folder named by {MODELS_VARIABLE}"
+    )
 
 
 def describe(fingerprint: bytes) -> str | None:
@@ -149,8 +152,8 @@ def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:
 
 
 _priors: dict[tuple[int, PriorFile], Prior] = {}
-"""Priors that have been read, by channels and manifest entry. The entry holds the SHA-256 of the prior's file, so that a
-file that changes gets another key."""
+"""Priors that have been read, by channels and manifest entry. The entry holds the SHA-256 of the prior's file, so that
+a changed file gets another key."""
 
 
 def model_prior(manifest: Manifest) -> Prior:

@@ -1,26 +1,30 @@
-"""Device, number type and torch's global state: chosen here, and left as the host program had them."""
+"""torch's device, number type and global state: chosen here, and restored to what the host program had set.
+
+torch is imported within functions, so that its absence is an error only where it is needed.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzDependencyError, SdzOptionError
+from pillow_sdz.errors import SdzOptionError, needs_packages
 from pillow_sdz.options import check_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DTYPE_VARIABLE = "PILLOW_SDZ_DTYPE"
+DTYPE_VARIABLE: Final = "PILLOW_SDZ_DTYPE"
 """Environment variable: the number type to decode in."""
 
 _forked = False
 
 
 def _after_fork() -> None:
-    """Another thread of the parent may have been at work: it does not exist here, and will not release its lock."""
+    """In a forked child: other threads of the parent do not exist here, and would never release the lock."""
     global _forked, _lock, _inside
     _forked, _lock, _inside = True, threading.Lock(), 0
 
@@ -30,27 +34,25 @@ if hasattr(os, "register_at_fork"):
 
 
 def require_torch() -> None:
-    """Import torch and safetensors, or say what to install. Models of diffusers' classes import that on their own.
+    """Import torch and safetensors. diffusers is imported only for models that have networks of its classes.
 
     Raises:
-        SdzDependencyError: one of them is missing or broken.
+        SdzDependencyError: one of them is missing or broken; the message says what to install.
     """
-    for package in ("torch", "safetensors"):
-        try:
-            __import__(package)
-        except ImportError as error:
-            raise SdzDependencyError(
-                f"opening and saving pixels needs {package}, which cannot be imported: {error}",
-                remedy=f"pip install {package}",
-            ) from error
+    with needs_packages("opening and saving pixels"):
+        for package in ("torch", "safetensors"):
+            importlib.import_module(package)
 
 
 def choose(device: str | None, dtype: str | None) -> tuple[str, str]:
-    """Fill in what was left open and check the rest; returns (device, dtype).
+    """Choose what is None and check the rest.
+
+    Returns:
+        The device, an accelerator where there is one, and the number type, float32.
 
     Raises:
         SdzDependencyError: torch or safetensors is missing.
-        SdzOptionError: the device is not there, or the number type is not one of `settings.DTYPES`.
+        SdzOptionError: torch cannot use the device, or the number type is not one of `pillow_sdz.options.DTYPES`.
     """
     require_torch()
     import torch
@@ -68,13 +70,13 @@ def choose(device: str | None, dtype: str | None) -> tuple[str, str]:
 
 
 def decoding_dtype(device: str | None = None) -> str:
-    """The number type to decode in unless one is asked for: what $PILLOW_SDZ_DTYPE says, else what the CPU is made for.
+    """The number type to decode in by default: that of $PILLOW_SDZ_DTYPE, or else the fastest for the device.
 
-    A CPU that multiplies bfloat16 by itself does so several times faster than float32. Pixels then differ by one or two
-    levels. Encoding stays in float32, and so does an accelerator.
+    CPUs with instructions for bfloat16 multiply it several times faster than float32; pixels then differ by one or two
+    levels. Other CPUs, accelerators and all encoding use float32.
 
     Raises:
-        SdzOptionError: the variable names no number type, or the device is not there.
+        SdzOptionError: the variable names no number type, or torch cannot use the device.
         SdzDependencyError: torch is missing.
     """
     if named := os.environ.get(DTYPE_VARIABLE):
@@ -84,17 +86,17 @@ def decoding_dtype(device: str | None = None) -> str:
 
     if torch.device(device).type != "cpu":
         return "float32"
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.11 has none
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not in torch before 2.11
     return "bfloat16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "float32"
 
 
 @contextlib.contextmanager
 def isolated() -> Iterator[None]:
-    """Run torch code without gradients, without what the host has set, and without leaving a trace in that.
+    """Run torch code without gradients and independently of the host program's settings.
 
-    Default dtype and device, autocast, grad mode and the number of threads are what they were afterwards. In a forked
-    child one thread is used: the thread pool of the parent does not exist there, and waiting for it would never end.
-    The random state is shared by all threads and is not touched: nothing here draws from it but `drawing`.
+    Default dtype and device, autocast, grad mode and the number of threads are restored on exit. A forked child uses
+    one thread, because the parent's thread pool does not exist there, and torch would wait for it forever. The random
+    state stays as it is; code that draws random numbers uses `drawing`.
     """
     import torch
 
@@ -118,9 +120,10 @@ def isolated() -> Iterator[None]:
 
 @contextlib.contextmanager
 def drawing() -> Iterator[None]:
-    """As `isolated`, for code that draws random numbers, such as the making of networks whose weights then follow.
+    """`isolated` for code that draws random numbers, such as the initial weights of networks.
 
-    The host's state is put back, which other threads of it that draw meanwhile would notice: not for each picture.
+    The random state is restored on exit. Threads of the host program that draw numbers meanwhile would get some of them
+    twice, so this is for loading a model, not for each picture.
     """
     import torch
 
@@ -135,7 +138,7 @@ _before: Any = None
 
 @contextlib.contextmanager
 def _default_dtype() -> Iterator[None]:
-    """float32 as the default of the process until the last of the threads in here leaves."""
+    """Make float32 the default of the process until the last thread leaves such a block."""
     global _inside, _before
     import torch
 

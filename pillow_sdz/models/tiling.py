@@ -1,18 +1,23 @@
-"""Windows over a latent grid: large pictures are worked on in pieces, with bounded memory.
+"""Windows over a latent grid: large pictures are worked on in pieces, so that memory is bounded.
 
-`windows` gives equal results, for networks that see a limited distance. For those that see the whole picture through
-attention or GroupNorm, `fading_windows` overlap, and each fades into the ones before it.
+`windows` are for networks with a limited receptive field: the result is that of the whole picture. Networks with
+attention or GroupNorm see the whole picture; for them `fading_windows` overlap, and each is blended into those before.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ALIGNMENT = 2  # the U-Net halves the latent once: windows start at even positions so that its grid stays the same
+    from numpy.typing import NDArray
+
+ALIGNMENT: Final = 2
+"""Windows start at multiples of this many positions: the U-Net halves the latent once, in pairs of the whole grid."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,8 @@ def windows(height: int, width: int, core: int, overlap: int) -> Iterator[Window
 def fading_windows(height: int, width: int, side: int, overlap: int) -> Iterator[Window]:
     """Cover a grid by windows of ``side`` x ``side`` positions that overlap by ``overlap`` or more.
 
-    The order is by rows: where a window fades in, those before it have left their values. All have the full side, if
-    the grid has it: attention is best on as much of the picture as the network was trained on.
+    They come row by row, so that a window fades in over values that are there. All have the full side if the grid has
+    it: attention works best on as much of the picture as the network was trained on.
 
     >>> [(w.core[2:], w.fade[1]) for w in fading_windows(4, 20, 8, 2)]
     [((0, 8), 0), ((6, 14), 2), ((12, 20), 2)]
@@ -82,3 +87,31 @@ def _starts(length: int, side: int, overlap: int) -> list[int]:
 
 def _spans(length: int, core: int) -> list[tuple[int, int]]:
     return [(start, min(start + core, length)) for start in range(0, length, core)]
+
+
+def paste(target: NDArray[Any], window: Window, rows: NDArray[Any], factor: int) -> None:
+    """Copy a window's core into the whole, or blend it in where the window fades.
+
+    Args:
+        target: the whole, (h * factor, w * factor, C), uint8 or float32.
+        window: in latent positions.
+        rows: the values of the window's ``outer``, times ``factor`` along both axes.
+        factor: 1 for latents, pixels per latent position for pictures.
+    """
+    top, bottom, left, right = (side * factor for side in window.core)
+    y0, y1, x0, x1 = (side * factor for side in window.inner)
+    place, rows = target[top:bottom, left:right], rows[y0:y1, x0:x1]
+    if any(window.fade):
+        down, across = (_ramp(length, fade * factor) for length, fade in zip(place.shape[:2], window.fade, strict=True))
+        before = np.float32(1) - down[:, None, None] * across[None, :, None]
+        old = np.where(before > 0, place, 0)  # elsewhere the target is not written yet
+        rows = rows + (old - rows) * before
+        if target.dtype == np.uint8:
+            rows = np.rint(rows)
+    place[...] = rows
+
+
+def _ramp(length: int, fade: int) -> NDArray[np.float32]:
+    """Weights that rise from 0 to 1 within ``fade`` positions."""
+    weights: NDArray[np.float32] = np.minimum((np.arange(length, dtype=np.float32) + 0.5) / max(fade, 0.5), 1)
+    return weights

@@ -1,10 +1,13 @@
-"""A network's weights in a folder: safetensors in diffusers' layout, read without copies, never pickles."""
+"""A network's weights in a folder: safetensors in diffusers' layout, memory-mapped, never pickles.
+
+This module imports torch and safetensors, so that it is itself imported within functions only.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from safetensors import SafetensorError
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-WEIGHTS_NAME = "diffusion_pytorch_model.safetensors"
-WEIGHTS_INDEX_NAME = WEIGHTS_NAME + ".index.json"
+WEIGHTS_NAME: Final = "diffusion_pytorch_model.safetensors"
+WEIGHTS_INDEX_NAME: Final = f"{WEIGHTS_NAME}.index.json"
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -50,15 +53,17 @@ def read_files(path: Path, remedy: str = REINSTALL) -> dict[str, Tensor]:
         for piece in indexed(path) if path.suffix == ".json" else [path]:
             tensors |= load_file(piece)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise _unusable(path, error, remedy) from error
+        text = str(error).strip()
+        reason = text.splitlines()[0] if text else type(error).__name__
+        raise SdzModelError(f"cannot load the weights: {reason}", file=str(path), remedy=remedy) from error
     return tensors
 
 
 def indexed(index: Path) -> list[Path]:
-    """The files that an index names, all beside it.
+    """The files that an index names, all in its own folder.
 
     Raises:
-        OSError, ValueError, KeyError, TypeError, AttributeError: it is not an index, or names something else.
+        OSError, ValueError, KeyError, TypeError, AttributeError: it is not an index, or names files elsewhere.
     """
     folder = index.parent
     with index.open("rb") as file:
@@ -69,29 +74,25 @@ def indexed(index: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
-def _unusable(path: Path, error: Exception, remedy: str) -> SdzModelError:
-    text = str(error).strip()
-    reason = text.splitlines()[0] if text else type(error).__name__
-    return SdzModelError(f"cannot load the weights: {reason}", file=str(path), remedy=remedy)
-
-
-def adopt(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path, remedy: str = REINSTALL) -> None:
+def adopt(network: nn.Module, tensors: Mapping[str, Tensor], remedy: str = REINSTALL) -> None:
     """Give a network that was built on the ``meta`` device its weights: float32 copies of ``tensors``.
 
     Raises:
-        SdzModelError: names, shapes or number types are not those of the network.
+        SdzModelError: names, shapes or number types are not those of the network; errors have no file.
     """
     expected: dict[str, Any] = network.state_dict()
     for name in sorted(expected.keys() ^ tensors.keys()):
         problem = "a tensor is missing" if name in expected else "an unknown tensor"
-        raise SdzModelError(f"cannot load the weights: {problem}", file=str(folder), field=name, remedy=remedy)
+        raise SdzModelError(f"cannot load the weights: {problem}", field=name, remedy=remedy)
     for name, tensor in sorted(tensors.items()):
         if tensor.shape != expected[name].shape or not tensor.is_floating_point():
             raise SdzModelError(
                 "cannot load the weights: a tensor does not fit",
-                file=str(folder), field=name, remedy=remedy,
-                found=f"{tuple(tensor.shape)}, {tensor.dtype}", expected=f"{tuple(expected[name].shape)}, float",
-            )  # fmt: skip
+                field=name,
+                found=f"{tuple(tensor.shape)}, {tensor.dtype}",
+                expected=f"{tuple(expected[name].shape)}, float",
+                remedy=remedy,
+            )
     copies = {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
     network.load_state_dict(copies, assign=True)
 
@@ -99,4 +100,4 @@ def adopt(network: nn.Module, tensors: Mapping[str, Tensor], folder: Path, remed
 def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write all tensors into one file of ``folder``, in their number types."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(whole, folder / WEIGHTS_NAME, {"format": "pt"})  # diffusers asks for this note
+    save_file(whole, folder / WEIGHTS_NAME, {"format": "pt"})  # diffusers reads no files without this metadata

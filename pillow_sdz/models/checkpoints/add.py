@@ -1,4 +1,8 @@
-"""Models from checkpoints of Stable Diffusion: `add_model`, and what it checks before anything is written."""
+"""Adding models from checkpoints of Stable Diffusion, and uninstalling them.
+
+`add_model` checks names and parts before anything is written; `new_folder` writes. torch and the modules that import it
+are imported within functions, so that an absent torch is reported as such.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,35 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pillow_sdz.errors import SdzModelError
+from pillow_sdz.errors import SdzModelError, naming
 from pillow_sdz.models import registry
-from pillow_sdz.models.checkpoints.new_folder import VERSION, write_model
+from pillow_sdz.models.checkpoints.checkpoint import SourceOptions
+from pillow_sdz.models.checkpoints.empty_prompt import check_width
+from pillow_sdz.models.checkpoints.new_folder import ADDED_VERSION, write_model
+from pillow_sdz.models.checkpoints.sources import SCHEDULER_OPTIONS, read_source
+from pillow_sdz.models.loading import build_scheduler
 from pillow_sdz.models.manifest import MANIFEST_NAME, NAME_PATTERN
+from pillow_sdz.models.runtime import drawing, require_torch
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pillow_sdz.models.checkpoints.checkpoint import Checkpoint
     from pillow_sdz.models.manifest import Manifest
 
+MAX_NAME: Final = 64
+"""Longest name of a model, in characters."""
+
 
 def add_model(
-    name: str, source: str | Path, *, revision: str | None = None, vae_only: bool = False,
-    scheduler: str | None = None, family: str | None = None, prediction: str | None = None,
+    name: str,
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    vae_only: bool = False,
+    scheduler: str | None = None,
+    family: str | None = None,
+    prediction: str | None = None,
     config: str | Path | None = None,
-) -> tuple[Manifest, tuple[str, ...]]:  # fmt: skip
+) -> tuple[Manifest, tuple[str, ...]]:
     """Make a model of the registry from a checkpoint.
 
     Args:
@@ -38,16 +54,13 @@ def add_model(
         config: folder with diffusers' configurations for a single file of another family.
 
     Returns:
-        The manifest of the new model, and what the user should know.
+        The manifest of the new model, and notes to the user.
 
     Raises:
         SdzModelError: the name is taken or not allowed, or the source is incomplete, damaged or unsupported, cannot be
             reached, or does not fit on the disk; nothing is left behind.
-        SdzDependencyError: transformers is missing, and the empty prompt needs it.
+        SdzDependencyError: transformers, which the unconditional embedding needs, is missing.
     """
-    from pillow_sdz.models.checkpoints.sources import SourceOptions, read_source
-    from pillow_sdz.models.runtime import drawing, require_torch
-
     _check_name(name)
     require_torch()
     import torch
@@ -60,84 +73,94 @@ def add_model(
 
 
 def _check_name(name: str) -> None:
-    if not NAME_PATTERN.fullmatch(name) or len(name) > 64:
+    if not NAME_PATTERN.fullmatch(name) or len(name) > MAX_NAME:
         raise SdzModelError(
-            "a model cannot have this name", field="name", found=repr(name)[:80],
+            "a model cannot have this name",
+            field="name",
+            found=repr(name)[:80],
             expected="lower-case letters, digits, dots, underscores and inner hyphens, as sd15",
-        )  # fmt: skip
+        )
+    full_name = f"{name}-{ADDED_VERSION}"
     taken = {text for model in registry.installed() for text in (model.name, model.full_name)}
-    if name in taken or f"{name}-{VERSION}" in taken or (registry.writable_folder() / f"{name}-{VERSION}").exists():
+    if name in taken or full_name in taken or (registry.writable_folder() / full_name).exists():
         raise SdzModelError(
-            "a model of this name is there already", field="name", found=name,
+            "a model of this name is there already",
+            field="name",
+            found=name,
             remedy=f"choose another, or remove it first: sdz-convert models remove {name}",
-        )  # fmt: skip
+        )
 
 
 def _check_fit(checkpoint: Checkpoint) -> None:
-    """Check what the parts say of each other.
+    """Check that the parts fit each other, and that the scheduler is supported.
 
     Raises:
-        SdzModelError: they do not fit, or the scheduler is not supported.
+        SdzModelError: they do not, or it is not.
     """
-    from pillow_sdz.models.checkpoints.empty_prompt import check_width
-    from pillow_sdz.models.loading import build_scheduler
-
-    if (unet := checkpoint.unet) is None:
+    if checkpoint.unet is None:
         return
-    channels = checkpoint.vae.config.get("latent_channels", 4)
-    for field in ("in_channels", "out_channels"):
-        if (found := unet.config.get(field, 4)) != channels:
-            raise SdzModelError(
-                "the U-Net's channels do not fit the autoencoder", file=str(unet.where), field=field, found=found,
-                expected=f"{channels}, as its latents have; U-Nets for inpainting or upscaling are not supported",
-            )  # fmt: skip
     assert checkpoint.scheduler is not None
     assert checkpoint.embedding is not None
-    check_width(checkpoint.embedding, unet.config.get("cross_attention_dim", 1280), str(unet.where))
-    try:
-        build_scheduler(checkpoint.scheduler)
-    except SdzModelError as error:
-        remedy = "choose a scheduler for the same schedule: --scheduler ddim, pndm, euler, lms or unipc"
-        raise SdzModelError(
-            error.problem, file=error.file or checkpoint.source or None, field=error.field, found=error.found,
-            expected=error.expected, remedy=remedy,
-        ) from error  # fmt: skip
+    unet, channels = checkpoint.unet.config, checkpoint.vae.config.get("latent_channels", 4)
+    with naming(checkpoint.unet.where):
+        for field in ("in_channels", "out_channels"):
+            if (found := unet.get(field, 4)) != channels:
+                raise SdzModelError(
+                    "the U-Net's channels do not fit the autoencoder",
+                    field=field,
+                    found=found,
+                    expected=f"{channels}, as its latents have; U-Nets for inpainting or upscaling are not supported",
+                )
+        check_width(checkpoint.embedding, unet.get("cross_attention_dim", 1280))
+    with naming(checkpoint.source or None):
+        try:
+            build_scheduler(checkpoint.scheduler)
+        except SdzModelError as error:
+            remedy = f"choose another for the same noise schedule: --scheduler {' or '.join(SCHEDULER_OPTIONS)}"
+            raise SdzModelError(
+                error.problem,
+                field=error.field,
+                found=error.found,
+                expected=error.expected,
+                remedy=remedy,
+            ) from error
 
 
 REMOVED: Final = ".removed"
-"""How the hidden folder of a model ends that is being removed."""
+"""Suffix of a model folder awaiting deletion."""
 
 
 def remove_model(name: str) -> Path:
-    """Remove a model that `adding.add_model` made, by its name; returns the folder that is gone. Of a folder that is
-    a symbolic link the link goes, and what it points to stays.
+    """Uninstall a model that `add_model` made.
+
+    Returns:
+        The folder that was removed. If it was a symbolic link, its target stays.
 
     Raises:
-        SdzModelError: there is no such model among those of the user, or it cannot be removed.
+        SdzModelError: no such model was added by the user, or it cannot be removed.
     """
     place = registry.writable_folder()
-    folder = next(
-        (place / each for each in (f"{name}-{VERSION}", name) if (place / each / MANIFEST_NAME).is_file()), None
-    )
+    folders = [place / each for each in (f"{name}-{ADDED_VERSION}", name)]
+    folder = next((each for each in folders if (each / MANIFEST_NAME).is_file()), None)
     if folder is None or not NAME_PATTERN.fullmatch(name):
-        added = ", ".join(path.name.removesuffix(f"-{VERSION}") for path in _models_in(place)) or "none"
+        added = sorted(path.parent.name for path in place.glob(f"[!.]*/{MANIFEST_NAME}"))
+        names = ", ".join(each.removesuffix(f"-{ADDED_VERSION}") for each in added) or "none"
         raise SdzModelError(
-            "no such model was added", field="model", found=name, expected=f"one of {added}",
+            "no such model was added",
+            field="model",
+            found=name,
+            expected=f"one of {names}",
             remedy=f"models that came with the package or lie outside {place} are not removed here",
-        )  # fmt: skip
-    hidden = place / f".{folder.name}.{uuid.uuid4().hex[:8]}{REMOVED}"
+        )
+    awaiting = place / f".{folder.name}.{uuid.uuid4().hex[:8]}{REMOVED}"
     try:
-        for left in place.glob(f".*{REMOVED}"):  # of a removal that was interrupted
+        for left in place.glob(f".*{REMOVED}"):  # a removal was interrupted
             shutil.rmtree(left)
         if folder.is_symlink():
             folder.unlink()
         else:
-            folder.rename(hidden)  # at once: a model with half of its files would be worse than none
-            shutil.rmtree(hidden)
+            folder.rename(awaiting)  # first, so that the registry never sees a model with half of its files
+            shutil.rmtree(awaiting)
     except OSError as error:
         raise SdzModelError(f"cannot remove the model: {error}", file=str(folder)) from error
     return folder
-
-
-def _models_in(place: Path) -> list[Path]:
-    return sorted(path.parent for path in place.glob(f"[!.]*/{MANIFEST_NAME}"))

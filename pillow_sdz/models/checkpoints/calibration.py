@@ -1,4 +1,4 @@
-"""What a manifest says of an autoencoder that diffusers' files do not: the step of its codes, the preview matrix."""
+"""Calibrating an autoencoder: the step of its codes and the preview matrix, which no file of a checkpoint has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pillow_sdz.errors import SdzModelError
+from pillow_sdz.limits import is_real
 from pillow_sdz.payloads.codes import to_codes
 from pillow_sdz.payloads.preview import binomial, fit_matrix
 
@@ -18,16 +19,27 @@ if TYPE_CHECKING:
     from pillow_sdz.models.model import Model
 
 BUEHLMANN_STEP: Final = 0.18215
-"""One code in latents of Stable Diffusion 1.4, whose scaling factor is the same number (Bühlmann 2022)."""
+"""Latent value of one code in Stable Diffusion 1.4 (Bühlmann 2022); its scaling factor is the same number."""
 
 SCALED_STEP: Final = 0.18215**2
-"""The same in scaled latents, whose variance is about 1: codes reach 4.23 standard deviations to both sides."""
+"""The same in scaled latents, whose variance is about 1: the 256 codes cover 4.23 standard deviations to both sides."""
 
-PICTURES, SIDE = 4, 256
+MIN_SCALING: Final = 1e-4
+MAX_SCALING: Final = 1e3
+"""Range of scaling factors; those in use are 0.13 to 1.6."""
+
+MAX_SHIFT: Final = 1e3
+"""Largest shift of latents to both sides; those in use are below 1."""
+
+PICTURES: Final = 4
+"""How many pictures the preview matrix is fitted on."""
+
+SIDE: Final = 256
+"""Their width and height in pixels."""
 
 
 def code_step(scaling: float) -> float:
-    """The step of an autoencoder's codes: that of Bühlmann, in units of latents with this scaling factor.
+    """The step of an autoencoder's codes: Bühlmann's, converted to latents with this scaling factor.
 
     >>> code_step(0.18215), round(code_step(0.13025), 5), round(code_step(1.0), 5)
     (0.18215, 0.25473, 0.03318)
@@ -39,7 +51,7 @@ def scaling_of(config: Mapping[str, Any], name: str) -> tuple[float, float]:
     """Scaling factor and shift of an autoencoder's latents; a class's default where the configuration has none.
 
     Raises:
-        SdzModelError: it has no numbers, or normalises each channel by its own.
+        SdzModelError: they are no numbers or out of range, or each channel has its own.
     """
     for field in ("latents_mean", "latents_std"):
         if config.get(field) is not None:
@@ -48,9 +60,12 @@ def scaling_of(config: Mapping[str, Any], name: str) -> tuple[float, float]:
             )
     default = BUEHLMANN_STEP if name == "AutoencoderKL" else 1.0
     scaling, shift = config.get("scaling_factor", default), config.get("shift_factor") or 0.0
-    for field, value, low in (("scaling_factor", scaling, 1e-4), ("shift_factor", shift, -1e3)):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= 1e3:
-            raise SdzModelError("wrong field", field=field, found=repr(value)[:80], expected=f"{low} to 1000")
+    for field, value, low, high in (
+        ("scaling_factor", scaling, MIN_SCALING, MAX_SCALING),
+        ("shift_factor", shift, -MAX_SHIFT, MAX_SHIFT),
+    ):
+        if not is_real(value, low, high):
+            raise SdzModelError("wrong field", field=field, found=repr(value)[:80], expected=f"{low} to {high:g}")
     return float(scaling), float(shift)
 
 
@@ -72,7 +87,7 @@ def _enlarged(grid: NDArray[np.float64]) -> NDArray[np.float64]:
     count = len(grid)
     at = np.clip((np.arange(SIDE) + 0.5) * count / SIDE - 0.5, 0, count - 1)
     weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(count)))
-    columns: NDArray[np.float64] = np.tensordot(weights, grid, (1, 0))  # one axis after the other: far fewer sums
+    columns: NDArray[np.float64] = np.tensordot(weights, grid, (1, 0))  # one axis after the other needs far fewer sums
     return np.tensordot(columns, weights, (1, 1)).transpose(0, 2, 1)
 
 

@@ -1,11 +1,11 @@
-"""A checkpoint in memory, whatever its layout was, and reading the parts of one in diffusers' layout."""
+"""A checkpoint in memory, whatever its layout was; and reading the parts of one in diffusers' layout."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzModelError
+from pillow_sdz.errors import SdzModelError, naming
 from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, read_config
 
 if TYPE_CHECKING:
@@ -14,20 +14,43 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-AGAIN: Final = "get it again from the checkpoint's source: it is incomplete or damaged"
+GET_AGAIN: Final = "get it again from the checkpoint's source: it is incomplete or damaged"
+"""The remedy for damaged files of a checkpoint."""
 
-NETWORK_STEM, TEXT_STEM = "diffusion_pytorch_model", "model"
+NETWORK_STEM: Final = "diffusion_pytorch_model"
+"""Names of weights of autoencoders and U-Nets start with this."""
+
+TEXT_ENCODER_STEM: Final = "model"
+"""Names of weights of text encoders start with this."""
+
 VARIANTS: Final = ("", ".fp16", ".bf16")
 """Copies in other number types that repositories hold beside the weights, best first."""
 
 PICKLES: Final = (".ckpt", ".bin", ".pth", ".pt", ".pkl")
+"""Suffixes of files that torch reads by unpickling."""
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How to read a checkpoint; see `pillow_sdz.models.checkpoints.add.add_model`."""
+
+    revision: str | None = None
+    vae_only: bool = False
+    scheduler: str | None = None
+    family: str | None = None
+    prediction: str | None = None
+    config: Path | None = None
 
 
 @dataclass(frozen=True)
 class NetworkWeights:
-    """One network: its class, the fields of its configuration, and its weights as they are stored.
+    """One network of a checkpoint.
 
-    The tensors have the names of diffusers' state dictionary. ``where`` is the file or folder, for errors.
+    Attributes:
+        name: its class in diffusers.
+        config: the fields of its configuration.
+        tensors: its weights as they are stored, by the names of diffusers' state dictionary.
+        where: the file or folder that they are from, for errors.
     """
 
     name: str
@@ -42,10 +65,10 @@ class Checkpoint:
 
     Attributes:
         vae: the autoencoder.
-        unet, scheduler, embedding: the U-Net, its scheduler's configuration, what the text encoder says of the empty
-            prompt, (1, tokens, width); all None for an autoencoder alone.
-        source: what the user gave, complete with a revision.
-        notes: what the user should know.
+        unet, scheduler, embedding: the U-Net, its scheduler's configuration, and the unconditional embedding
+            (1, tokens, width); all None for an autoencoder alone.
+        source: what the user gave, absolute or with the commit.
+        notes: sentences to show to the user.
     """
 
     vae: NetworkWeights
@@ -69,32 +92,33 @@ def weight_names(stem: str) -> list[str]:
 
 
 def read_tensors(folder: Path, stem: str) -> dict[str, Tensor]:
-    """Read the weights in ``folder``, in whichever form they are there.
+    """Read the weights in ``folder``, under whichever of `weight_names` they are there.
 
     Raises:
-        SdzModelError: there are none, only pickles, or they are damaged.
+        SdzModelError: there are none, or only pickles, or they are damaged.
     """
     from pillow_sdz.models.weights import read_files
 
     for name in weight_names(stem):
         if (folder / name).is_file():
-            return read_files(folder / name, AGAIN)
+            return read_files(folder / name, GET_AGAIN)
     pickle = next((path for path in sorted(folder.glob("*")) if path.suffix in PICKLES), None)
     if pickle is not None:
-        raise pickle_refused(str(pickle))
-    raise SdzModelError(
-        "the weights are missing", file=str(folder), expected=f"{stem}.safetensors, whole or in shards", remedy=AGAIN
-    )
+        with naming(pickle):
+            raise pickle_refused()
+    expected = f"{stem}.safetensors, whole or in shards"
+    raise SdzModelError("the weights are missing", file=str(folder), expected=expected, remedy=GET_AGAIN)
 
 
-def pickle_refused(file: str) -> SdzModelError:
-    """The error for weights that are a pickle."""
+def pickle_refused(name: str | None = None) -> SdzModelError:
+    """The error for weights in a pickle; ``name`` is its name within a repository."""
     return SdzModelError(
         "weights in pickles are refused: reading one can run any program that its author put there",
-        file=file, expected="safetensors",
+        field=name,
+        expected="safetensors",
         remedy="take the checkpoint's .safetensors files; most repositories have them beside the pickles, and "
         "huggingface.co/spaces/safetensors/convert makes them",
-    )  # fmt: skip
+    )
 
 
 def read_network(folder: Path, classes: Collection[str]) -> NetworkWeights:
@@ -107,18 +131,19 @@ def read_network(folder: Path, classes: Collection[str]) -> NetworkWeights:
     Raises:
         SdzModelError: something is missing, damaged or unsupported.
     """
-    config = read_config(folder / CONFIG_NAME, AGAIN)
+    path = folder / CONFIG_NAME
+    config = read_config(path, GET_AGAIN)
     name = config.get(CLASS_KEY)
     if not isinstance(name, str) or name not in classes:
+        expected = " or ".join(classes)
         raise SdzModelError(
-            "this network is not supported", file=str(folder / CONFIG_NAME), field=CLASS_KEY, found=name,
-            expected=" or ".join(classes),
-        )  # fmt: skip
+            "this network is not supported", file=str(path), field=CLASS_KEY, found=name, expected=expected
+        )
     return NetworkWeights(name, config, read_tensors(folder, NETWORK_STEM), folder)
 
 
-def require(folder: Path, parts: Iterable[str]) -> None:
-    """Check that a pipeline's folder has the folders it should.
+def require_parts(folder: Path, parts: Iterable[str]) -> None:
+    """Check that a pipeline's folder has the folders of all its parts.
 
     Raises:
         SdzModelError: naming the first that is missing.
@@ -126,6 +151,8 @@ def require(folder: Path, parts: Iterable[str]) -> None:
     for part in parts:
         if not (folder / part).is_dir():
             raise SdzModelError(
-                f"the {part.replace('_', ' ')} is missing", file=str(folder), expected=f"a folder {part}/",
-                remedy=f"{AGAIN}; or add the autoencoder alone with --vae-only",
-            )  # fmt: skip
+                f"the {part.replace('_', ' ')} is missing",
+                file=str(folder),
+                expected=f"a folder {part}/",
+                remedy=f"{GET_AGAIN}; or add the autoencoder alone with --vae-only",
+            )

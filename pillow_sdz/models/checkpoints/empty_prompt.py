@@ -1,12 +1,20 @@
-"""What a text encoder says of the empty prompt: computed once with transformers, kept with the model, read without."""
+"""Unconditional CLIP embedding, computed once per model.
+
+It is the text encoder's output for the empty prompt. Adding a model computes it with transformers and keeps it in the
+model's folder; loading the model reads it from there and needs no transformers.
+
+torch, safetensors and transformers are imported within functions: commands about models need none of them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzDependencyError, SdzModelError
-from pillow_sdz.models.manifest import REINSTALL, Manifest
+from pillow_sdz.errors import SdzModelError, naming, needs_packages
+from pillow_sdz.limits import is_whole
+from pillow_sdz.models.configuration import MAX_WIDTH
+from pillow_sdz.models.manifest import REINSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,21 +22,49 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from pillow_sdz.models.manifest import Manifest
+
 EMBEDDING_NAME: Final = "empty_prompt.safetensors"
-TENSOR: Final = "embedding"
-MAX_BYTES: Final = 1 << 24  # 77 tokens of 1024 float32 values are 315 kB
-MAX_TOKENS, MAX_LAYERS = 1024, 100
-FEWEST: Final = "token_embedding.weight"
-POSITIONS: Final = "position_embedding.weight"
-MAX_WIDTH: Final = 4096
-SHAPING: Final = (
-    "vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers", "num_attention_heads",
-    "max_position_embeddings", "hidden_act", "layer_norm_eps", "pad_token_id", "bos_token_id", "eos_token_id",
-)  # fmt: skip
+
+EMBEDDING_TENSOR: Final = "embedding"
+"""Name of the tensor in the file."""
+
+MAX_EMBEDDING_BYTES: Final = 1 << 24
+"""Longest file that is read; 77 tokens of 1024 float32 values are 315 kB."""
+
+MAX_TOKENS: Final = 1024
+"""Longest prompt; CLIP's has 77 tokens."""
+
+MAX_ENCODER_LAYERS: Final = 100
+"""Most layers of a text encoder; that of Stable Diffusion 2 has 23."""
+
+MAX_INTERMEDIATE: Final = 1 << 16
+"""Widest hidden layer of a text encoder's perceptrons; that of Stable Diffusion 2 has 4096 values."""
+
+VOCABULARY_TABLE: Final = "token_embedding.weight"
+POSITION_TABLE: Final = "position_embedding.weight"
+"""Ends of the names of two weights of a text encoder."""
+
+ENCODER_FIELDS: Final = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "projection_dim",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "max_position_embeddings",
+    "hidden_act",
+    "layer_norm_eps",
+    "pad_token_id",
+    "bos_token_id",
+    "eos_token_id",
+)
 """The fields of a text encoder's configuration that its network depends on. Others could make transformers download
 code, or change what it returns."""
 
-MISSING: Final = "computing the embedding of the empty prompt needs transformers, which cannot be imported"
+NEEDED_FOR: Final = "computing the embedding of the empty prompt"
+INSTALL: Final = "'pillow-sdz[sd]'"
+"""What cannot be done without transformers, and what installs it."""
 
 
 def read_embedding(manifest: Manifest, width: int) -> Tensor:
@@ -41,44 +77,49 @@ def read_embedding(manifest: Manifest, width: int) -> Tensor:
     from safetensors.torch import load
 
     path = manifest.folder / EMBEDDING_NAME
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES)
-    except OSError as error:
-        raise SdzModelError(
-            f"cannot read the empty prompt of model {manifest.full_name}: {error}", file=str(path), remedy=REINSTALL
-        ) from error
-    if (found := hashlib.sha256(data).hexdigest()) != manifest.empty_prompt:
-        raise SdzModelError(
-            "the empty prompt differs from the model's manifest", file=str(path), field="SHA-256", remedy=REINSTALL,
-            found=found[:16], expected=(manifest.empty_prompt or "none")[:16],
-        )  # fmt: skip
-    try:
-        embedding: Tensor = load(data)[TENSOR].float()
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise SdzModelError(f"not an embedding: {error}", file=str(path), remedy=REINSTALL) from error
-    check_width(embedding, width, str(path))
-    return embedding
+    with naming(path):
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_EMBEDDING_BYTES)
+        except OSError as error:
+            problem = f"cannot read the empty prompt of model {manifest.full_name}: {error}"
+            raise SdzModelError(problem, remedy=REINSTALL) from error
+        if (found := hashlib.sha256(data).hexdigest()) != manifest.empty_prompt:
+            raise SdzModelError(
+                "the empty prompt differs from the model's manifest",
+                field="SHA-256",
+                found=found[:16],
+                expected=(manifest.empty_prompt or "none")[:16],
+                remedy=REINSTALL,
+            )
+        try:
+            embedding: Tensor = load(data)[EMBEDDING_TENSOR].float()
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise SdzModelError(f"not an embedding: {error}", remedy=REINSTALL) from error
+        check_width(embedding, width)
+        return embedding
 
 
-def check_width(embedding: Tensor, width: int, file: str) -> None:
+def check_width(embedding: Tensor, width: int) -> None:
     """Refuse an embedding that a U-Net of this cross-attention width cannot take.
 
     Raises:
-        SdzModelError: naming ``file``.
+        SdzModelError: the shape is not (1, tokens, width).
     """
     if embedding.ndim != 3 or embedding.shape[0] != 1 or embedding.shape[2] != width:
         raise SdzModelError(
-            "the text encoder does not fit the U-Net", file=file, field="cross_attention_dim",
-            found=f"an embedding of {tuple(embedding.shape)}", expected=f"(1, tokens, {width})",
-        )  # fmt: skip
+            "the text encoder does not fit the U-Net",
+            field="cross_attention_dim",
+            found=f"an embedding of {tuple(embedding.shape)}",
+            expected=f"(1, tokens, {width})",
+        )
 
 
 def to_bytes(embedding: Tensor) -> bytes:
     """The file that holds an embedding."""
     from safetensors.torch import save
 
-    return save({TENSOR: embedding.float().contiguous()})
+    return save({EMBEDDING_TENSOR: embedding.float().contiguous()})
 
 
 def tokens_of(folder: Path) -> list[int]:
@@ -88,35 +129,36 @@ def tokens_of(folder: Path) -> list[int]:
         SdzDependencyError: transformers is missing.
         SdzModelError: the tokenizer is missing or damaged.
     """
-    try:
+    with needs_packages(NEEDED_FOR, INSTALL):
         from transformers import CLIPTokenizer
-    except ImportError as error:
-        raise _missing(error) from error
+
     for name in ("vocab.json", "merges.txt"):
         if not (folder / name).is_file() and not (folder / "tokenizer.json").is_file():
             raise SdzModelError(
-                "the tokenizer is incomplete", file=str(folder), field=name, expected="vocab.json and merges.txt",
+                "the tokenizer is incomplete",
+                file=str(folder),
+                field=name,
+                expected="vocab.json and merges.txt",
                 remedy="get the folder again from the checkpoint's source",
-            )  # fmt: skip
+            )
     try:
         tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
         length = tokenizer.model_max_length
-        if not 2 <= length <= MAX_TOKENS:  # without a configuration it is some 1e30
+        if not 2 <= length <= MAX_TOKENS:  # transformers sets 1e30 if there is no configuration
             raise ValueError(f"model_max_length is {length}, and not 2 to {MAX_TOKENS}")
         tokens = tokenizer("", padding="max_length", max_length=length, truncation=True).input_ids
-    except Exception as error:  # its Rust part raises plain ones
+    except Exception as error:  # the part of it in Rust raises plain Exception
         raise SdzModelError(f"cannot read the tokenizer: {error}", file=str(folder)) from error
     return [int(token) for token in tokens]
 
 
-def embed(config: Mapping[str, Any], tensors: Mapping[str, Tensor], tokens: Sequence[int], folder: Path) -> Tensor:
+def embed(config: Mapping[str, Any], tensors: Mapping[str, Tensor], tokens: Sequence[int]) -> Tensor:
     """Run a CLIP text encoder: the last hidden state, (1, len(tokens), width), in float32.
 
     Args:
         config: of a CLIPTextModel.
-        tensors: its weights; a prefix ``text_model.`` makes no difference.
+        tensors: its weights; names may start with ``text_model.``.
         tokens: numbers into its vocabulary.
-        folder: named in errors.
 
     Raises:
         SdzDependencyError: transformers is missing.
@@ -124,56 +166,55 @@ def embed(config: Mapping[str, Any], tensors: Mapping[str, Tensor], tokens: Sequ
     """
     import torch
 
-    try:
+    with needs_packages(NEEDED_FOR, INSTALL):
         from transformers import CLIPTextConfig, CLIPTextModel
-    except ImportError as error:
-        raise _missing(error) from error
+
     weights = {name.removeprefix("text_model."): tensor for name, tensor in tensors.items()}
     weights = {name: tensor for name, tensor in weights.items() if not name.endswith("position_ids")}
-    _check(config, weights, tokens, str(folder))
+    _check_sizes(config, weights, tokens)
     try:
-        fields = {name: config[name] for name in SHAPING if name in config}
+        fields = {name: config[name] for name in ENCODER_FIELDS if name in config}
         encoder = CLIPTextModel(CLIPTextConfig(**fields, attn_implementation="eager")).float().eval()
-        prefix = "text_model." if hasattr(encoder, "text_model") else ""  # until transformers 5.5
+        prefix = "text_model." if hasattr(encoder, "text_model") else ""  # up to transformers 5.5
         encoder.load_state_dict({prefix + name: tensor.float() for name, tensor in weights.items()})
         with torch.no_grad():
             embedding: Tensor = encoder(torch.tensor([list(tokens)]))[0]
-    except Exception as error:  # transformers' own kinds change with its version
+    except Exception as error:  # versions of transformers raise different kinds
         reason = " ".join(str(error).split())[:300]
-        raise SdzModelError(f"cannot use the text encoder: {reason}", file=str(folder)) from error
+        raise SdzModelError(f"cannot use the text encoder: {reason}") from error
     return embedding
 
 
-def _check(config: Mapping[str, Any], weights: Mapping[str, Tensor], tokens: Sequence[int], file: str) -> None:
-    """Bound what a configuration can make transformers allocate by the weights that are there."""
+def _check_sizes(config: Mapping[str, Any], weights: Mapping[str, Tensor], tokens: Sequence[int]) -> None:
+    """Check that a configuration asks for the sizes of the weights, before transformers allocates memory for it."""
+    problem = "the text encoder's weights are not those of its configuration"
     table, positions = (
-        next((tensor for name, tensor in weights.items() if name.endswith(end)), None) for end in (FEWEST, POSITIONS)
+        next((tensor for name, tensor in weights.items() if name.endswith(end)), None)
+        for end in (VOCABULARY_TABLE, POSITION_TABLE)
     )
-    expected = config.get("vocab_size", 49408), config.get("hidden_size", 512)
+    expected = vocabulary, width = config.get("vocab_size", 49408), config.get("hidden_size", 512)
     if table is None or tuple(table.shape) != expected:
-        raise SdzModelError(
-            "the text encoder's weights are not those of its configuration", file=file, field=FEWEST,
-            found=None if table is None else tuple(table.shape), expected=expected,
-        )  # fmt: skip
+        found = None if table is None else tuple(table.shape)
+        raise SdzModelError(problem, field=VOCABULARY_TABLE, found=found, expected=expected)
     rows = config.get("max_position_embeddings", 77)
     if positions is None or len(positions) != rows:
-        raise SdzModelError(
-            "the text encoder's weights are not those of its configuration", file=file, field=POSITIONS,
-            found=None if positions is None else tuple(positions.shape),
-            expected=f"{rows} rows",
-        )  # fmt: skip
+        found = None if positions is None else tuple(positions.shape)
+        raise SdzModelError(problem, field=POSITION_TABLE, found=found, expected=f"{rows} rows")
     heads = config.get("num_attention_heads", 8)
-    if not isinstance(heads, int) or heads < 1 or expected[1] % heads or expected[1] > MAX_WIDTH:
+    if not is_whole(heads, 1, MAX_WIDTH) or width % heads or width > MAX_WIDTH:
         raise SdzModelError(
-            "the text encoder makes no sense", file=file, field="num_attention_heads, hidden_size",
-            found=f"{heads}, {expected[1]}", expected=f"a divisor of the second, which is at most {MAX_WIDTH}",
-        )  # fmt: skip
+            "the text encoder's attention heads do not divide its width",
+            field="num_attention_heads, hidden_size",
+            found=f"{heads}, {width}",
+            expected=f"a divisor of the second, which is at most {MAX_WIDTH}",
+        )
     layers, inner = config.get("num_hidden_layers", 12), config.get("intermediate_size", 2048)
-    if not (isinstance(layers, int) and 1 <= layers <= MAX_LAYERS and isinstance(inner, int) and 1 <= inner <= 1 << 16):
-        raise SdzModelError("the text encoder is too large", file=file, field="num_hidden_layers", found=layers)
-    if max(tokens) >= table.shape[0]:
-        raise SdzModelError("the tokenizer does not fit the text encoder", file=file, found=f"token {max(tokens)}")
-
-
-def _missing(error: ImportError) -> SdzDependencyError:
-    return SdzDependencyError(f"{MISSING}: {error}", remedy="pip install 'pillow-sdz[sd]'")
+    if not is_whole(layers, 1, MAX_ENCODER_LAYERS) or not is_whole(inner, 1, MAX_INTERMEDIATE):
+        raise SdzModelError(
+            "the text encoder is too large",
+            field="num_hidden_layers, intermediate_size",
+            found=f"{layers}, {inner}",
+            expected=f"at most {MAX_ENCODER_LAYERS} and {MAX_INTERMEDIATE}",
+        )
+    if max(tokens) >= vocabulary:
+        raise SdzModelError("the tokenizer does not fit the text encoder", found=f"token {max(tokens)}")

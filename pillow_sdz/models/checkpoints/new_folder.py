@@ -1,7 +1,7 @@
-"""The folder of a model that is added from a checkpoint: networks, scheduler, empty prompt and manifest.
+"""The folder of a model that is added from a checkpoint: networks, scheduler, unconditional embedding and manifest.
 
-It is built under a hidden name beside its place and renamed when it is complete: the registry holds whole models only,
-whatever happens on the way.
+It is built under a hidden name beside its place and renamed when it is complete, so that the registry never sees a part
+of a model. torch and the modules that import it are imported within functions.
 """
 
 from __future__ import annotations
@@ -14,53 +14,58 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzError, SdzModelError
+from pillow_sdz.errors import SdzError, SdzModelError, naming
 from pillow_sdz.models import registry
-from pillow_sdz.models.manifest import MANIFEST_NAME, CodeMapping, Context, Manifest, read_manifest
+from pillow_sdz.models.checkpoints.calibration import code_step, fit_preview, scaling_of
+from pillow_sdz.models.checkpoints.empty_prompt import EMBEDDING_NAME, to_bytes
+from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, digests, write_config
+from pillow_sdz.models.diffusers_parts import build
+from pillow_sdz.models.fingerprint import CodeMapping, all_tensors, fingerprint
+from pillow_sdz.models.manifest import MANIFEST_NAME, Context, Manifest, read_manifest
+from pillow_sdz.models.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
-
-    from torch import Tensor
 
     from pillow_sdz.models.checkpoints.checkpoint import Checkpoint, NetworkWeights
 
-WINDOW: Final = 64
+WINDOW_SIDE: Final = 64
 """Side of windows in latent positions: what Stable Diffusion 1.x was trained on."""
 
-OVERLAP: Final = 16
-"""Latent positions in which windows fade into each other: a quarter, as in diffusers' tiled autoencoders."""
+WINDOW_OVERLAP: Final = 16
+"""Latent positions in which windows are blended: a quarter of their side, as in diffusers' tiled autoencoders."""
 
 DENOISE_STEPS: Final = 2
-"""Steps of the U-Net by default; Bühlmann's schedule has as many, after which one of its timesteps comes twice."""
+"""U-Net steps by default: as many as Bühlmann (2022) takes, whose scheduler visits one of its timesteps twice."""
 
-VERSION: Final = 1
-REMEDY: Final = "the checkpoint's files do not belong together; get them again from their source"
+ADDED_VERSION: Final = 1
+"""Version of models that are added: their names are the user's, and removing comes before adding again."""
+
+MISMATCH_REMEDY: Final = "the checkpoint's files do not belong together; get them again from their source"
 
 
 def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
     """Build the model's folder and put it in its place.
 
     Raises:
-        SdzModelError: a network cannot be built, the same weights are a model already, or the folder cannot be
+        SdzModelError: a network cannot be built, a model with the same weights exists, or the folder cannot be
             written; nothing is left behind.
     """
-    from pillow_sdz.models.configuration import digests
+    from safetensors import SafetensorError
 
-    network = _built(checkpoint.vae)
+    autoencoder = _built(checkpoint.vae)
     if checkpoint.unet is not None:
         _built(checkpoint.unet)
     place = registry.writable_folder()
-    target = place / f"{name}-{VERSION}"
+    target = place / f"{name}-{ADDED_VERSION}"
     temporary: Path | None = None
     try:
         place.mkdir(parents=True, exist_ok=True)
         _check_space(place, checkpoint)
         temporary = place / f".{name}.{uuid.uuid4().hex[:8]}"
         temporary.mkdir()
-        fields = _manifest_fields(name, checkpoint, network, temporary)
-        _check_alone(fields["fingerprint"])
+        fields = _manifest_fields(name, checkpoint, autoencoder, temporary)
+        _check_new(fields["fingerprint"])
         _write_parts(temporary, checkpoint)
         fields["configs"] = digests(temporary)
         (temporary / MANIFEST_NAME).write_text(json.dumps(fields, indent=1) + "\n")
@@ -69,138 +74,126 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
     except BaseException as error:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, SdzError) or not _is_writing(error):
+        if isinstance(error, SdzError) or not isinstance(error, OSError | SafetensorError):
             raise
         raise _not_written(error, place, checkpoint) from error
     return read_manifest(target)
 
 
-def _check_alone(fingerprint: str) -> None:
-    """Refuse a second model with the same weights: a file names its model by them, and would not know which.
+def _check_new(digest: str) -> None:
+    """Refuse a second model with the same weights: files name their model by them, and could mean either.
 
     Raises:
         SdzModelError: naming the first.
     """
-    if (twin := registry.describe(bytes.fromhex(fingerprint)[:8])) is not None:
+    if (twin := registry.describe(bytes.fromhex(digest)[:8])) is not None:
         raise SdzModelError(
-            "a model with the same weights is there already", field="fingerprint", found=twin,
+            "a model with the same weights is there already",
+            field="fingerprint",
+            found=twin,
             remedy=f"use that, or remove it first: sdz-convert models remove {twin}",
-        )  # fmt: skip
+        )
 
 
 def _built(part: NetworkWeights) -> Any:
-    """The network of a part, in float32: what cannot be built is not written.
+    """The network of a part, in float32, so that only what can be built is written.
 
     Raises:
         SdzModelError: naming the part.
     """
-    from pillow_sdz.models.diffusers_parts import build
+    from pillow_sdz.models.weights import adopt
 
-    try:
-        return build(part.name, part.config, part.tensors, part.where, REMEDY)
-    except SdzError as error:
-        raise error if error.file is not None else error.with_file(str(part.where)) from error
-
-
-def _is_writing(error: BaseException) -> bool:
-    from safetensors import SafetensorError
-
-    return isinstance(error, (OSError, SafetensorError))
+    with naming(part.where):
+        network = build(part.name, part.config)
+        adopt(network, part.tensors, MISMATCH_REMEDY)
+        return network
 
 
 def _not_written(error: BaseException, place: Path, checkpoint: Checkpoint) -> SdzModelError:
-    full = getattr(error, "errno", None) == errno.ENOSPC or re.search(r"os error 28\b", str(error))
-    if full:
-        return _no_space(place, _size(checkpoint))
+    if getattr(error, "errno", None) == errno.ENOSPC or re.search(
+        r"os error 28\b", str(error)
+    ):  # in safetensors' words
+        return _no_space(place, _byte_count(checkpoint))
+    remedy = f"{registry.MODELS_VARIABLE} names another folder"
+    return SdzModelError(f"cannot write the model: {error}", file=str(place), remedy=remedy)
+
+
+def _no_space(place: Path, needed: int, free: int | None = None) -> SdzModelError:
     return SdzModelError(
-        f"cannot write the model: {error}", file=str(place), remedy=f"{registry.MODELS_VARIABLE} names another folder"
+        "no space left for the model",
+        file=str(place),
+        found=None if free is None else f"{free:,} bytes",
+        expected=f"{needed:,} bytes",
+        remedy=f"make room, or name a folder on another disk with {registry.MODELS_VARIABLE}",
     )
 
 
-def _no_space(place: Path, needed: int) -> SdzModelError:
-    return SdzModelError(
-        "no space left for the model", file=str(place), expected=f"{needed:,} bytes",
-        remedy=f"make room, or name a folder on another disk with {registry.MODELS_VARIABLE}",
-    )  # fmt: skip
-
-
 def _check_space(place: Path, checkpoint: Checkpoint) -> None:
-    needed, free = _size(checkpoint), shutil.disk_usage(place).free
+    needed, free = _byte_count(checkpoint), shutil.disk_usage(place).free
     if free < needed:
-        error = _no_space(place, needed)
-        raise SdzModelError(
-            error.problem, file=error.file, found=f"{free:,} bytes", expected=error.expected, remedy=error.remedy
-        )
+        raise _no_space(place, needed, free)
 
 
-def _size(checkpoint: Checkpoint) -> int:
+def _byte_count(checkpoint: Checkpoint) -> int:
     """Bytes that the model's weights take."""
     networks = [part for part in (checkpoint.vae, checkpoint.unet) if part is not None]
     return sum(tensor.numel() * tensor.element_size() for part in networks for tensor in part.tensors.values())
 
 
-def _manifest_fields(name: str, checkpoint: Checkpoint, network: Any, folder: Path) -> dict[str, Any]:
-    """What ``model.json`` will say; fits the preview on the way."""
+def _manifest_fields(name: str, checkpoint: Checkpoint, autoencoder: Any, folder: Path) -> dict[str, Any]:
+    """The fields of ``model.json`` but for the digests of configurations; calibrates the autoencoder."""
     import torch
 
-    from pillow_sdz.models.checkpoints.calibration import code_step, fit_preview, scaling_of
-    from pillow_sdz.models.checkpoints.empty_prompt import to_bytes
-    from pillow_sdz.models.fingerprint import fingerprint
-    from pillow_sdz.models.model import Model
-
-    vae, embedding = checkpoint.vae, checkpoint.embedding
-    try:
+    vae, unet, embedding = checkpoint.vae, checkpoint.unet, checkpoint.embedding
+    with naming(vae.where):
         scaling, shift = scaling_of(vae.config, vae.name)
-    except SdzModelError as error:
-        raise error.with_file(str(vae.where)) from error
-    channels = int(network.config.latent_channels)
-    codes = CodeMapping(code_step(scaling), None, channels, _factor(network))
+    channels = int(autoencoder.config.latent_channels)
+    codes = CodeMapping(code_step(scaling), None, channels, _factor(autoencoder))
     draft = Manifest(
-        folder=folder, name=name, version=VERSION, fingerprint="0" * 64, codes=codes,
-        context=Context(OVERLAP, OVERLAP, OVERLAP), latent_scaling=scaling, latent_shift=shift, window=WINDOW,
-        denoise_steps=0 if checkpoint.unet is None else DENOISE_STEPS, preview_matrix=(), licence="unknown", training_data=(),
-    )  # fmt: skip
-    network.requires_grad_(False).eval()
-    matrix = fit_preview(Model(draft, network, None, None, "cpu", torch.float32))
+        folder=folder,
+        name=name,
+        version=ADDED_VERSION,
+        fingerprint=fingerprint(all_tensors(vae.tensors, None if unet is None else unet.tensors), codes),
+        codes=codes,
+        context=Context(WINDOW_OVERLAP, WINDOW_OVERLAP, WINDOW_OVERLAP),
+        latent_scaling=scaling,
+        latent_shift=shift,
+        window=WINDOW_SIDE,
+        denoise_steps=0 if unet is None else DENOISE_STEPS,
+        preview_matrix=(),
+        licence="unknown",  # that of the checkpoint, which its files do not say
+        training_data=(),
+    )
+    autoencoder.requires_grad_(False).eval()
+    matrix = fit_preview(Model(draft, autoencoder, None, None, "cpu", torch.float32))
     return {
         "format": "pillow_sdz model",
         "name": name,
-        "version": VERSION,
-        "licence": "unknown",  # that of the checkpoint, which its files do not say
+        "version": draft.version,
+        "licence": draft.licence,
         "source": checkpoint.source,
-        "fingerprint": fingerprint(dict(_all_tensors(checkpoint)), codes),
+        "fingerprint": draft.fingerprint,
         "codes": json.loads(codes.canonical_json()),
         "latent_scaling": scaling,
         "latent_shift": shift,
         "steps": draft.denoise_steps,
-        "window": WINDOW,
-        "context": {"encoder": OVERLAP, "decoder": OVERLAP, "unet": OVERLAP},
+        "window": draft.window,
+        "context": dict.fromkeys(("encoder", "decoder", "unet"), WINDOW_OVERLAP),
         "empty_prompt": None if embedding is None else hashlib.sha256(to_bytes(embedding)).hexdigest(),
         "preview_matrix": matrix.tolist(),
         "training_data": [],
     }
 
 
-def _factor(network: Any) -> int:
-    """Pixels per latent position along each axis: each block but one halves the sides."""
-    config = network.config
+def _factor(autoencoder: Any) -> int:
+    """Pixels per latent position along each axis: every resolution but one halves the sides."""
+    config = autoencoder.config
     widths = config.get("encoder_block_out_channels") or config["block_out_channels"]
     return int(2 ** (len(widths) - 1))
 
 
-def _all_tensors(checkpoint: Checkpoint) -> Iterable[tuple[str, Tensor]]:
-    for prefix, part in (("vae", checkpoint.vae), ("unet", checkpoint.unet)):
-        if part is not None:
-            yield from ((f"{prefix}.{name}", tensor) for name, tensor in part.tensors.items())
-
-
 def _write_parts(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write networks, scheduler and empty prompt in the layout that `loading` reads."""
-    from pillow_sdz.models.checkpoints.empty_prompt import EMBEDDING_NAME
-    from pillow_sdz.models.checkpoints.empty_prompt import to_bytes
-    from pillow_sdz.models.configuration import CLASS_KEY, write_config
-    from pillow_sdz.models.loading import SCHEDULER_CONFIG_NAME
-
+    """Write networks, scheduler and embedding in the layout that `pillow_sdz.models.loading` reads."""
     _write_network(folder / "vae", checkpoint.vae)
     if checkpoint.unet is None:
         return
@@ -214,8 +207,6 @@ def _write_parts(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def _write_network(folder: Path, network: NetworkWeights) -> None:
-    from pillow_sdz.models.configuration import CONFIG_NAME
-    from pillow_sdz.models.configuration import write_config
     from pillow_sdz.models.weights import write_weights
 
     folder.mkdir()

@@ -1,7 +1,7 @@
 """Checkpoints in one .safetensors file, with the names that Stable Diffusion's authors gave the weights.
 
-The names are turned into diffusers' by the functions that its ``from_single_file`` calls; the configurations that it
-would fetch are in this package, from the repositories of Stable Diffusion 1.5, 2.1 and SDXL.
+The functions of diffusers' ``from_single_file`` turn these names into diffusers'. The configurations, which it would
+download, are in ``models/configs``: those of the repositories of Stable Diffusion 1.5, 2.1 and SDXL.
 """
 
 from __future__ import annotations
@@ -10,30 +10,43 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.checkpoints.checkpoint import AGAIN, Checkpoint, NetworkWeights
-from pillow_sdz.models.checkpoints.pipeline import ALONE, check_parts
-from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, read_config, whole
+from pillow_sdz.errors import SdzModelError, naming
+from pillow_sdz.models.checkpoints.checkpoint import GET_AGAIN, Checkpoint, NetworkWeights
+from pillow_sdz.models.checkpoints.empty_prompt import MAX_TOKENS, embed, tokens_of
+from pillow_sdz.models.checkpoints.pipeline import VAE_NOTE, check_parts
+from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, read_config, whole
 from pillow_sdz.models.diffusers_parts import diffusers_class, renamed
-from pillow_sdz.models.loading import SCHEDULER_CONFIG_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from pillow_sdz.models.checkpoints.sources import SourceOptions
+    from pillow_sdz.models.checkpoints.checkpoint import SourceOptions
 
-CONFIGS: Final = Path(__file__).parents[1] / "configs"
+FAMILY_CONFIGS: Final = Path(__file__).parents[1] / "configs"
+"""A folder of configurations for each of `FAMILIES`."""
+
 FAMILIES: Final = ("sd1", "sd2", "sdxl")
-TOKENS: Final = "empty_prompt.json"
 
-VAE_PREFIX, UNET_PREFIX = "first_stage_model.", "model.diffusion_model."
-CLIP_PREFIX, OPEN_CLIP_PREFIX = "cond_stage_model.transformer.", "cond_stage_model.model."
+TOKENS_NAME: Final = "empty_prompt.json"
+"""The empty prompt of a family as numbers: start, end, padding, and length."""
+
+MAX_TOKEN: Final = 1 << 20
+"""Largest number of a token; CLIP's vocabulary has 49,408."""
+
+VAE_PREFIX: Final = "first_stage_model."
+UNET_PREFIX: Final = "model.diffusion_model."
+CLIP_PREFIX: Final = "cond_stage_model.transformer."
+OPEN_CLIP_PREFIX: Final = "cond_stage_model.model."
 SDXL_PREFIX: Final = "conditioner.embedders."
+"""Prefixes of the weights of each part; SDXL's is that of its two text encoders."""
+
 CROSS_ATTENTION: Final = UNET_PREFIX + "input_blocks.2.1.transformer_blocks.0.attn2.to_k.weight"
+"""A weight of the U-Net whose last axis is the text encoder's width."""
+
 WIDTHS: Final = {768: "sd1", 1024: "sd2"}
-"""Width of the text encoder by family: that of CLIP ViT-L/14, and of OpenCLIP ViT-H/14."""
+"""Families by the width of their text encoder: that of CLIP ViT-L/14, and of OpenCLIP ViT-H/14."""
 
 
 def read_file(path: Path, options: SourceOptions) -> Checkpoint:
@@ -45,28 +58,29 @@ def read_file(path: Path, options: SourceOptions) -> Checkpoint:
 
     Raises:
         SdzModelError: the file is damaged, its family is not known, or something is missing.
-        SdzDependencyError: transformers, which the empty prompt needs, is missing.
+        SdzDependencyError: transformers, which the unconditional embedding needs, is missing.
     """
     from pillow_sdz.models.weights import read_files
 
-    tensors = read_files(path, AGAIN)
-    configs = options.config or CONFIGS / _family(tensors, options.family, path)
-    vae_config = read_config(configs / "vae" / CONFIG_NAME, AGAIN)
-    vae = NetworkWeights(str(vae_config.get(CLASS_KEY)), vae_config, _vae(tensors, vae_config, path), path)
-    if vae.name != "AutoencoderKL":
-        raise SdzModelError("single files hold an AutoencoderKL", file=str(configs), field=CLASS_KEY, found=vae.name)
-    if options.vae_only or not _has(tensors, UNET_PREFIX):
-        return Checkpoint(vae, notes=(ALONE,))
-    if _has(tensors, SDXL_PREFIX):
-        check_parts({"text_encoder_2"}, str(path))
-    unet_config = read_config(configs / "unet" / CONFIG_NAME, AGAIN)
-    unet = _converted("convert_ldm_unet_checkpoint", _with_prefix(tensors, UNET_PREFIX), unet_config, path)
-    return Checkpoint(
-        vae=vae,
-        unet=NetworkWeights("UNet2DConditionModel", unet_config, unet, path),
-        scheduler=_scheduler(configs, options.prediction, path),
-        embedding=_embedding(tensors, configs, path),
-    )
+    tensors = read_files(path, GET_AGAIN)
+    with naming(path):
+        configs = options.config or FAMILY_CONFIGS / _family(tensors, options.family)
+        vae_config = read_config(configs / "vae" / CONFIG_NAME, GET_AGAIN)
+        if (name := vae_config.get(CLASS_KEY)) != "AutoencoderKL":
+            raise SdzModelError("single files hold an AutoencoderKL", file=str(configs), field=CLASS_KEY, found=name)
+        vae = NetworkWeights("AutoencoderKL", vae_config, _vae(tensors, vae_config), path)
+        if options.vae_only or not _has(tensors, UNET_PREFIX):
+            return Checkpoint(vae, notes=(VAE_NOTE,))
+        if _has(tensors, SDXL_PREFIX):
+            check_parts(["text_encoder_2"])
+        unet_config = read_config(configs / "unet" / CONFIG_NAME, GET_AGAIN)
+        unet = _converted("convert_ldm_unet_checkpoint", _with_prefix(tensors, UNET_PREFIX), unet_config)
+        return Checkpoint(
+            vae=vae,
+            unet=NetworkWeights("UNet2DConditionModel", unet_config, unet, path),
+            scheduler=_scheduler(configs, options.prediction),
+            embedding=_embedding(tensors, configs),
+        )
 
 
 def _has(tensors: Mapping[str, Tensor], prefix: str) -> bool:
@@ -77,11 +91,11 @@ def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
     return {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _family(tensors: Mapping[str, Tensor], given: str | None, path: Path) -> str:
-    """Which of `FAMILIES` a file belongs to.
+def _family(tensors: Mapping[str, Tensor], given: str | None) -> str:
+    """Which of `FAMILIES` a file belongs to: ``given``, or what the names and shapes of its weights show.
 
     Raises:
-        SdzModelError: it does not show it, or ``given`` is not one of them.
+        SdzModelError: they do not show it, or ``given`` is not one of them.
     """
     if given is not None:
         if given not in FAMILIES:
@@ -96,27 +110,37 @@ def _family(tensors: Mapping[str, Tensor], given: str | None, path: Path) -> str
     if width is None and not _has(tensors, UNET_PREFIX):
         problem = "an autoencoder alone does not show its family, and families differ in their scaling factor"
     raise SdzModelError(
-        problem, file=str(path), field="family", expected=", ".join(FAMILIES),
+        problem,
+        field="family",
+        expected=", ".join(FAMILIES),
         remedy="give --family, or --config with a folder of diffusers' configurations",
-    )  # fmt: skip
+    )
 
 
-def _vae(tensors: Mapping[str, Tensor], config: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+def _vae(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
     if not any(name.endswith("encoder.conv_in.weight") for name in tensors):
         raise SdzModelError(
-            "the file holds no autoencoder", file=str(path), expected=f"{VAE_PREFIX}encoder.conv_in.weight",
+            "the file holds no autoencoder",
+            expected=f"{VAE_PREFIX}encoder.conv_in.weight",
             remedy="take the complete checkpoint, or diffusers' folder of it",
-        )  # fmt: skip
+        )
     inside = _with_prefix(tensors, VAE_PREFIX) or tensors
-    if any("encoder.down_blocks." in name for name in inside):  # diffusers' names already
+    if any("encoder.down_blocks." in name for name in inside):  # the names are diffusers' already
         return renamed(inside)
-    return _converted("convert_ldm_vae_checkpoint", inside, config, path)
+    return _converted("convert_ldm_vae_checkpoint", inside, config)
 
 
 def _converted(
-    function: str, tensors: Mapping[str, Tensor], config: Mapping[str, Any], path: Path, *more: str
+    function: str, tensors: Mapping[str, Tensor], config: Mapping[str, Any], *more: str
 ) -> dict[str, Tensor]:
-    """What one of diffusers' functions makes of the weights. Those that it misses are found when they are used."""
+    """Let one of diffusers' functions rename weights. Missing ones are found when the weights are used.
+
+    Args:
+        function: its name.
+        tensors: the weights.
+        config: of the network.
+        more: further arguments; functions for text encoders have some, and take the configuration as an object.
+    """
     convert = diffusers_class("loaders.single_file_utils", function)
     try:
         if more:
@@ -124,51 +148,50 @@ def _converted(
         else:
             result = convert(dict(tensors), config=dict(config))
     except (KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise SdzModelError(f"cannot convert the checkpoint: {error!r}", file=str(path), remedy=AGAIN) from error
+        raise SdzModelError(f"cannot convert the checkpoint: {error!r}", remedy=GET_AGAIN) from error
     return {name: tensor for name, tensor in result.items() if tensor is not None}
 
 
-def _scheduler(configs: Path, prediction: str | None, path: Path) -> dict[str, Any]:
+def _scheduler(configs: Path, prediction: str | None) -> dict[str, Any]:
     """The family's scheduler, for what the U-Net predicts.
 
     Raises:
         SdzModelError: the family has U-Nets of both kinds, and ``prediction`` does not say which.
     """
-    config = read_config(configs / "scheduler" / SCHEDULER_CONFIG_NAME, AGAIN)
+    config = read_config(configs / "scheduler" / SCHEDULER_CONFIG_NAME, GET_AGAIN)
     found = prediction or config.get("prediction_type")
     if found is None:
         raise SdzModelError(
-            "the file does not show what its U-Net predicts", file=str(path), field="prediction",
+            "the file does not show what its U-Net predicts",
+            field="prediction",
             expected="epsilon (Stable Diffusion 2 base, 512 pixels) or v_prediction (768 pixels)",
             remedy="give --prediction",
-        )  # fmt: skip
+        )
     return {**config, "prediction_type": found}
 
 
-def _embedding(tensors: Mapping[str, Tensor], configs: Path, path: Path) -> Tensor:
-    from pillow_sdz.models.checkpoints.empty_prompt import embed
-
-    config = read_config(configs / "text_encoder" / CONFIG_NAME, AGAIN)
+def _embedding(tensors: Mapping[str, Tensor], configs: Path) -> Tensor:
+    config = read_config(configs / "text_encoder" / CONFIG_NAME, GET_AGAIN)
     if inside := _with_prefix(tensors, CLIP_PREFIX):
         weights = {name.removeprefix(CLIP_PREFIX): tensor for name, tensor in inside.items()}
     elif inside := _with_prefix(tensors, OPEN_CLIP_PREFIX):
-        weights = _converted("convert_open_clip_checkpoint", inside, config, path, OPEN_CLIP_PREFIX)
+        weights = _converted("convert_open_clip_checkpoint", inside, config, OPEN_CLIP_PREFIX)
         weights = {name: tensor for name, tensor in weights.items() if not name.startswith("text_projection")}
     else:
         raise SdzModelError(
-            "the text encoder is missing", file=str(path), expected=f"weights named {CLIP_PREFIX}...",
+            "the text encoder is missing",
+            expected=f"weights named {CLIP_PREFIX}...",
             remedy="take the complete checkpoint, or add its autoencoder alone with --vae-only",
-        )  # fmt: skip
-    return embed(config, weights, _tokens(configs), path)
+        )
+    return embed(config, weights, _tokens(configs))
 
 
 def _tokens(configs: Path) -> list[int]:
-    """The empty prompt: start, end and padding, or what a tokenizer beside the configurations makes of it."""
-    from pillow_sdz.models.checkpoints.empty_prompt import MAX_TOKENS, tokens_of
-
-    if not (configs / TOKENS).is_file():
+    """The tokens of the empty prompt, from `TOKENS_NAME` or from a tokenizer beside the configurations."""
+    if not (configs / TOKENS_NAME).is_file():
         return tokens_of(configs / "tokenizer")
-    fields = read_config(configs / TOKENS, AGAIN)
-    length = whole(fields, "length", 2, MAX_TOKENS)
-    start, end, pad = (whole(fields, field, 0, 1 << 20) for field in ("start", "end", "pad"))
+    fields = read_config(configs / TOKENS_NAME, GET_AGAIN)
+    with naming(configs / TOKENS_NAME):
+        length = whole(fields, "length", 2, MAX_TOKENS)
+        start, end, pad = (whole(fields, field, 0, MAX_TOKEN) for field in ("start", "end", "pad"))
     return [start, end] + [pad] * (length - 2)

@@ -1,41 +1,35 @@
-"""What the source of a model is: a folder, a file, or a repository of the Hugging Face hub."""
+"""Where a checkpoint comes from: a folder, a file, or a repository of the Hugging Face hub."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzModelError, SdzOptionError
+from pillow_sdz.errors import SdzModelError, SdzOptionError, naming
 from pillow_sdz.models.checkpoints.checkpoint import PICKLES, Checkpoint, pickle_refused
+from pillow_sdz.models.checkpoints.hub import download
+from pillow_sdz.models.checkpoints.pipeline import read_folder
+from pillow_sdz.models.checkpoints.single_file import read_file
 from pillow_sdz.models.configuration import CLASS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+    from pillow_sdz.models.checkpoints.checkpoint import SourceOptions
 
-SCHEDULERS: Final = {
+REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+"""The form of a repository's name on the hub."""
+
+SCHEDULER_OPTIONS: Final = {
     "ddim": "DDIMScheduler",
     "pndm": "PNDMScheduler",
     "euler": "EulerDiscreteScheduler",
     "lms": "LMSDiscreteScheduler",
     "unipc": "UniPCMultistepScheduler",
 }
-"""Schedulers by the names that users give them."""
-
-
-@dataclass(frozen=True)
-class SourceOptions:
-    """How to read a source; see `pillow_sdz.models.checkpoints.add.add_model`."""
-
-    revision: str | None = None
-    vae_only: bool = False
-    scheduler: str | None = None
-    family: str | None = None
-    prediction: str | None = None
-    config: Path | None = None
+"""diffusers' schedulers by the names that users give them."""
 
 
 def read_source(source: str, options: SourceOptions) -> Checkpoint:
@@ -44,19 +38,15 @@ def read_source(source: str, options: SourceOptions) -> Checkpoint:
     Raises:
         SdzModelError: it is not there, incomplete, damaged or unsupported.
         SdzOptionError: there is no such scheduler, or an option does not apply to this kind of source.
-        SdzDependencyError: transformers is missing, and the empty prompt needs it.
+        SdzDependencyError: transformers, which the unconditional embedding needs, is missing.
     """
-    from pillow_sdz.models.checkpoints.hub import download
-    from pillow_sdz.models.checkpoints.pipeline import read_folder
-    from pillow_sdz.models.checkpoints.single_file import read_file
-
-    if options.scheduler not in (None, *SCHEDULERS):
+    if options.scheduler not in (None, *SCHEDULER_OPTIONS):
         raise SdzOptionError(
-            "no such scheduler", field="scheduler", found=options.scheduler, expected=", ".join(SCHEDULERS)
+            "no such scheduler", field="scheduler", found=options.scheduler, expected=", ".join(SCHEDULER_OPTIONS)
         )
     try:
         path = Path(source).expanduser()
-    except RuntimeError as error:  # ~somebody
+    except RuntimeError as error:  # there is no such user: ~nobody
         raise SdzModelError(f"no such folder: {error}", file=source) from error
     _check_options(options, is_file=path.is_file(), is_local=path.exists())
     if path.is_dir():
@@ -69,18 +59,21 @@ def read_source(source: str, options: SourceOptions) -> Checkpoint:
         checkpoint = replace(read_folder(folder, vae_only=options.vae_only), source=f"{source} --revision {commit}")
     else:
         raise SdzModelError(
-            "no such file or folder, and not the name of a repository", file=source,
+            "no such file or folder, and not the name of a repository",
+            file=source,
             expected="a folder in diffusers' layout, a .safetensors file, or owner/name of the Hugging Face hub",
-        )  # fmt: skip
+        )
     if options.scheduler is not None:
         if checkpoint.scheduler is None:
             raise _unused("scheduler", options.scheduler, "a model with a U-Net")
-        checkpoint = replace(checkpoint, scheduler=_with_class(checkpoint.scheduler, SCHEDULERS[options.scheduler]))
+        checkpoint = replace(
+            checkpoint, scheduler=_with_class(checkpoint.scheduler, SCHEDULER_OPTIONS[options.scheduler])
+        )
     return checkpoint
 
 
 def _check_options(options: SourceOptions, *, is_file: bool, is_local: bool) -> None:
-    """Refuse options that say nothing about this kind of source.
+    """Refuse options that do not apply to this kind of source.
 
     Raises:
         SdzOptionError: naming the first of them.
@@ -89,7 +82,7 @@ def _check_options(options: SourceOptions, *, is_file: bool, is_local: bool) -> 
         raise _unused("revision", options.revision, "a repository of the Hugging Face hub")
     for name in ("family", "prediction", "config"):
         if (value := getattr(options, name)) is not None and not is_file:
-            raise _unused(name, str(value), "a single file; folders and repositories have configurations of their own")
+            raise _unused(name, str(value), "a single file; folders and repositories have their own configurations")
 
 
 def _unused(name: str, found: str, expected: str) -> SdzOptionError:
@@ -98,11 +91,7 @@ def _unused(name: str, found: str, expected: str) -> SdzOptionError:
 
 def _with_class(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The same noise schedule for another scheduler."""
-    return {
-        "clip_sample": False,
-        **config,
-        CLASS_KEY: name,
-    }  # DDIM clips unless told otherwise; latents are not bounded
+    return {"clip_sample": False, **config, CLASS_KEY: name}  # DDIM clips by default; latents are not bounded
 
 
 def check_file(path: Path) -> None:
@@ -111,13 +100,14 @@ def check_file(path: Path) -> None:
     Raises:
         SdzModelError: it is a pickle, or something else.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise SdzModelError(f"cannot be read: {error}", file=str(path)) from error
-    pickled = start[8:] != b"{" and start.startswith((b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
-    if pickled or path.suffix.lower() in PICKLES:
-        raise pickle_refused(str(path))
-    if path.suffix.lower() != ".safetensors":
-        raise SdzModelError("not a checkpoint", file=str(path), found=path.suffix, expected=".safetensors")
+    with naming(path):
+        try:
+            with path.open("rb") as file:
+                start = file.read(9)
+        except OSError as error:
+            raise SdzModelError(f"cannot be read: {error}") from error
+        pickled = start[8:] != b"{" and start.startswith((b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
+        if pickled or path.suffix.lower() in PICKLES:
+            raise pickle_refused()
+        if path.suffix.lower() != ".safetensors":
+            raise SdzModelError("not a checkpoint", found=path.suffix, expected=".safetensors")

@@ -1,7 +1,10 @@
-"""diffusers' schedulers by name, from the timestep that stands for a file's quantisation noise down to none.
+"""Schedulers: noise schedules, and methods to step down them from a file's quantisation noise to none.
 
-The schedule is the checkpoint's, the steps are the scheduler's. No noise is added, and what the U-Net predicts is
-brought to epsilon before (`pillow_sdz.models.diffusion.denoise`), so that one loop serves all of them.
+The noise schedule is the checkpoint's; the method is DDIM, or one of `SAMPLERS`. No noise is added on the way, and all
+U-Nets predict noise here: `pillow_sdz.models.diffusion.denoise.UNetAdapter` converts those that predict velocity. Every
+scheduler has the interface `pillow_sdz.models.protocols.Scheduler`; `pillow_sdz.models.loading` builds the right one.
+
+torch and diffusers are imported within functions: commands about models need neither.
 """
 
 from __future__ import annotations
@@ -10,124 +13,32 @@ import copy
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pillow_sdz.errors import SdzDependencyError, SdzModelError
+from pillow_sdz.errors import SdzModelError
+from pillow_sdz.limits import is_real, is_whole
 from pillow_sdz.models.diffusers_parts import diffusers_class
+from pillow_sdz.models.manifest import REINSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
+    from pillow_sdz.models.protocols import NoisePredictor
+
+PREDICTIONS: Final = ("epsilon", "v_prediction")
+"""What U-Nets predict: noise or velocity."""
+
+BETA_SCHEDULES: Final = ("linear", "scaled_linear", "squaredcos_cap_v2")
+"""Noise schedules by diffusers' names."""
+
+SCHEDULE_FIELDS: Final = ("beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr")
+"""Fields of a configuration that determine the noise level of each timestep."""
 
 MAX_TIMESTEPS: Final = 100_000
-PREDICTIONS: Final = ("epsilon", "v_prediction")
-BETA_SCHEDULES: Final = ("linear", "scaled_linear", "squaredcos_cap_v2")
-SCHEDULE: Final = ("beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr")
-"""Fields that say which noise level each timestep stands for."""
+"""Most timesteps of a noise schedule; those in use have 1000."""
 
-
-class Kind(NamedTuple):
-    """One of diffusers' schedulers.
-
-    Attributes:
-        module: where it is, within ``diffusers.schedulers``.
-        prepare: called with a new scheduler and descending timesteps; sets what it steps through.
-        exploding: whether its sample is signal plus noise, and not a mixture of constant variance.
-        fields: configuration that is ours to choose.
-    """
-
-    module: str
-    prepare: Callable[[Any, list[int]], None]
-    exploding: bool = False
-    fields: Mapping[str, Any] = {}
-
-
-class Sampler:
-    """A scheduler and its noise levels; safe to share between threads, for each use takes a copy of the scheduler.
-
-    Args:
-        name: a key of `KINDS`.
-        config: what ``scheduler_config.json`` holds.
-
-    Attributes:
-        alphas_cumprod: (timesteps,), the share of the signal's variance at each timestep.
-
-    Raises:
-        SdzModelError: the schedule makes no sense.
-        SdzDependencyError: the scheduler needs a package that is not installed.
-    """
-
-    def __init__(self, name: str, config: Mapping[str, Any]) -> None:
-        self._kind = KINDS[name]
-        betas = betas_of(config)
-        fields = {"num_train_timesteps": len(betas), "trained_betas": betas, **self._kind.fields}
-        try:
-            scheduler_class = diffusers_class(f"schedulers.{self._kind.module}", name)
-        except ImportError as error:
-            raise SdzDependencyError(
-                f"{name} needs a package that cannot be imported: {error}", remedy="pip install 'pillow-sdz[sd]'"
-            ) from error
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of how diffusers takes values from tensors
-            self._unused = scheduler_class(**fields)
-        self.alphas_cumprod: Tensor = self._unused.alphas_cumprod
-
-    def denoise(self, unet: Any, latents: Tensor, times: list[int]) -> Tensor:
-        """Take ``latents`` from the first of the descending ``times`` down to no noise.
-
-        Args:
-            unet: called as unet(sample, timestep).sample with a sample of constant variance; predicts noise.
-            latents: (1, C, h, w), scaled latents with quantisation noise.
-            times: one or more timesteps. PNDM needs equal distances and takes the nearest such times.
-
-        Returns:
-            The estimate of the latent without noise, shaped like ``latents``.
-        """
-        scheduler = copy.deepcopy(self._unused)
-        self._kind.prepare(scheduler, times)
-        first = int(scheduler.timesteps[0])
-        sample = latents if self._kind.exploding else latents * self.alphas_cumprod[first].sqrt().to(latents)
-        for timestep in scheduler.timesteps:
-            inputs = scheduler.scale_model_input(sample, timestep)
-            predicted = unet(inputs.to(latents.dtype), int(timestep)).sample
-            sample = scheduler.step(predicted, timestep, sample).prev_sample
-        if self._kind.prepare is _pndm:  # which ends at timestep 0, and not at no noise
-            sample = sample / self.alphas_cumprod[0].sqrt().to(latents)
-        return sample.to(latents.dtype)
-
-
-def betas_of(config: Mapping[str, Any]) -> list[float]:
-    """The variance that each timestep adds.
-
-    Raises:
-        SdzModelError: a field is missing or out of range.
-    """
-    count = config.get("num_train_timesteps", 1000)
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_TIMESTEPS:
-        raise _wrong("num_train_timesteps", count, f"a whole number from 1 to {MAX_TIMESTEPS}")
-    for field in ("beta_start", "beta_end"):
-        _share(field, config.get(field))
-    if (schedule := config.get("beta_schedule")) not in BETA_SCHEDULES:
-        raise _wrong("beta_schedule", schedule, " or ".join(BETA_SCHEDULES))
-    given = config.get("trained_betas")
-    if given is not None:
-        if not isinstance(given, list) or len(given) != count:
-            raise _wrong("trained_betas", given, f"null or {count} numbers")
-        for value in given:
-            _share("trained_betas", value)
-    fields = {field: config[field] for field in SCHEDULE if field in config}
-    scheduler = diffusers_class("schedulers.scheduling_ddim", "DDIMScheduler")(num_train_timesteps=count, **fields)
-    betas: list[float] = scheduler.betas.tolist()
-    return betas
-
-
-def _share(field: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
-        raise _wrong(field, value, "a number between 0 and 1")
-
-
-def _wrong(field: str, found: object, expected: str) -> SdzModelError:
-    return SdzModelError("wrong field", field=field, found=repr(found)[:80], expected=expected)
+DDIM_DEFAULTS: Final = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
+"""Noise schedule where a configuration of diffusers' DDIMScheduler does not say: its own defaults."""
 
 
 def prediction_of(config: Mapping[str, Any]) -> str:
@@ -142,8 +53,217 @@ def prediction_of(config: Mapping[str, Any]) -> str:
     return str(found)
 
 
+def check_schedule(config: Mapping[str, Any]) -> int:
+    """Check the fields of a configuration that make its noise schedule.
+
+    Returns:
+        The number of timesteps.
+
+    Raises:
+        SdzModelError: a field is missing or out of range.
+    """
+    count = config.get("num_train_timesteps", 1000)  # diffusers' default
+    if not is_whole(count, 1, MAX_TIMESTEPS):
+        raise _wrong("num_train_timesteps", count, f"a whole number from 1 to {MAX_TIMESTEPS}")
+    if (schedule := config.get("beta_schedule")) not in BETA_SCHEDULES:
+        raise _wrong("beta_schedule", schedule, " or ".join(BETA_SCHEDULES))
+    betas = [("beta_start", config.get("beta_start")), ("beta_end", config.get("beta_end"))]
+    trained = config.get("trained_betas")
+    if trained is not None:
+        if not isinstance(trained, list) or len(trained) != count:
+            raise _wrong("trained_betas", trained, f"null or {count} numbers")
+        betas += [("trained_betas", beta) for beta in trained]
+    for field, beta in betas:
+        if not is_real(beta, 0, 1) or beta in (0, 1):
+            raise _wrong(field, beta, "a number between 0 and 1")
+    return count
+
+
+def _wrong(field: str, found: object, expected: str) -> SdzModelError:
+    return SdzModelError("wrong field", field=field, found=repr(found)[:80], expected=expected)
+
+
+class Denoised(NamedTuple):
+    """What `Ddim.step` returns: the estimate of the sample without noise."""
+
+    pred_original_sample: Tensor
+
+
+def ddim(steps: Ddim | Any, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
+    """`Scheduler.denoise` by DDIM with eta = 0 (Song et al. 2021): remove all noise, put some of it back, repeat.
+
+    ``steps`` is a `Ddim`, or diffusers' DDIMScheduler once its timesteps are set, which has the same methods.
+    """
+    import torch
+
+    sample = latents * steps.alphas_cumprod[times[0]].sqrt().to(latents)
+    for index, timestep in enumerate(times):
+        predicted = unet(sample, timestep).sample
+        latents = steps.step(predicted, timestep, sample).pred_original_sample
+        if index + 1 < len(times):
+            following = torch.tensor([times[index + 1]], device=latents.device)
+            sample = steps.add_noise(latents, predicted, following)
+    return latents
+
+
+COVERED: Final = {
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "epsilon",
+    "clip_sample": False,
+    "thresholding": False,
+    "trained_betas": None,
+    "rescale_betas_zero_snr": False,
+}
+"""Fields of the configurations that `Ddim` covers."""
+
+COVERED_DEFAULTS: Final = {"thresholding": False, "trained_betas": None, "rescale_betas_zero_snr": False}
+"""Those of `COVERED` that are diffusers' defaults, so that a configuration may leave them out."""
+
+
+def covers(config: Mapping[str, Any]) -> bool:
+    """Whether `Ddim` computes what diffusers' DDIMScheduler does with this configuration.
+
+    Other fields make no difference: they choose timesteps, which `denoise.timesteps` does here.
+    """
+    config = COVERED_DEFAULTS | dict(config)
+    return all(config.get(field, ...) == value for field, value in COVERED.items())
+
+
+class Ddim:
+    """DDIM without diffusers, whose import takes seconds; see `pillow_sdz.models.protocols.Scheduler`.
+
+    Args:
+        config: one that `covers`.
+
+    Attributes:
+        alphas_cumprod: (timesteps,), the share of the signal's variance at each timestep.
+
+    Raises:
+        SdzModelError: a field is missing or out of range.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        import torch
+
+        count = check_schedule(config)
+        start, end = (float(config[field]) ** 0.5 for field in ("beta_start", "beta_end"))
+        betas = torch.linspace(start, end, count, dtype=torch.float32) ** 2
+        self.alphas_cumprod = torch.cumprod(1.0 - betas, dim=0)
+
+    def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
+        """See `ddim`."""
+        return ddim(self, unet, latents, times)
+
+    def step(self, predicted: Tensor, timestep: int, sample: Tensor) -> Denoised:
+        """Remove the ``predicted`` noise from ``sample``; both (B, C, h, w)."""
+        alpha = self.alphas_cumprod[timestep]
+        return Denoised((sample - (1 - alpha) ** 0.5 * predicted) / alpha**0.5)
+
+    def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """Mix ``clean`` and ``noise``, both (B, C, h, w), as of ``timesteps``, (1,) or (B,)."""
+        alpha = self.alphas_cumprod.to(clean)[timesteps.to(clean.device)].view(-1, 1, 1, 1)
+        return alpha**0.5 * clean + (1 - alpha) ** 0.5 * noise
+
+
+class DiffusersDdim:
+    """DDIM by diffusers, for configurations that `Ddim` does not cover.
+
+    Args:
+        config: what ``scheduler_config.json`` holds.
+
+    Raises:
+        SdzModelError: a field is out of range, or diffusers refuses the configuration.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        count = check_schedule(DDIM_DEFAULTS | dict(config))
+        scheduler_class = diffusers_class("schedulers.scheduling_ddim", "DDIMScheduler")
+        try:
+            scheduler = scheduler_class.from_config(config)
+            scheduler.set_timesteps(count)
+        except (TypeError, ValueError, KeyError, NotImplementedError) as error:
+            raise SdzModelError(f"cannot build the scheduler: {error}", remedy=REINSTALL) from error
+        self._scheduler = scheduler
+
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """(timesteps,), on the CPU or on the device of the last call."""
+        alphas: Tensor = self._scheduler.alphas_cumprod
+        return alphas
+
+    def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
+        """See `ddim`."""
+        return ddim(self._scheduler, unet, latents, times)
+
+
+class Sampler:
+    """One of diffusers' other schedulers; see `pillow_sdz.models.protocols.Scheduler`. Each use takes a copy of it.
+
+    Args:
+        name: a key of `SAMPLERS`.
+        config: what ``scheduler_config.json`` holds.
+
+    Attributes:
+        alphas_cumprod: (timesteps,), the share of the signal's variance at each timestep.
+
+    Raises:
+        SdzModelError: a field is missing or out of range.
+        SdzDependencyError: the scheduler needs a package that is not installed.
+    """
+
+    def __init__(self, name: str, config: Mapping[str, Any]) -> None:
+        self._kind = SAMPLERS[name]
+        betas = _betas(config)
+        fields = {"num_train_timesteps": len(betas), "trained_betas": betas, **self._kind.fields}
+        scheduler_class = diffusers_class(f"schedulers.{self._kind.module}", name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of how diffusers takes values from tensors
+            self._unused = scheduler_class(**fields)
+        self.alphas_cumprod: Tensor = self._unused.alphas_cumprod
+
+    def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
+        """See `pillow_sdz.models.protocols.Scheduler`. PNDM takes the nearest times that have equal distances."""
+        scheduler = copy.deepcopy(self._unused)
+        self._kind.prepare(scheduler, times)
+        first = int(scheduler.timesteps[0])
+        sample = latents if self._kind.exploding else latents * self.alphas_cumprod[first].sqrt().to(latents)
+        for timestep in scheduler.timesteps:
+            inputs = scheduler.scale_model_input(sample, timestep)
+            predicted = unet(inputs.to(latents.dtype), int(timestep)).sample
+            sample = scheduler.step(predicted, timestep, sample).prev_sample
+        if self._kind.prepare is _pndm:  # which ends at timestep 0, where some noise is left
+            sample = sample / self.alphas_cumprod[0].sqrt().to(latents)
+        result: Tensor = sample.to(latents.dtype)
+        return result
+
+
+def _betas(config: Mapping[str, Any]) -> list[float]:
+    """The variance that each timestep adds, as diffusers computes it from a checked configuration."""
+    count = check_schedule(config)
+    fields = {field: config[field] for field in SCHEDULE_FIELDS if field in config}
+    scheduler = diffusers_class("schedulers.scheduling_ddim", "DDIMScheduler")(num_train_timesteps=count, **fields)
+    betas: list[float] = scheduler.betas.tolist()
+    return betas
+
+
+class SamplerKind(NamedTuple):
+    """One of diffusers' schedulers.
+
+    Attributes:
+        module: where it is, within ``diffusers.schedulers``.
+        prepare: called with a new scheduler and descending timesteps; sets what it steps through.
+        exploding: whether its sample is signal plus noise, and not a mixture of constant variance.
+        fields: configuration that does not depend on the checkpoint.
+    """
+
+    module: str
+    prepare: Callable[[Any, list[int]], None]
+    exploding: bool = False
+    fields: Mapping[str, Any] = {}
+
+
 def _by_sigmas(scheduler: Any, times: list[int]) -> None:
-    """Euler, LMS and UniPC. Most choose times only by themselves, and take others where they keep them."""
+    """Set what Euler, LMS and UniPC step through: their own ``set_timesteps`` takes no timesteps, or not in all."""
     import torch
 
     scheduler.num_inference_steps = len(times)
@@ -153,97 +273,23 @@ def _by_sigmas(scheduler: Any, times: list[int]) -> None:
 
 
 def _pndm(scheduler: Any, times: list[int]) -> None:
-    """PNDM's linear multistep method, which visits the second of its times twice (a step of Heun's method)."""
-    from fractions import Fraction
+    """Set what PNDM's linear multistep method steps through; it visits its second timestep twice (Heun's method)."""
+    from fractions import Fraction  # takes milliseconds to import
 
     import torch
 
     spacing = max(1, times[0] // len(times))
     even = [spacing * count for count in range(len(times), 0, -1)]
     scheduler.set_timesteps(len(even))
-    # it divides the whole schedule by this to know how far it steps, and asks for nothing else
+    # PNDM uses this number only to divide num_train_timesteps by it, which gives the distance of its steps
     scheduler.num_inference_steps = Fraction(scheduler.config.num_train_timesteps, spacing)
     scheduler.timesteps = torch.tensor([*even[:2], *even[1:]])
 
 
-KINDS: Mapping[str, Kind] = {
-    "PNDMScheduler": Kind("scheduling_pndm", _pndm, fields={"skip_prk_steps": True}),
-    "EulerDiscreteScheduler": Kind("scheduling_euler_discrete", _by_sigmas, exploding=True),
-    "LMSDiscreteScheduler": Kind("scheduling_lms_discrete", _by_sigmas, exploding=True),
-    "UniPCMultistepScheduler": Kind("scheduling_unipc_multistep", _by_sigmas),
+SAMPLERS: Final[Mapping[str, SamplerKind]] = {
+    "PNDMScheduler": SamplerKind("scheduling_pndm", _pndm, fields={"skip_prk_steps": True}),
+    "EulerDiscreteScheduler": SamplerKind("scheduling_euler_discrete", _by_sigmas, exploding=True),
+    "LMSDiscreteScheduler": SamplerKind("scheduling_lms_discrete", _by_sigmas, exploding=True),
+    "UniPCMultistepScheduler": SamplerKind("scheduling_unipc_multistep", _by_sigmas),
 }
-"""Besides DDIM, which `pillow_sdz.models.loading` builds."""
-
-
-REQUIRED = {
-    "beta_schedule": "scaled_linear",
-    "prediction_type": "epsilon",
-    "clip_sample": False,
-    "thresholding": False,
-    "trained_betas": None,
-    "rescale_betas_zero_snr": False,
-}
-DEFAULTS = {"thresholding": False, "trained_betas": None, "rescale_betas_zero_snr": False, "num_train_timesteps": 1000}
-"""Those of diffusers' DDIMScheduler, where they say what `REQUIRED` asks for; the other fields must be there."""
-
-MAX_TIMESTEPS = 100_000
-
-
-class Step(NamedTuple):
-    """What `Ddim.step` returns: the estimate of the sample without noise."""
-
-    pred_original_sample: Tensor
-
-
-def covers(config: Mapping[str, Any]) -> bool:
-    """Whether `Ddim` is the scheduler that this configuration of diffusers' DDIMScheduler describes.
-
-    The fields that are not asked about choose timesteps or clip values, which `denoise` does itself or not at all.
-    """
-    config = DEFAULTS | dict(config)
-    return all(config.get(field, ...) == value for field, value in REQUIRED.items())
-
-
-class Ddim:
-    """A schedule of noise levels; safe to share between threads.
-
-    Args:
-        config: one that `covers`.
-
-    Attributes:
-        alphas_cumprod: (timesteps,), the share of the signal's variance at each timestep.
-
-    Raises:
-        SdzModelError: a number is missing or out of range.
-    """
-
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        import torch
-
-        start, end = _beta(config, "beta_start"), _beta(config, "beta_end")
-        count = config.get("num_train_timesteps", DEFAULTS["num_train_timesteps"])
-        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_TIMESTEPS:
-            raise _wrong("num_train_timesteps", count, f"a whole number from 1 to {MAX_TIMESTEPS}")
-        betas = torch.linspace(start**0.5, end**0.5, count, dtype=torch.float32) ** 2
-        self.alphas_cumprod = torch.cumprod(1.0 - betas, dim=0)
-
-    def step(self, predicted: Tensor, timestep: int, sample: Tensor) -> Step:
-        """Remove the ``predicted`` noise from ``sample``; both (B, C, h, w)."""
-        alpha = self.alphas_cumprod[timestep]
-        return Step((sample - (1 - alpha) ** 0.5 * predicted) / alpha**0.5)
-
-    def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Mix ``clean`` and ``noise``, both (B, C, h, w), as of ``timesteps``, (1,) or (B,)."""
-        alpha = self.alphas_cumprod.to(clean)[timesteps.to(clean.device)].view(-1, 1, 1, 1)
-        return alpha**0.5 * clean + (1 - alpha) ** 0.5 * noise
-
-
-def _beta(config: Mapping[str, Any], field: str) -> float:
-    value = config.get(field)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
-        raise _wrong(field, value, "a number between 0 and 1")
-    return float(value)
-
-
-def _wrong(field: str, found: object, expected: str) -> SdzModelError:
-    return SdzModelError("wrong field", field=field, found=repr(found)[:80], expected=expected)
+"""diffusers' schedulers besides DDIM, by class name."""

@@ -1,1 +1,5 @@
-"""The project's own networks."""
+"""This project's networks, in plain torch, which every module here imports.
+
+`autoencoder`, of blocks in `autoencoder_blocks`, and `latent_unet` are the networks of the shipped model; `base` is what
+they have in common. `winograd` makes wide convolutions faster on CPUs.
+"""

@@ -1,27 +1,28 @@
-"""The autoencoder of ``tiny``, in plain torch: diffusers' AutoencoderDC without the seconds of importing diffusers.
+"""The autoencoder of the shipped model: AutoencoderDC of diffusers in plain torch.
 
-Weights have diffusers' names, so that its class loads them too, and the results are equal within rounding.
+Importing diffusers would take longer than decoding. The weights have diffusers' names, so that its class can load them,
+too; results differ by rounding only.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pillow_sdz.limits import MAX_CHANNELS
-from pillow_sdz.models.configuration import own_fields, whole, wholes, wrong
+from pillow_sdz.models.configuration import MAX_STAGES, MAX_WIDTH, own_fields, whole, wholes, wrong
 from pillow_sdz.models.networks.autoencoder_blocks import DownBlock, ResBlock, RMSNorm, UpBlock, add_repeated, averaged
-from pillow_sdz.models.networks.base import Network
+from pillow_sdz.models.networks.base import MAX_BLOCKS, Network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: Final[dict[str, Any]] = {
     "in_channels": 3,
     "latent_channels": 32,
     "attention_head_dim": 32,
@@ -42,28 +43,35 @@ DEFAULTS: dict[str, Any] = {
     "decoder_conv_act_fn": "relu",
     "scaling_factor": 1.0,
 }
-"""diffusers' own. ``attention_head_dim`` and the ``qkv_multiscales`` say nothing about residual blocks;
-``scaling_factor`` is for programs around the autoencoder (a manifest of ours has ``latent_scaling``)."""
+"""Fields of AutoencoderDC with diffusers' defaults. ``attention_head_dim`` and the ``qkv_multiscales`` do not concern
+residual blocks; ``scaling_factor`` is ignored, because a manifest has ``latent_scaling``."""
 
-ONLY = (
-    "in_channels", "encoder_block_types", "decoder_block_types", "upsample_block_type", "downsample_block_type",
-    "decoder_norm_types", "decoder_act_fns", "decoder_conv_act_fn",
-)  # fmt: skip
+FIXED: Final = (
+    "in_channels",
+    "encoder_block_types",
+    "decoder_block_types",
+    "upsample_block_type",
+    "downsample_block_type",
+    "decoder_norm_types",
+    "decoder_act_fns",
+    "decoder_conv_act_fn",
+)
 """Fields that must have their default; those in the plural may repeat it for each block."""
 
-MAX_WIDTH, MAX_LAYERS = 4096, 64
-BLOCKS = range(2, 8)  # a factor of 64 pixels is the most that a manifest allows
+STAGES: Final = range(2, MAX_STAGES + 1)
+"""How many resolutions an autoencoder may have."""
 
 
 @dataclass(frozen=True)
 class Half:
-    """Encoder or decoder. The first of ``layers`` may be 0: pixels then go straight to the second width and back.
+    """Sizes of the encoder or the decoder.
 
     Attributes:
-        latent_channels: of the narrow end.
+        latent_channels: channels of the latent.
         widths: channels at each resolution, full resolution first.
-        layers: residual blocks at each.
-        shortcut: whether the narrow end has one.
+        layers: residual blocks at each resolution. If the first number is 0, there is nothing at full resolution: the
+            first convolution is a `DownBlock` to the second width, or the last one an `UpBlock` from it.
+        shortcut: whether there is one around the convolution to or from the latent.
     """
 
     latent_channels: int
@@ -78,9 +86,9 @@ def halves(config: Mapping[str, Any]) -> tuple[Half, Half]:
     Raises:
         SdzModelError: a field asks for something else than this project's blocks, or for blocks that do not fit.
     """
-    for field in ONLY:
+    for field in FIXED:
         allowed, found = DEFAULTS[field], config[field]
-        repeated = field.endswith("s") and isinstance(found, (list, tuple)) and found and set(map(repr, found))
+        repeated = field.endswith("s") and isinstance(found, list | tuple) and found and set(map(repr, found))
         if repr(found) != repr(allowed) and repeated != {repr(allowed)}:
             raise wrong(field, found, str(allowed))
     encoder = _half(config, "encoder", "encoder_out_shortcut")
@@ -93,15 +101,15 @@ def halves(config: Mapping[str, Any]) -> tuple[Half, Half]:
 
 def _half(config: Mapping[str, Any], side: str, shortcut: str) -> Half:
     field, layers_field = f"{side}_block_out_channels", f"{side}_layers_per_block"
-    widths = wholes(config, field, 1, MAX_WIDTH, BLOCKS)
-    layers = wholes(config, layers_field, 0, MAX_LAYERS, range(len(widths), len(widths) + 1))
+    widths = wholes(config, field, 1, MAX_WIDTH, STAGES)
+    layers = wholes(config, layers_field, 0, MAX_BLOCKS, range(len(widths), len(widths) + 1))
     if 0 in layers[1:]:
         raise wrong(layers_field, layers, "no 0 but in the first place")
     if not isinstance(config[shortcut], bool):
         raise wrong(shortcut, config[shortcut], "true or false")
     latent = whole(config, "latent_channels", 1, MAX_CHANNELS)
     used = widths if layers[0] else widths[1:]
-    if any(4 * wide % deep for wide, deep in pairwise(used)):
+    if any(4 * before % after for before, after in pairwise(used)):
         raise wrong(field, widths, "each number a divisor of four times the number before")
     if side == "encoder" and any(width % 4 for width in widths[1:]):
         raise wrong(field, widths, "multiples of 4 from the second on")
@@ -190,7 +198,7 @@ class Autoencoder(Network):
     """Picture to latent and back, for inference.
 
     Args:
-        config: the fields of `autoencoder_config.DEFAULTS`, which says what is left out.
+        config: fields of `DEFAULTS`, which has the values of those that are left out.
 
     Attributes:
         spatial_compression_ratio: pixels per latent position along each axis.

@@ -1,12 +1,12 @@
-"""Blocks of the deep compression autoencoder (Chen et al. 2024), with the weights' names of diffusers' AutoencoderDC.
+"""Blocks of the deep compression autoencoder (Chen et al. 2024), with diffusers' names of the weights.
 
-For inference: the forward passes work in place, because the convolutions of a small autoencoder take little longer
-than the passes over memory between them. Autograd refuses them. All take and give (B, C, h, w), best channels last.
+They are for inference: forward passes work in place, which autograd refuses. In a small autoencoder, passes over memory
+take nearly as long as convolutions. All tensors are (B, C, h, w) and best channels last.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,8 @@ from torch import nn
 if TYPE_CHECKING:
     from torch import Tensor
 
-FACTOR = 2
+SCALE: Final = 2
+"""Factor between the sides of neighbouring resolutions."""
 
 
 class RMSNorm(nn.Module):
@@ -28,11 +29,11 @@ class RMSNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, h: Tensor) -> Tensor:
-        """Normalise ``h``, whose memory is reused."""
+        """Normalise ``h`` in place."""
         return self._unit(h).mul_(self.weight[:, None, None]).add_(self.bias[:, None, None])
 
     def added_to(self, x: Tensor, h: Tensor) -> Tensor:
-        """``x`` plus the normalised ``h``; the memory of ``h`` is reused."""
+        """``x`` plus the normalised ``h``; changes ``h``."""
         return torch.addcmul(x, self._unit(h), self.weight[:, None, None]).add_(self.bias[:, None, None])
 
     def _unit(self, h: Tensor) -> Tensor:
@@ -55,39 +56,39 @@ class ResBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """Halve the sides: pixels to channels, after a convolution; the shortcut averages groups of those channels."""
+    """Halve the sides: convolution, then pixels to channels. The shortcut averages groups of the input's channels."""
 
     def __init__(self, channels: int, outputs: int, *, shortcut: bool) -> None:
         super().__init__()
-        self.group = channels * FACTOR**2 // outputs if shortcut else None
-        self.conv = nn.Conv2d(channels, outputs // FACTOR**2, 3, padding=1)
+        self.group = channels * SCALE**2 // outputs if shortcut else None
+        self.conv = nn.Conv2d(channels, outputs // SCALE**2, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, h, w) -> (B, outputs, h/2, w/2)."""
-        y = F.pixel_unshuffle(self.conv(x), FACTOR)
-        return y if self.group is None else y.add_(averaged(F.pixel_unshuffle(x, FACTOR), self.group))
+        y = F.pixel_unshuffle(self.conv(x), SCALE)
+        return y if self.group is None else y.add_(averaged(F.pixel_unshuffle(x, SCALE), self.group))
 
 
 class UpBlock(nn.Module):
-    """Double the sides: channels to pixels, after a convolution; the shortcut repeats channels."""
+    """Double the sides: convolution, then channels to pixels. The shortcut repeats the input's channels."""
 
     def __init__(self, channels: int, outputs: int, *, shortcut: bool) -> None:
         super().__init__()
         self.shortcut = shortcut
-        self.conv = nn.Conv2d(channels, outputs * FACTOR**2, 3, padding=1)
+        self.conv = nn.Conv2d(channels, outputs * SCALE**2, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, h, w) -> (B, outputs, 2h, 2w)."""
         y = self.conv(x)
-        return F.pixel_shuffle(add_repeated(y, x) if self.shortcut else y, FACTOR)  # one shuffle for the sum
+        return F.pixel_shuffle(add_repeated(y, x) if self.shortcut else y, SCALE)  # one shuffle for the sum
 
 
 def averaged(x: Tensor, group: int) -> Tensor:
-    """The means of each ``group`` neighbouring channels."""
+    """The means of groups of ``group`` neighbouring channels."""
     return torch.unflatten(x, 1, (-1, group)).mean(2)
 
 
 def add_repeated(y: Tensor, x: Tensor) -> Tensor:
-    """Add each channel of ``x`` to as many neighbouring channels of ``y`` as there are for it, in place."""
+    """Add to ``y``, in place, the channels of ``x``, each repeated so that there are as many as in ``y``."""
     torch.unflatten(y, 1, (x.shape[1], -1)).add_(x[:, :, None])
     return y

@@ -1,25 +1,29 @@
-"""What the project's own networks have in common: a configuration, and a folder that diffusers' classes also read."""
+"""Base class of this project's networks: a configuration and weights, in folders of diffusers' layout."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from torch import nn
 
 from pillow_sdz.models.configuration import CONFIG_NAME, own_fields, write_config
+from pillow_sdz.models.weights import write_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MAX_BLOCKS: Final = 64
+"""Most blocks of one kind at one resolution; shipped networks have fewer than 10."""
+
 
 class Network(nn.Module):
-    """A module that is described by a dictionary.
+    """A module that is built from a configuration.
 
     Attributes:
-        class_name: what ``config.json`` calls it.
-        fields: the names that the dictionary may have, which are arguments of the constructor.
-        config: the dictionary, complete.
+        class_name: its name in ``config.json``.
+        fields: the names of the configuration's fields, which are the arguments of the constructor.
+        config: the configuration, with the defaults of fields that were left out.
     """
 
     class_name: ClassVar[str]
@@ -39,11 +43,9 @@ class Network(nn.Module):
         """Write configuration and weights into ``folder``, in the number types that the parameters have.
 
         Args:
-            folder: made if it is not there.
-            safe_serialization: as in diffusers; there is no other form here.
+            folder: created if it does not exist.
+            safe_serialization: as in diffusers; must be true.
         """
-        from pillow_sdz.models.weights import write_weights
-
         if not safe_serialization:
             raise ValueError("weights are only written as safetensors")
         folder = Path(folder)

@@ -1,7 +1,7 @@
-"""The project's own network: a small latent U-Net that removes quantisation noise.
+"""The U-Net of the shipped model: small, and for quantisation noise.
 
-No U-Net in diffusers fits: ``UNet2DModel`` normalises with GroupNorm, whose statistics depend on the size of the
-picture, so that tiles of a large picture would differ from the whole. `LatentUNet` normalises over channels only.
+diffusers' ``UNet2DModel`` normalises with GroupNorm, whose statistics are those of the whole picture, so that tiles
+would differ from the whole. `LatentUNet` normalises each position over its channels.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pillow_sdz.limits import MAX_CHANNELS
-from pillow_sdz.models.configuration import whole, wholes, wrong
-from pillow_sdz.models.networks.base import Network
-
-MAX_WIDTH, MAX_LAYERS = 4096, 64
+from pillow_sdz.models.configuration import MAX_WIDTH, whole, wholes, wrong
+from pillow_sdz.models.networks.base import MAX_BLOCKS, Network
 
 
 class LatentUNetOutput(NamedTuple):
@@ -40,7 +38,7 @@ class ChannelNorm(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a residual; the timestep scales and shifts between them. Identity at start."""
+    """The input plus two 3x3 convolutions of it, scaled and shifted by the timestep between. Initially the identity."""
 
     def __init__(self, channels: int, time_channels: int) -> None:
         super().__init__()
@@ -54,7 +52,7 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        """Change (B, C, h, w), given the timestep's embedding (B, time_channels)."""
+        """(B, C, h, w) and the timestep's embedding (B, time_channels) -> (B, C, h, w)."""
         scale, shift = self.time(time)[:, :, None, None].chunk(2, 1)
         h = self.conv1(self.norm(x)) * (1 + scale) + shift
         change: Tensor = self.conv2(F.silu(h))
@@ -64,9 +62,9 @@ class ResidualBlock(nn.Module):
 class LatentUNet(Network):
     """Predicts the noise in a latent, given the timestep that stands for its noise level.
 
-    Two resolutions, convolutions only, normalisation over channels only: an output position depends on latents at
-    most `receptive_radius` positions away, whatever the size of the picture. The last convolution starts at zero, so
-    that an untrained U-Net predicts no noise and leaves the latent as it is.
+    It has two resolutions, convolutions only, and normalisation over channels only: an output position depends on
+    latents at most `receptive_radius` positions away, whatever the size of the picture. The last convolution is
+    initially zero, so that an untrained U-Net predicts no noise.
 
     Args:
         in_channels: channels of the latent.
@@ -95,25 +93,25 @@ class LatentUNet(Network):
         whole(self.config, "time_channels", 4, MAX_WIDTH)
         if time_channels % 2:
             raise wrong("time_channels", time_channels, "an even number")
-        wide, deep = wholes(self.config, "block_out_channels", 1, MAX_WIDTH, range(2, 3))
-        wholes(self.config, "layers_per_block", 0, MAX_LAYERS, range(2, 3))
+        full, half = wholes(self.config, "block_out_channels", 1, MAX_WIDTH, range(2, 3))
+        wholes(self.config, "layers_per_block", 0, MAX_BLOCKS, range(2, 3))
         self.time = nn.Sequential(
             nn.Linear(time_channels, time_channels), nn.SiLU(), nn.Linear(time_channels, time_channels), nn.SiLU()
         )
-        self.conv_in = nn.Conv2d(in_channels, wide, 3, padding=1)
-        self.before = nn.ModuleList(ResidualBlock(wide, time_channels) for _ in range(layers_per_block[0]))
-        self.down = nn.Conv2d(wide, deep, 2, stride=2)
-        self.middle = nn.ModuleList(ResidualBlock(deep, time_channels) for _ in range(layers_per_block[1]))
-        self.up = nn.Conv2d(deep, 4 * wide, 1)
-        self.after = nn.ModuleList(ResidualBlock(wide, time_channels) for _ in range(layers_per_block[0]))
-        self.norm_out = ChannelNorm(wide)
-        self.conv_out = nn.Conv2d(wide, in_channels, 3, padding=1)
+        self.conv_in = nn.Conv2d(in_channels, full, 3, padding=1)
+        self.before = nn.ModuleList(ResidualBlock(full, time_channels) for _ in range(layers_per_block[0]))
+        self.down = nn.Conv2d(full, half, 2, stride=2)
+        self.middle = nn.ModuleList(ResidualBlock(half, time_channels) for _ in range(layers_per_block[1]))
+        self.up = nn.Conv2d(half, 4 * full, 1)
+        self.after = nn.ModuleList(ResidualBlock(full, time_channels) for _ in range(layers_per_block[0]))
+        self.norm_out = ChannelNorm(full)
+        self.conv_out = nn.Conv2d(full, in_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
     @property
     def receptive_radius(self) -> int:
-        """How many latent positions away an input can still change an output."""
+        """How many latent positions away an input can change an output."""
         outer, inner = self.config["layers_per_block"]
         return 2 + 2 * 2 * int(outer) + 2 * (2 * int(inner) + 1)
 

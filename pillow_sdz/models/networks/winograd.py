@@ -1,13 +1,13 @@
 """3x3 convolutions by Winograd's method, F(4x4, 3x3) of Lavin and Gray 2016: a quarter of the multiplications.
 
-torch has it for GPUs; on a CPU it multiplies directly. Wide convolutions become 36 plain matrix products, which any
-BLAS does at full speed. Results differ from direct ones by rounding only, some 1e-5 of their size.
+torch has it for GPUs only. A convolution becomes 36 matrix products, which any BLAS computes at full speed. Results
+differ from those of direct convolutions by rounding only, some 1e-5 of their size.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +15,19 @@ import torch.nn.functional as F
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FEWEST_CHANNELS = 96
+FEWEST_CHANNELS: Final = 96
 """Below this many channels, in or out, the transforms cost more than they save."""
 
-STRIP_VALUES = 1 << 19
-"""Values of one intermediate result, at most: strips of this size stay in the cache, and memory is reused."""
+STRIP_VALUES: Final = 1 << 19
+"""Most values of one intermediate result: strips of this size (2 MiB in float32) stay in the cache."""
 
-TILE, OUT = 6, 4
-INPUT = (
+TILE: Final = 6
+"""Side of a tile of the input."""
+
+OUT: Final = 4
+"""Side of the piece of the output that one tile gives."""
+
+INPUT: Final = (
     (4, 0, -5, 0, 1, 0),
     (0, -4, -4, 1, 1, 0),
     (0, 4, -4, -1, 1, 0),
@@ -30,7 +35,9 @@ INPUT = (
     (0, 2, -1, -2, 1, 0),
     (0, 4, 0, -5, 0, 1),
 )
-KERNEL = (
+"""Transform of one axis of a tile of the input (B^T of Lavin and Gray)."""
+
+KERNEL: Final = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
     (-1 / 6, 1 / 6, -1 / 6),
@@ -38,11 +45,14 @@ KERNEL = (
     (1 / 24, -1 / 12, 1 / 6),
     (0, 0, 1),
 )
-OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+"""Transform of one axis of a kernel (G)."""
+
+OUTPUT: Final = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+"""Transform of one axis of the product to the output (A^T)."""
 
 
 def use_winograd(network: nn.Module) -> int:
-    """Let each wide 3x3 convolution of ``network`` work this way; for inference in float32 on a CPU.
+    """Replace the forward pass of each wide 3x3 convolution of ``network``; for inference in float32 on a CPU.
 
     Returns:
         How many convolutions were changed.
@@ -65,7 +75,7 @@ def fits(convolution: nn.Conv2d, fewest: int) -> bool:
 class Winograd:
     """The forward pass of one convolution.
 
-    Its kernel is transformed when it is first called, so that who only decodes does not wait for the encoder's.
+    Its kernel is transformed at the first call: to decode a picture, the encoder's kernels are not needed.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
@@ -74,7 +84,7 @@ class Winograd:
 
     def convolve(self, x: Tensor) -> Tensor:
         """(B, in, h, w) -> (B, out, h, w)."""
-        if self.transformed is None:  # two threads may both compute it, and get the same
+        if self.transformed is None:  # two threads may both compute it; the results are equal
             self.transformed = spread_kernel(self.weight)
         return _convolve(self.transformed, self.bias, x)
 
@@ -94,7 +104,7 @@ def twice(matrix: tuple[tuple[float, ...], ...]) -> Tensor:
 
 
 def windows(x: Tensor) -> Tensor:
-    """Every tile that a (B, C, h, w) with zeros around it falls into, as a view (6, 6, B, rows, columns, C)."""
+    """The overlapping tiles of ``x`` (B, C, h, w), padded with zeros, as a view (6, 6, B, rows, columns, C)."""
     height, width = x.shape[2:]
     rows, columns = -(-height // OUT), -(-width // OUT)
     padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, columns * OUT - width + 1, 1, rows * OUT - height + 1))
@@ -102,7 +112,7 @@ def windows(x: Tensor) -> Tensor:
 
 
 def _convolve(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
-    """Convolve (B, C, h, w) with zeros around it; channels last in memory, before and after."""
+    """Convolve ``x`` (B, C, h, w), padded with zeros; channels last in memory, before and after."""
     count, channels, height, width = x.shape
     rows, columns, outputs = -(-height // OUT), -(-width // OUT), weight.shape[2]
     tiled = windows(x)

@@ -13,7 +13,7 @@ from pillow_sdz.cli.printable import printable
 from pillow_sdz.errors import SdzError
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints.single_file import FAMILIES
-from pillow_sdz.models.checkpoints.sources import SCHEDULERS
+from pillow_sdz.models.checkpoints.sources import SCHEDULER_OPTIONS as SCHEDULERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,19 +8,24 @@ import construct
 import numpy as np
 import pytest
 from PIL import Image
+from reference_scalar import order
 from sample_files import EXAMPLE_CODES, decode_everything, example
 
-from pillow_sdz import limits
-from pillow_sdz.coding import boxes as structs
-from pillow_sdz.coding import planes
-from pillow_sdz.container import header, metadata
-from pillow_sdz.container import sections as container
+from pillow_sdz import limits, payloads
+from pillow_sdz.coding import boxes, planes
+from pillow_sdz.container import header, magic, metadata, sections
 from pillow_sdz.container.sections import build, parse
-from pillow_sdz.payloads.palette import index_coder as index_coding
+from pillow_sdz.models.fingerprint import CodeMapping, PriorFile
+from pillow_sdz.payloads.palette import index_coder, layers, palette_coder
+from pillow_sdz.payloads.scalar import payload as scalar_payload
 
 SPEC = (Path(__file__).parents[2] / "spec" / "sdz.md").read_text(encoding="utf-8")
+VECTORS = Path(__file__).parents[1] / "vectors"
 BOXES = {
-    name: box for name, box in vars(structs).items() if isinstance(box, construct.Struct) and not name.startswith("_")
+    name: box
+    for module in (boxes, header, sections, metadata, layers, scalar_payload)
+    for name, box in vars(module).items()
+    if isinstance(box, construct.Struct) and not name.startswith("_")
 }
 
 
@@ -94,9 +99,9 @@ def test_every_byte_of_nibbles_is_documented() -> None:
 
 def test_magic_and_header_size() -> None:
     row = table("box: HEADER")[0]
-    assert bytes.fromhex(re.findall(r"`([0-9A-F ]+)`", row[3])[0]) == container.MAGIC
-    assert row[3].split('"')[1].encode().decode("unicode_escape").encode("latin-1") == container.MAGIC
-    assert structs.HEADER.sizeof() == header.HEADER_BYTES == 33
+    assert bytes.fromhex(re.findall(r"`([0-9A-F ]+)`", row[3])[0]) == magic.MAGIC
+    assert row[3].split('"')[1].encode().decode("unicode_escape").encode("latin-1") == magic.MAGIC
+    assert header.HEADER_BYTES == 33
     assert " 33 bytes " in SPEC
 
 
@@ -106,19 +111,19 @@ def test_header_values() -> None:
     assert re.findall(r"\d `(\w+)`", content["mode"]) == list(header.MODES)
     assert tuple(map(int, re.findall(r"\d+", content["factor"]))) == limits.FACTORS
     kinds = table("bits: HEADER.payload")[0][2]
-    assert re.findall(r"\d: (\w+)", kinds) == list(header.PAYLOADS)
+    assert re.findall(r"\d: (\w+)", kinds) == list(payloads.KINDS)
     assert 1 << int(re.findall(r"bit (\d)", content["flags"])[0]) == header.FLAG_SYNTHESISED
 
 
 def test_section_types() -> None:
     rows = table("values: SECTION_NAMES")
-    assert {int(row[0], 16): row[1] for row in rows} == container.SECTION_NAMES
+    assert {int(row[0], 16): row[1] for row in rows} == sections.SECTION_NAMES
     for row in rows:
-        assert bool(int(row[0], 16) & container.ANCILLARY) == (row[3] in ("MAY", "SHOULD be there"))
+        assert bool(int(row[0], 16) & sections.ANCILLARY) == (row[3] in ("MAY", "SHOULD be there"))
 
 
 @pytest.mark.parametrize(
-    ("mark", "module"), [("INDEX_CODINGS", index_coding), ("PLANE_CODINGS", planes), ("METADATA_CODINGS", metadata)]
+    ("mark", "module"), [("INDEX_CODINGS", index_coder), ("PLANE_CODINGS", planes), ("METADATA_CODINGS", metadata)]
 )
 def test_codings(mark: str, module: Any) -> None:
     documented = {row[1].upper(): int(row[0]) for row in table(f"values: {mark}")}
@@ -129,8 +134,8 @@ def test_codings(mark: str, module: Any) -> None:
 
 
 def test_palette_codings() -> None:
-    ids = [int(row[0]) for row in table("values: PALETTE_CODINGS")]
-    assert ids == [0, 1, structs.PALETTE_BY_NUMBER]
+    documented = {row[1].upper(): int(row[0]) for row in table("values: PALETTE_CODINGS")}
+    assert documented == {"RAW": palette_coder.RAW, "COMPACT": palette_coder.COMPACT}
 
 
 def test_limits() -> None:
@@ -147,10 +152,66 @@ def test_grey_formula_is_pillows() -> None:
     assert (grey == np.asarray(Image.fromarray(rgb).convert("L"))).all()
 
 
-def test_chapters_that_other_chapters_name_exist() -> None:
-    numbers = set(re.findall(r"^#{2,3} ([\d.]+?)\.? ", SPEC, re.MULTILINE))
-    named = set(re.findall(r"[Ss]ections? (\d+(?:\.\d+)?)", SPEC)) | set(re.findall(r" and (\d\.\d)", SPEC))
-    assert named <= numbers
+def test_links_within_the_document_lead_to_headings() -> None:
+    titles = re.findall(r"^#{2,4} (.+)$", SPEC, re.MULTILINE)
+    anchors = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+    assert len(set(anchors)) == len(anchors)
+    assert set(re.findall(r"\]\(#([^)]+)\)", SPEC)) <= set(anchors)
+
+
+def test_drawing_of_the_scan() -> None:
+    lines = SPEC.split("<!-- drawing: scan -->\n```\n", 1)[1].split("```", 1)[0].splitlines()
+    grid = [[int(cell) for cell in line[4:38].split()] for line in lines[2:]]
+    passes = list(order(17, 17))
+    expected = {place: number for number, (*_, places) in enumerate(passes) for place in places}
+    assert {(y, x): number for y, row in enumerate(grid) for x, number in enumerate(row)} == expected
+    for top, offsets in ((2, passes[1][2]), (13, passes[2][2])):
+        columns = [int(cell) for cell in lines[top][45:].split()[1:]]
+        rows = [line[45:].removeprefix("dy").split() for line in lines[top + 1 : top + 1 + len(columns)]]
+        drawn = {
+            int(cell): (int(row[0]), column)
+            for row in rows
+            for column, cell in zip(columns, row[1:], strict=True)
+            if cell.isdigit()
+        }
+        assert [drawn.get(number) for number in range(12)] == offsets
+
+
+def test_canonical_json() -> None:
+    """The examples of what enters a fingerprint are what the code makes of those models."""
+    shown = SPEC.split("<!-- canonical json -->\n```\n", 1)[1].split("```", 1)[0].strip().split("\n\n")
+    digest = re.findall(r'"sha256":"([0-9a-f]{64})"', SPEC)[0]
+    mappings = [CodeMapping(0.18215, None, 4, 8), CodeMapping(1.5e-7, 3, 8, 8, prior=PriorFile(4, 64, 48, digest))]
+    assert [text.replace("\n", "").encode() for text in shown] == [each.canonical_json() for each in mappings]
+
+
+def test_reals_of_the_canonical_json() -> None:
+    """As the document says: fewest digits that read back, of those the nearest; an exponent below 0.0001 only."""
+
+    def written(value: float) -> str:
+        digits, exponent = next(
+            text.split("e") for text in (f"{value:.{n}e}" for n in range(17)) if float(text) == value
+        )
+        digits, power = digits.replace(".", ""), int(exponent)
+        if power < -4:
+            return digits[0] + ("." + digits[1:] if digits[1:] else "") + f"e-{-power:02}"
+        if power < 0:
+            return "0." + "0" * (-power - 1) + digits
+        digits = digits.ljust(power + 1, "0")
+        return f"{digits[: power + 1]}.{digits[power + 1 :] or '0'}"
+
+    rng = np.random.default_rng(0)
+    values = [1e-9, 1e-5, 1e-4, 3.0, 6 / 255, 0.18215, 1e9, 123456789.125, *10 ** rng.uniform(-9, 9, 2000)]
+    for value in values:
+        text = f'"bound":{written(value)},'.encode()
+        assert text in CodeMapping(1.0, float(value), 4, 8).canonical_json()
+
+
+def test_every_test_vector_is_listed_once_and_every_listed_one_exists() -> None:
+    patterns = [row[0].strip("`") for row in table("values: VECTORS")]
+    listed = [path for pattern in patterns for path in VECTORS.glob(pattern) if path.is_file()]
+    assert sorted(listed) == sorted(path for path in VECTORS.rglob("*") if path.is_file())
+    assert all(any(VECTORS.glob(pattern)) for pattern in patterns)
 
 
 def test_worked_example() -> None:
@@ -172,7 +233,7 @@ def test_worked_example() -> None:
 
 def test_example_facts_in_the_text() -> None:
     head = example().header
-    text = SPEC.split("## 12. Example", 1)[1].split("<!--", 1)[0]
+    text = SPEC.split("## Appendix B: Worked example", 1)[1].split("<!--", 1)[0]
     assert f"{head.width} x {head.height} pixels" in text
     assert f"latent {head.latent_width} x {head.latent_height} with {head.channels} channels" in text
     assert f"`{head.fingerprint.hex(' ')}`" in text

@@ -1,5 +1,10 @@
 #!/usr/bin/env bash
-# Install everything the tests need into .venv and run them all:  bash tools/test.sh [PYTEST ARGUMENTS]
+# Install everything the tests need into .venv, check the code and test it:  bash tools/test.sh [--fast] [PYTEST ARGUMENTS]
+# --fast leaves out the tests marked slow; without it everything runs.
+if [ "${1:-}" = --fast ]; then
+    shift
+    set -- -m "not slow" "$@"
+fi
 source "$(dirname "$0")/venv.sh" "[test]"
 # The report's page is tested in a real browser. Where there is none, that test says how to get one.
 if [ -z "${CHROMIUM:-}" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null &&
@@ -11,4 +16,5 @@ fi
 ruff check .
 ruff format --check .
 mypy
+lint-imports
 python -m pytest "$@"

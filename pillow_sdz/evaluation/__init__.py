@@ -1,1 +1,9 @@
-"""Other codecs, metrics, and the report."""
+"""How good files are: other codecs, metrics of image quality, and the HTML report.
+
+Nothing else of the package imports this one, but for ``sdz-convert compare``; `tools/bench` and `tools/train` do.
+
+- `codecs`: JPEG, WebP, AVIF, JPEG XL and .sdz behind one interface; searches for the best file within a size.
+- `metrics`: PSNR, SSIM, MS-SSIM, SSIMULACRA 2, LPIPS and DISTS as functions of two pictures.
+- `perceptual`: the networks of LPIPS and DISTS, and where to download their weights.
+- `report`: the page that ``sdz-convert compare`` writes.
+"""

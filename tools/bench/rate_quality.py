@@ -2,10 +2,11 @@
 
     python tools/bench/rate_quality.py FOLDER -o OUT [--perceptual WEIGHTS_FOLDER]
 
-Writes into OUT: report.md (tables, and whether .sdz keeps its promises), curves.png, means.csv, results.json
+Writes into OUT: report.md (tables, and whether .sdz keeps its guarantees), curves.png, means.csv, results.json
 (every single measurement, options and versions) and sheets/ (pictures side by side at equal bytes). Every number is
-measured on what the bytes of a file decode to. What is not installed is skipped, and said so on standard error;
-pip install '.[bench]' has all of it but the weights of LPIPS and DISTS, for which see tools/train/perceptual.py.
+measured on what the bytes of a file decode to. What is not installed is skipped, with a line on standard error;
+pip install '.[bench]' installs all of it but the weights of LPIPS and DISTS: pillow_sdz/evaluation/perceptual.py says
+where to get them.
 
 The exit status is 1 if a file was larger than the target size it was saved for.
 """
@@ -15,33 +16,43 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import torch
 from tqdm import tqdm
 
-import curves
-import plots
-import promises
-import report
-import sheets
-import speed
-from photos import SMALLEST, files, load
-from pillow_sdz.evaluation import codecs as formats_module
-from pillow_sdz.evaluation import metrics as metrics_module
+sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
+
+from pillow_sdz.evaluation.codecs import CODECS, Codec
+from pillow_sdz.evaluation.codecs import available as available_codecs
+from pillow_sdz.evaluation.metrics import NAMES, Metric
+from pillow_sdz.evaluation.metrics import available as available_metrics
+from pillow_sdz.evaluation.report.sheet import sheet
 from pillow_sdz.models import registry
+from tools.bench import compare_sheet, costs, curves, guarantees, plots, tables
+from tools.bench.photos import SHORTEST_SIDE, Photo, files, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from photos import Photo
+    from tools.bench.curves import Row
 
-COLUMNS = ("bytes", "bpp", "encode_s_per_mp", "decode_s_per_mp")
+T = TypeVar("T", int, float)
+
+COLUMNS: Final = ("bytes", "bpp", "encode_s_per_mp", "decode_s_per_mp")
+"""Columns of the means, before those of the metrics; see `curves.Row`."""
+
+SHEET_CODECS: Final = ("avif", "webp")
+"""Codecs beside .sdz in sheets: those that replace JPEG on the web today."""
+
+FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-def _numbers(kind: type[int] | type[float]) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
-    def parse(_context: click.Context, _parameter: click.Parameter, value: str) -> list[Any]:
+def _numbers(kind: type[T]) -> Callable[[click.Context, click.Parameter, str], list[T]]:
+    """A callback that parses different numbers, separated by commas."""
+
+    def parse(_context: click.Context, _parameter: click.Parameter, value: str) -> list[T]:
         try:
             return list(dict.fromkeys(kind(part) for part in value.split(",") if part.strip()))
         except ValueError as error:
@@ -50,25 +61,35 @@ def _numbers(kind: type[int] | type[float]) -> Callable[[click.Context, click.Pa
     return parse
 
 
-def _curve(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, list[int]]:
+def _curve(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, list[int]]:
+    """Parse ``FORMAT=QUALITY,QUALITY,...`` of every use of --curve: name of a codec -> qualities."""
     found = {}
     for value in values:
         name, _, numbers = value.partition("=")
-        found[name] = _numbers(int)(_context, _parameter, numbers)
-        if name not in {form.name for form in formats_module.FORMATS} - {"sdz"} or not found[name]:
+        found[name] = _numbers(int)(context, parameter, numbers)
+        if name not in {codec.name for codec in CODECS} - {"sdz"} or not found[name]:
             raise click.BadParameter(f"FORMAT=QUALITY,QUALITY,..., not {value!r}")
     return found
 
 
 def photographs(folder: Path, limit: int | None, longest: int) -> list[Photo]:
-    """The pictures of a folder that are large enough, in order of their names."""
+    """The pictures of a folder that are large enough, in order of their names.
+
+    Args:
+        folder: searched recursively.
+        limit: most pictures; None takes all.
+        longest: longer sides are scaled down to this many pixels; 0 leaves every size.
+
+    Raises:
+        ClickException: there is none.
+    """
     found: list[Photo] = []
     for path in files([folder]):
         if len(found) == limit:
             break
         photo = load(path, folder, longest or None)
-        if min(photo.image.size) < SMALLEST:
-            click.echo(f"{photo.name} is skipped: a side is shorter than {SMALLEST} pixels", err=True)
+        if min(photo.image.size) < SHORTEST_SIDE:
+            click.echo(f"{photo.name} is skipped: a side is shorter than {SHORTEST_SIDE} pixels", err=True)
         else:
             found.append(photo)
     if not found:
@@ -79,41 +100,71 @@ def photographs(folder: Path, limit: int | None, longest: int) -> list[Photo]:
     return found
 
 
-def write_sheets(photos: list[Photo], forms: list[formats_module.Format], quality: int, folder: Path) -> None:
-    """One sheet per picture, beside .sdz the formats that people send today."""
-    others = [form for name in ("avif", "webp") for form in forms if form.name == name]
+def write_sheets(photos: list[Photo], codecs: list[Codec], quality: int, folder: Path) -> None:
+    """Write one sheet per picture: the original, .sdz at ``quality``, and `SHEET_CODECS` at equal bytes."""
+    others = [codec for name in SHEET_CODECS for codec in codecs if codec.name == name]
     for photo in tqdm(photos, "sheets"):
-        pieces = sheets.equal_bytes(photo.image, forms[0], others, quality)
+        pieces = compare_sheet.at_equal_bytes(photo.image, codecs[0], others, quality)
         name = PurePosixPath(photo.name)
-        sheets.write(sheets.sheet(sheets.wrapped(pieces)), folder / name.parent / f"{name.name}.png")
+        compare_sheet.write(sheet(compare_sheet.wrapped(pieces)), folder / name.parent / f"{name.name}.png")
+
+
+def chosen(
+    formats: str, metrics: str, model: str, perceptual: Path | None, quality: list[int]
+) -> tuple[list[Codec], list[Metric], list[str]]:
+    """The codecs and metrics that the options ask for and this installation has, and why others are skipped.
+
+    Raises:
+        UsageError: an option names something unknown, or leaves nothing to measure.
+    """
+    try:
+        codecs, missing_codecs = available_codecs([name for name in formats.split(",") if name], {"model": model})
+        measured, missing_metrics = available_metrics([name for name in metrics.split(",") if name], perceptual)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if not measured:
+        raise click.UsageError("no metric is left")
+    if not quality or not all(0 <= each <= 100 for each in quality):
+        raise click.UsageError("--quality: numbers from 0 to 100")
+    return codecs, measured, [*missing_codecs, *missing_metrics]
+
+
+def measured_curves(
+    photos: list[Photo], codecs: list[Codec], metrics: list[Metric], settings: dict[str, list[int]]
+) -> Row:
+    """All points, their means, and what follows from them, as `tables.markdown` takes them."""
+    with tqdm(total=len(photos) * sum(map(len, settings.values())), desc="curves") as bar:
+        rows = list(curves.measure(photos, codecs, metrics, settings, bar.update))
+    names = [metric.name for metric in metrics]
+    averages = curves.means(rows, [*COLUMNS, *names])
+    return {
+        "rows": rows,
+        "means": averages,
+        "at_sdz_bpp": curves.at_equal_bytes(averages, names),
+        "worse_neighbours": guarantees.worse_neighbours(rows, metrics),
+    }
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help="\b\n" + __doc__)
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=FOLDER)
 @click.option("-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path))
-@click.option(
-    "--perceptual", type=click.Path(exists=True, file_okay=False, path_type=Path), help="weights of LPIPS and DISTS"
-)
+@click.option("--perceptual", type=FOLDER, help="weights of LPIPS and DISTS")
 @click.option(
     "--quality",
     default="0,10,20,30,40,50,60,70,80,90,95",
     show_default=True,
     callback=_numbers(int),
-    help="rungs of .sdz",
+    help="qualities of .sdz",
 )
-@click.option("--formats", "names", default="jpeg,webp,avif,jxl", show_default=True, help="what to compare .sdz with")
+@click.option("--formats", default="jpeg,webp,avif,jxl", show_default=True, help="what to compare .sdz with")
 @click.option(
-    "--curve", multiple=True, callback=_curve, help="settings of another format, as avif=0,10,20; may be repeated"
+    "--curve", multiple=True, callback=_curve, help="qualities of another format, as avif=0,10,20; may be repeated"
 )
-@click.option("--metrics", "wanted", default=",".join(metrics_module.NAMES), show_default=True)
+@click.option("--metrics", "wanted", default=",".join(NAMES), show_default=True)
 @click.option("--model", default="tiny", show_default=True)
-@click.option("--limit", type=click.IntRange(1), help="take the first so many pictures only")
+@click.option("--limit", type=click.IntRange(1), help="measure only the first so many pictures")
 @click.option(
-    "--longest",
-    default=1024,
-    show_default=True,
-    type=click.IntRange(0),
-    help="scale longer sides down to this; 0: never",
+    "--longest", default=1024, show_default=True, type=click.IntRange(0), help="scale longer sides to this; 0: never"
 )
 @click.option(
     "--targets",
@@ -128,7 +179,7 @@ def write_sheets(photos: list[Photo], forms: list[formats_module.Format], qualit
     default=12,
     show_default=True,
     type=click.IntRange(0),
-    help="sheets of the first so many pictures",
+    help="make sheets of the first so many pictures",
 )
 @click.option(
     "--sheet-quality",
@@ -143,65 +194,64 @@ def write_sheets(photos: list[Photo], forms: list[formats_module.Format], qualit
     "--axis", default="log", show_default=True, type=click.Choice(["log", "linear"]), help="bits per pixel in the plot"
 )
 def main(
-    folder: Path, output: Path, perceptual: Path | None, quality: list[int], names: str, curve: dict[str, list[int]],
-    wanted: str, model: str, limit: int | None, longest: int, targets: list[float], sheet_count: int, sheet_quality: int,
-    timed: int, repeat: int, axis: str,
-) -> None:  # fmt: skip
-    options: dict[str, Any] = {"model": model}
-    try:
-        forms, missing_forms = formats_module.available([n for n in names.split(",") if n], options)
-        metrics, missing_metrics = metrics_module.available([n for n in wanted.split(",") if n], perceptual)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    if not metrics or not quality or not all(0 <= each <= 100 for each in quality):
-        raise click.UsageError("no metric is left" if not metrics else "--quality: numbers from 0 to 100")
-    skipped = [*missing_forms, *missing_metrics]
+    folder: Path,
+    output: Path,
+    perceptual: Path | None,
+    quality: list[int],
+    formats: str,
+    curve: dict[str, list[int]],
+    wanted: str,
+    model: str,
+    limit: int | None,
+    longest: int,
+    targets: list[float],
+    sheet_count: int,
+    sheet_quality: int,
+    timed: int,
+    repeat: int,
+    axis: plots.Axis,
+) -> None:
+    """The command; its help is the module's docstring."""
+    codecs, metrics, skipped = chosen(formats, wanted, model, perceptual, quality)
     for reason in skipped:
         click.echo(reason, err=True)
     manifest = registry.find(model)
     photos = photographs(folder, limit, longest)
     output.mkdir(parents=True, exist_ok=True)
 
-    settings = {form.name: sorted(curve.get(form.name, form.curve)) for form in forms} | {"sdz": sorted(quality)}
-    with tqdm(total=len(photos) * sum(map(len, settings.values())), desc="curves") as bar:
-        rows = list(curves.measure(photos, forms, metrics, settings, bar.update))
-    metric_names = [metric.name for metric in metrics]
-    averages = curves.means(rows, [*COLUMNS, *metric_names])
+    settings = {codec.name: sorted(curve.get(codec.name, codec.curve)) for codec in codecs} | {"sdz": sorted(quality)}
     results: dict[str, Any] = {
         "folder": folder.resolve().name,
         "model": {"name": manifest.full_name, "fingerprint": manifest.fingerprint},
-        "versions": report.versions(),
+        "versions": tables.versions(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
-        "options": {form.name: {"quality": settings[form.name], **form.options} for form in forms},
+        "options": {codec.name: {"quality": settings[codec.name], **codec.options} for codec in codecs},
         "longest": longest,
         "skipped": skipped,
         "pictures": [
-            {"name": p.name, "width": p.image.width, "height": p.image.height, "scaled": p.scaled} for p in photos
+            {"name": photo.name, "width": photo.image.width, "height": photo.image.height, "scaled": photo.scaled}
+            for photo in photos
         ],
         "metrics": {metric.name: "higher" if metric.larger_is_better else "lower" for metric in metrics},
-        "rows": rows,
-        "means": averages,
-        "at_sdz_bpp": curves.at_equal_bytes(averages, metric_names),
-        "worse_neighbours": promises.worse_neighbours(rows, metrics),
     }
+    results |= measured_curves(photos, codecs, metrics, settings)
     with tqdm(total=len(photos) * len(targets), desc="target_size") as bar:
-        results["target_size"] = promises.target_sizes(photos, targets, options, bar.update)
-    results["target_size_summary"] = promises.target_summary(results["target_size"])
+        results["target_size"] = guarantees.target_sizes(photos, targets, {"model": model}, bar.update)
+    results["target_size_summary"] = guarantees.target_summary(results["target_size"])
     results["speed"] = None
-    report.write_json(output / "results.json", results)
+    tables.write_json(output / "results.json", results)  # timing may take minutes: what is there is safe from here on
     if timed:
-        chosen = photos[:timed]
-        with tqdm(total=speed.steps(len(chosen), forms), desc="speed") as bar:
-            results["speed"] = speed.measure(chosen, forms, manifest, sheet_quality, repeat, bar.update)
+        first = photos[:timed]
+        with tqdm(total=costs.progress_steps(len(first), codecs), desc="speed") as bar:
+            results["speed"] = costs.measure(first, codecs, manifest, sheet_quality, repeat, bar.update)
 
-    report.write_json(output / "results.json", results)
-    report.write_csv(output / "means.csv", averages)
-    plots.draw(output / "curves.png", averages, forms, metrics, len(photos), axis)
-    text = report.markdown(results, forms, metrics)
-    (output / "report.md").write_text(text)
-    write_sheets(photos[:sheet_count], forms, sheet_quality, output / "sheets")
-    click.echo(report.ladder(results, metrics) + "\n\n" + f"{output / 'report.md'} has everything")
+    tables.write_json(output / "results.json", results)
+    tables.write_csv(output / "means.csv", results["means"])
+    plots.draw(output / "curves.png", results["means"], codecs, metrics, len(photos), axis)
+    (output / "report.md").write_text(tables.markdown(results, codecs, metrics))
+    write_sheets(photos[:sheet_count], codecs, sheet_quality, output / "sheets")
+    click.echo(tables.qualities(results, metrics) + "\n\n" + f"{output / 'report.md'} has everything")
     if not all(row["kept"] for row in results["target_size"]):
         click.echo("a file is larger than its target_size: see report.md", err=True)
         sys.exit(1)

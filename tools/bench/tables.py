@@ -1,4 +1,4 @@
-"""What was measured, as files: JSON with everything, CSV with the means, Markdown to read."""
+"""What `rate_quality` measured, as files: JSON with everything, CSV with the means, Markdown to read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import json
 import platform
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from PIL import features
 
@@ -14,20 +14,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from curves import Row
-    from pillow_sdz.evaluation.codecs import Format
+    from pillow_sdz.evaluation.codecs import Codec
     from pillow_sdz.evaluation.metrics import Metric
+    from tools.bench.curves import Row
 
-PACKAGES = (
-    "pillow-sdz", "Pillow", "numpy", "torch", "diffusers", "imagequant", "pillow-jxl-plugin", "pytorch-msssim",
-    "ssimulacra2", "matplotlib",
-)  # fmt: skip
-DIGITS = {"PSNR": 2, "SSIMULACRA2": 1}
-"""Digits after the point in tables; 4 elsewhere."""
+PACKAGES: Final = (
+    "pillow-sdz",
+    "Pillow",
+    "numpy",
+    "torch",
+    "diffusers",
+    "imagequant",
+    "pillow-jxl-plugin",
+    "pytorch-msssim",
+    "ssimulacra2",
+    "matplotlib",
+)
+"""Packages whose versions `versions` names."""
+
+DIGITS: Final = {"PSNR": 2, "SSIMULACRA2": 1}
+"""Digits after the point in tables, by metric; 4 for all others."""
+
+MISSING: Final = "–"
+"""Stands in tables for what was not measured."""
 
 
 def versions() -> dict[str, str | None]:
-    """Python, its packages, and the libraries inside Pillow; None for what is missing."""
+    """Versions of Python, of packages, and of the libraries inside Pillow; None for what is missing."""
     found: dict[str, str | None] = {"Python": platform.python_version(), "machine": platform.machine()}
     for package in PACKAGES:
         try:
@@ -38,21 +51,25 @@ def versions() -> dict[str, str | None]:
 
 
 def write_json(path: Path, results: Row) -> None:
-    """Everything; numbers that are not finite would be an error."""
+    """Write all results.
+
+    Raises:
+        ValueError: a number is not finite, which JSON cannot hold.
+    """
     path.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
 
 
 def write_csv(path: Path, averages: Sequence[Row]) -> None:
-    """One line per format and setting."""
+    """Write the means, one line per format and quality."""
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(averages[0]))
         writer.writeheader()
         writer.writerows(averages)
 
 
-def markdown(results: Row, formats: Sequence[Format], metrics: Sequence[Metric]) -> str:
-    """All tables, and what they say about the promises of .sdz."""
-    labels = {form.name: form.label for form in formats}
+def markdown(results: Row, codecs: Sequence[Codec], metrics: Sequence[Metric]) -> str:
+    """All tables, and whether .sdz keeps its guarantees."""
+    labels = {codec.name: codec.label for codec in codecs}
     parts = [f"# Rate and quality over {len(results['pictures'])} pictures of {results['folder']}"]
     parts += [f"- {reason}" for reason in results["skipped"]]
     parts += ["![Quality against bits per pixel](curves.png)", "## At the bytes of each .sdz quality"]
@@ -61,7 +78,7 @@ def markdown(results: Row, formats: Sequence[Format], metrics: Sequence[Metric])
         "nearest rates). A dash: the format has no files of that size. Bold: the best of a quality."
     )
     parts.append(equal_bytes(results["at_sdz_bpp"], labels, metrics))
-    parts += ["## The ladder of .sdz", ladder(results, metrics)]
+    parts += ["## The qualities of .sdz", qualities(results, metrics)]
     if results["target_size"]:
         parts += ["## target_size", targets(results["target_size_summary"])]
     if results["speed"]:
@@ -70,25 +87,25 @@ def markdown(results: Row, formats: Sequence[Format], metrics: Sequence[Metric])
 
 
 def equal_bytes(rows: Sequence[Row], labels: dict[str, str], metrics: Sequence[Metric]) -> str:
-    """A row per quality and format."""
+    """A line per quality of .sdz and format, from `curves.at_equal_bytes`; the best of each quality is bold."""
     lines = []
     for row in rows:
         cells = [str(row["quality"]), f"{row['bpp']:.3f}", labels[row["format"]]]
         for metric in metrics:
-            rivals = [r[metric.name] for r in rows if r["quality"] == row["quality"] and r[metric.name] is not None]
-            best = (max if metric.larger_is_better else min)(rivals, default=None)
+            values = [r[metric.name] for r in rows if r["quality"] == row["quality"] and r[metric.name] is not None]
+            best = (max if metric.larger_is_better else min)(values, default=None)
             text = number(metric.name, row[metric.name])
-            cells.append(f"**{text}**" if len(rivals) > 1 and row[metric.name] == best else text)
+            cells.append(f"**{text}**" if len(values) > 1 and row[metric.name] == best else text)
         lines.append(cells)
     return table(["quality", "bpp", "format", *_arrows(metrics)], lines)
 
 
-def ladder(results: Row, metrics: Sequence[Metric]) -> str:
-    """A row per rung of .sdz, and which neighbours get worse."""
-    rungs = [row for row in results["means"] if row["format"] == "sdz"]
+def qualities(results: Row, metrics: Sequence[Metric]) -> str:
+    """A line per quality of .sdz, and which neighbours get worse."""
+    means = [row for row in results["means"] if row["format"] == "sdz"]
     lines = [
-        [str(r["quality"]), f"{r['bpp']:.4f}", *(number(metric.name, r[metric.name]) for metric in metrics)]
-        for r in rungs
+        [str(row["quality"]), f"{row['bpp']:.4f}", *(number(metric.name, row[metric.name]) for metric in metrics)]
+        for row in means
     ]
     worse = results["worse_neighbours"]
     names = [metric.name for metric in metrics if metric.name.startswith(("LPIPS", "DISTS"))]
@@ -97,31 +114,23 @@ def ladder(results: Row, metrics: Sequence[Metric]) -> str:
     elif any(pair["metric"] in names for pair in worse):
         verdict = f"**Some neighbours get worse on {', '.join(names)}:**"
     else:
-        verdict = f"No rung is worse than the one below it on {', '.join(names)}."
+        verdict = f"No quality is worse than the one below it on {', '.join(names)}."
     parts = [table(["quality", "bpp", *_arrows(metrics)], lines), verdict]
     if worse:
-        parts.append(
-            table(
-                ["from", "to", "metric", "worse by", "in pictures"],
-                [
-                    [
-                        str(p["low"]),
-                        str(p["high"]),
-                        p["metric"],
-                        f"{p['by']:.2g}",
-                        f"{p['pictures_worse']} of {p['pictures']}",
-                    ]
-                    for p in worse
-                ],
-            )
-        )
+        head = ["from", "to", "metric", "worse by", "in pictures"]
+        parts.append(table(head, [_worse_pair(pair) for pair in worse]))
     else:
         parts.append("No metric gets worse between neighbours.")
     return "\n\n".join(parts)
 
 
+def _worse_pair(pair: Row) -> list[str]:
+    count = f"{pair['pictures_worse']} of {pair['pictures']}"
+    return [str(pair["low"]), str(pair["high"]), pair["metric"], f"{pair['by']:.2g}", count]
+
+
 def targets(rows: Sequence[Row]) -> str:
-    """A row per target, and whether any file was too large."""
+    """A line per target, from `guarantees.target_summary`, and whether any file was too large."""
     lines = [
         [f"{row['target_bpp']:g}"]
         + [str(row[name]) for name in ("pictures", "refused", "too_large")]
@@ -135,11 +144,11 @@ def targets(rows: Sequence[Row]) -> str:
 
 
 def speed(result: Row) -> str:
-    """Times, memory, ratios and shares."""
+    """Time, memory, ratios and shares, from `costs.measure`."""
     lines = [
-        [r["label"], f"{r['encode_s_per_mp']:.3f}", f"{r['decode_s_per_mp']:.3f}"]
-        + [_mebibytes(r[f"{name}_peak_mib"]) for name in ("encode", "decode")]
-        for r in result["formats"]
+        [row["label"], f"{row['encode_s_per_mp']:.3f}", f"{row['decode_s_per_mp']:.3f}"]
+        + [_mebibytes(row[f"{name}_peak_mib"]) for name in ("encode", "decode")]
+        for row in result["formats"]
     ]
     arithmetic, memory = result["arithmetic"], result["memory"]
     count = arithmetic["pictures"]
@@ -155,10 +164,11 @@ def speed(result: Row) -> str:
         f"as {labels[name]}."
         for name, ratio in result["ratios"].items()
     ]
+    rate = f"{arithmetic['matmul_gflops_per_s']:.0f} GFLOP/s"
     text.append(
-        f"A float32 matrix product reaches {arithmetic['matmul_gflops_per_s']:.0f} GFLOP/s here ({arithmetic['device']}). "
+        f"A float32 matrix product runs at {rate} here ({arithmetic['device']}). "
         + " ".join(
-            f"{name.capitalize()} does {arithmetic[f'{name}_executed_share']:.0%} of that "
+            f"{name.capitalize()} runs at {arithmetic[f'{name}_executed_share']:.0%} of that "
             f"({arithmetic[f'{name}_as_defined_share']:.0%} if convolutions are counted as defined and not as computed)."
             for name in ("encode", "decode")
         )
@@ -178,7 +188,8 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def number(metric: str, value: float | None) -> str:
-    return "–" if value is None else f"{value:.{DIGITS.get(metric, 4)}f}"
+    """A metric's value with the digits that tables show."""
+    return MISSING if value is None else f"{value:.{DIGITS.get(metric, 4)}f}"
 
 
 def _arrows(metrics: Sequence[Metric]) -> list[str]:
@@ -186,8 +197,8 @@ def _arrows(metrics: Sequence[Metric]) -> list[str]:
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f} %"
+    return MISSING if value is None else f"{value:.1f} %"
 
 
-def _mebibytes(value: Any) -> str:
-    return "–" if value is None else f"{value:.0f} MiB"
+def _mebibytes(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.0f} MiB"

@@ -1,4 +1,4 @@
-"""Two promises of .sdz, checked: a higher quality is not worse, and a target size is kept."""
+"""Two guarantees of .sdz, checked: a higher quality is not worse, and no file is larger than its target size."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pillow_sdz.evaluation.codecs import saved
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from curves import Row
-    from photos import Photo
     from pillow_sdz.evaluation.metrics import Metric
+    from tools.bench.curves import Row
+    from tools.bench.photos import Photo
 
 
-def worse_neighbours(rows: Sequence[Row], metrics: Sequence[Metric], form: str = "sdz") -> list[Row]:
-    """Pairs of neighbouring rungs of which the higher has a worse mean.
+def worse_neighbours(rows: Sequence[Row], metrics: Sequence[Metric], name: str = "sdz") -> list[Row]:
+    """Find neighbouring qualities of which the higher one has a worse mean.
 
     Args:
-        rows: measurements of every picture; those of other formats are ignored.
+        rows: points of every picture; those of other formats are ignored.
         metrics: what to compare.
-        form: whose ladder.
+        name: the codec.
 
     Returns:
-        For each pair and metric that gets worse: low and high quality, metric, by how much (always positive), and for
-        how many of how many pictures.
+        A row per pair and metric that gets worse: ``low`` and ``high`` quality, ``metric``, ``by`` how much (positive),
+        and in how many (``pictures_worse``) of how many pictures (``pictures``).
     """
     values: dict[int, dict[str, Row]] = {}
     for row in rows:
-        if row["format"] == form:
+        if row["format"] == name:
             values.setdefault(row["quality"], {})[row["picture"]] = row
     found = []
     for low, high in itertools.pairwise(sorted(values)):
@@ -57,22 +57,24 @@ def target_sizes(
     options: Mapping[str, Any],
     progress: Callable[[], object] = lambda: None,
 ) -> list[Row]:
-    """Save each picture with ``target_size`` and measure how far below the file stays.
+    """Save each picture with ``target_size``, and measure how much smaller the file is.
 
     Args:
         photos: the pictures.
-        targets: bits per pixel, turned into whole bytes for each picture.
-        options: further options of ``save``.
+        targets: bits per pixel; for each picture they become a whole number of bytes.
+        options: further keywords of ``save``.
         progress: called after each file.
 
     Returns:
-        picture, target and found bytes, how far below in percent (negative: above), and whether the promise was kept.
-        A target that .sdz refuses as too small has None for found, and counts as kept: no file is too large.
+        A row per picture and target: ``picture``, ``target_bpp``, ``target`` and ``bytes`` of the file,
+        ``below_percent`` (negative: the file is larger), and ``kept``, whether it is not larger. Where .sdz refuses a
+        target as too small, ``bytes`` and ``below_percent`` are None and ``kept`` is true.
     """
     rows = []
     for photo in photos:
         for bpp in targets:
             size = max(1, int(bpp * photo.pixels / 8))
+            found: int | None
             try:
                 found = len(saved(photo.image, "SDZ", target_size=size, **options))
             except SdzOptionError as error:
@@ -88,7 +90,12 @@ def target_sizes(
 
 
 def target_summary(rows: Sequence[Row]) -> list[Row]:
-    """Per target: pictures, refused, too large, and how far below (median and most, in percent)."""
+    """Summarise the rows of `target_sizes` by target.
+
+    Returns:
+        A row per target: ``target_bpp``, the numbers of ``pictures``, ``refused`` and ``too_large``, and
+        ``below_percent_median`` and ``below_percent_most`` (None if all were refused).
+    """
     table = []
     for bpp in dict.fromkeys(row["target_bpp"] for row in rows):
         group = [row for row in rows if row["target_bpp"] == bpp]

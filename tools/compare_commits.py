@@ -77,7 +77,9 @@ def main() -> int:
         same = before[key] == (size, file, pixels)
         different += not same
         name = f"{Path(key.split(', ')[0]).name}, {key.split(', ', 1)[1]}"
-        print(f"{'same     ' if same else 'DIFFERENT'}  {name:40}  {size:8,} bytes  file {file[:12]}  pixels {pixels[:12]}")
+        print(
+            f"{'same     ' if same else 'DIFFERENT'}  {name:40}  {size:8,} bytes  file {file[:12]}  pixels {pixels[:12]}"
+        )
     print(f"{len(after) - different} of {len(after)} files and pictures are those of {arguments.commit}")
     tests = subprocess.run([sys.executable, "-m", "pytest", "-q", *TESTS], cwd=ROOT, check=False)
     return int(bool(different or tests.returncode))

@@ -17,9 +17,9 @@ import click
 import numpy as np
 import skimage.data
 from PIL import Image
+from pillow_sdz.codec.reading import read_codes
 
 import pillow_sdz  # noqa: F401  registers the format
-from pillow_sdz.codec.reading import read_codes
 from pillow_sdz.container.sections import VERSION, parse
 
 VECTORS = Path(__file__).parent.parent / "tests" / "vectors"

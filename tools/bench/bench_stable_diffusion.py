@@ -83,13 +83,14 @@ def write_checkpoint(folder: Path, unet: dict[str, Any], vae: dict[str, Any], te
         folder: where to.
         unet, vae, text: configurations of the U-Net, the autoencoder and the text encoder.
     """
+    import diffusers
     import torch
-    from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     torch.manual_seed(0)
-    UNet2DConditionModel(**unet).save_pretrained(folder / "unet")
-    autoencoder = AutoencoderKL(**vae)
+    classes: Any = diffusers  # its lazy imports hide the types of its classes
+    classes.UNet2DConditionModel(**unet).save_pretrained(folder / "unet")
+    autoencoder = classes.AutoencoderKL(**vae)
     with torch.no_grad():
         for weight in autoencoder.parameters():
             if weight.ndim > 1:

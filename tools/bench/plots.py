@@ -62,6 +62,7 @@ def draw(
     """
     from matplotlib import style
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     columns = 2 if len(metrics) == 4 else min(COLUMNS, len(metrics))
     rows = math.ceil(len(metrics) / columns)
@@ -76,7 +77,7 @@ def draw(
         figure.legend(handles=list(lines.values()), loc="outside upper center", ncols=5, frameon=False, fontsize=11)
         number = "1 picture" if pictures == 1 else f"mean of {pictures} pictures"
         engine = figure.get_layout_engine()
-        assert engine is not None
+        assert isinstance(engine, ConstrainedLayoutEngine)
         engine.set(w_pad=0.1, h_pad=0.08)
         figure.supxlabel(f"bits per pixel ({number})", fontsize=10)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a file does to a latent, differentiable: 8-bit codes, a palette per picture, or noise in its place."""
+"""What storing a latent does to it, for training: rounding to 8-bit codes, a palette per picture, or noise instead."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ def palettise(latents: Tensor, group: int, entries: int, generator: torch.Genera
     """Replace each latent vector by the nearest of ``entries`` centroids, found by k-means over ``group`` pictures.
 
     Args:
-        latents: (B, C, h, w); neighbours in B that belong to one photo share a palette, as they would in its file.
-        group: how many neighbours that is; divides B.
-        entries: palette size; at most group*h*w.
+        latents: (B, C, h, w); crops of one photo are neighbours in B and share a palette, as they would in its file.
+        group: how many crops a photo has; divides B.
+        entries: palette size, at most group * h * w.
+        generator: draws the entries that k-means starts from.
+        iterations: of k-means.
+
+    Returns:
+        (B, C, h, w), without gradients.
     """
     b, c, h, w = latents.shape
     points = latents.detach().float().reshape(b // group, group, c, h * w).transpose(2, 3).reshape(b // group, -1, c)
@@ -32,17 +37,17 @@ def palettise(latents: Tensor, group: int, entries: int, generator: torch.Genera
 
 
 def to_code_grid(latents: Tensor, step: float) -> Tensor:
-    """Round to the 256 values that an 8-bit code can stand for: (code - 127.5) * step."""
+    """Round to the 256 values that an 8-bit code can stand for: (code - 127.5) * step, in latent values."""
     return ((latents / step + 127.5).round().clamp(0, 255) - 127.5) * step
 
 
 def straight_through(latents: Tensor, quantised: Tensor) -> Tensor:
-    """The quantised value forwards, the gradient of the latent backwards."""
+    """The quantised values, with the gradient of the latents (straight-through estimator: Bengio et al. 2013)."""
     return latents + (quantised - latents).detach()
 
 
 def add_noise(latents: Tensor, most: float, generator: torch.Generator) -> Tensor:
-    """Gaussian noise of 0 to ``most`` times the latent's root mean square, one level per picture."""
+    """Add Gaussian noise to latents (B, C, h, w): 0 to ``most`` times their root mean square, one level per picture."""
     level = torch.rand(len(latents), 1, 1, 1, generator=generator).to(latents) * most
     rms = latents.detach().square().mean((1, 2, 3), keepdim=True).sqrt()
     return latents + torch.randn(latents.shape, generator=generator).to(latents) * level * rms

@@ -1,14 +1,14 @@
-"""Training photos: read once, held in memory, and cut into crops that depend on the seed and the step alone.
+"""Training photos: read once, kept in memory, and cut into crops that depend on the seed and the step alone.
 
-Because nothing else decides a batch, a run that was stopped and resumed sees exactly the batches that an
-uninterrupted run would have seen.
+Because a batch depends on nothing else, a run that was stopped and resumed sees exactly the batches of an uninterrupted
+run.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -17,21 +17,27 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from text import write_on
+from tools.train.text import write_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TEXT_COPIES = 400
-"""How many photos with text on them a GPU holds."""
+TEXT_COPIES: Final = 400
+"""Photos with text on them that `ResidentPhotos` prepares."""
 
-SUFFIXES = {".webp", ".png", ".jpg", ".jpeg", ".avif", ".tif", ".tiff", ".bmp"}
+SCALES: Final = (1.0, 1.0, 0.75, 0.5)
+"""Sizes that photos are scaled to, equally likely: half of the crops are at full size."""
+
+SIDE_MULTIPLE: Final = 16
+"""Sides of `evaluation_crops` are multiples of this many pixels: two latent positions at factor 8."""
+
+SUFFIXES: Final = {".webp", ".png", ".jpg", ".jpeg", ".avif", ".tif", ".tiff", ".bmp"}
 
 
 @dataclass(frozen=True)
 class Split:
-    """Paths to train on and paths held out for choosing weights."""
+    """Photos to train on, and photos held out for evaluation."""
 
     train: list[Path]
     held_out: list[Path]
@@ -43,7 +49,7 @@ def split_photos(folder: Path, held_out: int = 60, exclude: tuple[str, ...] = ()
     Args:
         folder: searched recursively for picture files.
         held_out: how many photos are never trained on.
-        exclude: file name prefixes to leave out altogether (pictures that documentation or tests show).
+        exclude: photos whose file names start like this are left out altogether: those in documentation and tests.
 
     Raises:
         SystemExit: fewer photos than ``held_out`` + 1.
@@ -58,19 +64,22 @@ def split_photos(folder: Path, held_out: int = 60, exclude: tuple[str, ...] = ()
 
 
 def read(path: Path) -> Image.Image:
-    """The picture in RGB, decoded."""
+    """The decoded picture, RGB."""
     with Image.open(path) as image:
         return image.convert("RGB")
 
 
 class Photos:
-    """Photos in memory, sampled by area: a large photo has more to teach than a thumbnail.
+    """Photos in memory. The probability of a photo is proportional to its area, so that all pixels are equally likely.
 
     Args:
         paths: picture files.
-        crop: side of the crops; smaller photos are left out.
-        progress: show a bar.
-        text: the share of photos that get text written on them.
+        crop: side of the crops in pixels; photos with a shorter side are left out.
+        progress: whether to show a progress bar.
+        text: share of photos that text is drawn on.
+
+    Raises:
+        SystemExit: no photo is large enough.
     """
 
     def __init__(self, paths: list[Path], crop: int, progress: bool = True, text: float = 0.0) -> None:
@@ -88,15 +97,23 @@ class Photos:
         self.weights = area / area.sum()
 
     def batch(self, seed: int, step: int, photos: int, crops: int) -> Tensor:
-        """``photos`` x ``crops`` crops as float (B, 3, crop, crop) in [0, 1]; crops of one photo are neighbours in B.
+        """Crops of random photos, half of them mirrored.
 
-        Each photo is scaled by 1, 3/4 or 1/2 where it stays larger than the crop: scaling down hides old
-        compression and gives sharper detail per pixel.
+        Each photo is scaled by one of `SCALES` where it stays larger than the crop: scaling down removes artefacts of
+        compression, and gives sharper detail per pixel.
+
+        Args:
+            seed, step: decide the batch.
+            photos: how many photos.
+            crops: how many crops of each.
+
+        Returns:
+            (photos * crops, 3, crop, crop) float in [0, 1]; crops of one photo are neighbours.
         """
         rng = np.random.default_rng((seed, step))
         out = []
         for chosen in rng.choice(len(self.images), photos, p=self.weights):
-            scale = rng.choice([1.0, 1.0, 0.75, 0.5])
+            scale = rng.choice(SCALES)
             photo, size = self._photo(chosen, rng)
             if min(size) * scale < self.crop:
                 scale = 1.0
@@ -108,14 +125,14 @@ class Photos:
         return torch.stack(out).float() / 255
 
     def _photo(self, index: int, rng: np.random.Generator) -> tuple[Any, tuple[int, int]]:
-        """A photo, perhaps with text on it, and its width and height."""
+        """A photo, maybe with text on it, in the form that `_cut` takes, and its width and height."""
         image = self.images[index]
         if self.text and rng.random() < self.text:
             image = write_on(image, rng)
         return image, image.size
 
     def _cut(self, photo: Any, x: int, y: int, side: int) -> Tensor:
-        """A square out of a photo, scaled to the size of the crops: (3, crop, crop), 0 to 255."""
+        """A square of a photo, scaled to the size of the crops: (3, crop, crop), 0 to 255."""
         piece = photo.crop((x, y, x + side, y + side))
         if side != self.crop:
             piece = piece.resize((self.crop, self.crop), Image.Resampling.LANCZOS)
@@ -123,10 +140,13 @@ class Photos:
 
 
 class ResidentPhotos(Photos):
-    """The same for a GPU: photos lie in its memory and are cut and scaled there.
+    """`Photos` in the memory of a GPU, cut and scaled there.
 
-    But for text, and how what is scaled is resampled, the crops are the same. Text is written on copies of some photos
-    beforehand, and those are chosen with ``text``'s share.
+    The crops are the same as those of `Photos`, except that scaling resamples differently, and that text is drawn
+    beforehand, on copies of `TEXT_COPIES` photos.
+
+    Args:
+        device: torch's name.
     """
 
     def __init__(self, paths: list[Path], crop: int, device: str, progress: bool = True, text: float = 0.0) -> None:
@@ -150,13 +170,19 @@ class ResidentPhotos(Photos):
 
 
 def _on(device: str, image: Image.Image) -> Tensor:
+    """A picture as (3, h, w) uint8 on the device."""
     return torch.from_numpy(np.asarray(image).copy()).to(device).permute(2, 0, 1).contiguous()
 
 
 def evaluation_crops(paths: list[Path], crop: int) -> Iterator[Tensor]:
-    """The centre of each photo, as large as fits up to ``crop``, sides a multiple of 16; one (1, 3, h, w) each."""
+    """The centre of each photo, (1, 3, h, w) in [0, 1].
+
+    Args:
+        paths: the photos.
+        crop: longest side in pixels; sides are rounded down to a multiple of `SIDE_MULTIPLE`.
+    """
     for path in paths:
         pixels = np.asarray(read(path))
-        h, w = (min(side, crop) // 16 * 16 for side in pixels.shape[:2])
+        h, w = (min(side, crop) // SIDE_MULTIPLE * SIDE_MULTIPLE for side in pixels.shape[:2])
         y, x = (pixels.shape[0] - h) // 2, (pixels.shape[1] - w) // 2
         yield torch.from_numpy(pixels[y : y + h, x : x + w].copy()).permute(2, 0, 1)[None].float() / 255

@@ -11,36 +11,51 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
-from torch import Tensor
+from torch import Tensor, nn
 
-from codec import SCHEDULER, Codec, load_average
-from data import evaluation_crops, split_photos
-from integers import prior_bytes
+sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
+
 from pillow_sdz.models.configuration import digests
-from pillow_sdz.models.fingerprint import fingerprint
+from pillow_sdz.models.fingerprint import all_tensors, fingerprint
 from pillow_sdz.models.manifest import PRIOR_NAME, CodeMapping, PriorFile, read_manifest
 from pillow_sdz.payloads.codes import to_codes
 from pillow_sdz.payloads.preview import binomial, fit_matrix
-from pillow_sdz.payloads.scalar.prior import PriorShape
+from tools.train.checkpoint import load_average
+from tools.train.data import evaluation_crops, split_photos
+from tools.train.model import NOISE_SCHEDULER, SCHEDULER, TrainableModel
+from tools.train.prior_file import prior_bytes
 
-LICENCE = "Apache-2.0"
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LICENCE: Final = "Apache-2.0"
+"""Of the exported weights."""
+
+PREVIEW_PHOTOS: Final = 100
+"""About how many photos the preview matrix is fitted on."""
+
+PREVIEW_CROP: Final = 512
+"""Longest side of their centres in pixels."""
+
+PROBE_SIDE: Final = 64
+"""Side of the latent that `receptive_radius` is measured on, in positions; more than twice any radius."""
 
 
-def reach(network: Any, probe: Tensor, positions: int) -> int:
-    """How many latent positions away an input can change an output, measured by disturbing the middle position.
+def receptive_radius(network: nn.Module, probe: Tensor, positions: int) -> int:
+    """The distance, in latent positions, over which an input changes an output, measured by changing the middle one.
 
     Args:
         network: encoder or decoder.
         probe: its input, (1, C, n, n).
-        positions: latent positions along each side, whether the input or the output has them.
+        positions: latent positions along each side: n, or for the encoder n / factor.
     """
     block, middle = probe.shape[2] // positions, positions // 2
     disturbed = probe.clone()
@@ -52,7 +67,12 @@ def reach(network: Any, probe: Tensor, positions: int) -> int:
 
 
 def sources(table: Path | None, used: list[Path]) -> list[dict[str, Any]]:
-    """Count the training photos by source and licence, as a CSV with file, source and licence columns names them."""
+    """Count the training photos by source and licence.
+
+    Args:
+        table: CSV with the columns file, source and licence; None if there is none.
+        used: the photos.
+    """
     if table is None:
         return [{"source": "unnamed folder", "licence": "unknown", "photos": len(used)}]
     with table.open(newline="") as file:
@@ -61,17 +81,27 @@ def sources(table: Path | None, used: list[Path]) -> list[dict[str, Any]]:
     return [{"source": s, "licence": licence, "photos": n} for (s, licence), n in sorted(counts.items())]
 
 
-def preview_matrix(codec: Codec, paths: list[Path]) -> np.ndarray[Any, np.dtype[np.int8]]:
-    """Least squares from codes to the colours of each latent position's block of pixels."""
+def preview_matrix(model: TrainableModel, paths: list[Path]) -> NDArray[np.int8]:
+    """Fit the matrix of `pillow_sdz.payloads.preview` by least squares: from codes to the mean colours of their blocks."""
     codes, colours = [], []
-    for picture in evaluation_crops(paths, 512):
+    for picture in evaluation_crops(paths, PREVIEW_CROP):
         with torch.no_grad():
-            latent = codec.encode(picture)
-        smoothed = binomial(to_codes(latent[0].permute(1, 2, 0).numpy(), codec.step)) / 16
+            latent = model.encode(picture)
+        smoothed = binomial(to_codes(latent[0].permute(1, 2, 0).numpy(), model.code_step)) / 16
         codes.append(smoothed.reshape(-1, latent.shape[1]))
         mean = torch.nn.functional.avg_pool2d(picture, picture.shape[2] // latent.shape[2])
         colours.append(mean[0].permute(1, 2, 0).reshape(-1, 3).numpy() * 255)
     return fit_matrix(np.concatenate(codes), np.concatenate(colours))
+
+
+def write_prior(model: TrainableModel, output: Path) -> PriorFile | None:
+    """Write the prior's file into a model folder; returns its entry of the manifest, None for a model without a prior."""
+    if model.prior is None:
+        return None
+    file, shape = prior_bytes(model.prior), model.prior.shape
+    output.mkdir(parents=True, exist_ok=True)
+    (output / PRIOR_NAME).write_bytes(file)
+    return PriorFile(shape.groups, shape.shared_width, shape.group_width, sha256=hashlib.sha256(file).hexdigest())
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__)
@@ -92,40 +122,32 @@ def preview_matrix(codec: Codec, paths: list[Path]) -> np.ndarray[Any, np.dtype[
     "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="the model folder to write"
 )
 def main(checkpoint: Path, photos: Path, table: Path | None, version: int | None, output: Path) -> None:
-    codec, meta = load_average(checkpoint)
-    model, data = meta["config"]["model"], meta["config"]["data"]
-    if codec.prior is not None:
-        sizes = model["prior"]
-        file = prior_bytes(codec.prior, PriorShape(model["vae"]["latent_channels"], **sizes))
-        prior = PriorFile(**sizes, sha256=hashlib.sha256(file).hexdigest())
-        output.mkdir(parents=True, exist_ok=True)
-        (output / PRIOR_NAME).write_bytes(file)
-    else:
-        prior = None
-    codec = codec.half().float()  # what is measured below is what the float16 files hold
-    channels = model["vae"]["latent_channels"]
-    factor = codec.vae.spatial_compression_ratio
+    """The command; its help is the module's docstring."""
+    model, meta = load_average(checkpoint)
+    settings, data = meta["config"]["model"], meta["config"]["data"]
+    prior = write_prior(model, output)
+    model = model.half().float()  # all that follows is computed with the weights that the float16 files hold
+    channels, factor = model.channels, model.factor
     split = split_photos(photos, data["held_out"], tuple(data["exclude"]))
-    mapping = CodeMapping(codec.step, codec.bound, channels, factor, prior=prior)
-    tensors = {f"vae.{k}": v for k, v in codec.vae.state_dict().items()} | {
-        f"unet.{k}": v for k, v in codec.unet.state_dict().items()
-    }
+    mapping = CodeMapping(model.code_step, model.bound, channels, factor, prior=prior)
+    tensors = all_tensors(model.vae.state_dict(), model.unet.state_dict())
 
     torch.manual_seed(0)
-    grid = 64
+    picture = torch.rand(1, 3, PROBE_SIDE * factor, PROBE_SIDE * factor)
+    latent = torch.randn(1, channels, PROBE_SIDE, PROBE_SIDE)
     context = {
-        "encoder": reach(codec.vae.encoder, torch.rand(1, 3, grid * factor, grid * factor), grid),
-        "decoder": reach(codec.vae.decoder, torch.randn(1, channels, grid, grid), grid),
-        "unet": codec.unet.receptive_radius,
+        "encoder": receptive_radius(model.vae.encoder, picture, PROBE_SIDE),
+        "decoder": receptive_radius(model.vae.decoder, latent, PROBE_SIDE),
+        "unet": model.unet.receptive_radius,
     }
-    codec.vae.half().save_pretrained(output / "vae", safe_serialization=True)
-    codec.unet.half().save_pretrained(output / "unet", safe_serialization=True)
-    codec.float()
-    DDIMScheduler(**SCHEDULER).save_pretrained(output / "scheduler")
+    model.vae.half().save_pretrained(output / "vae", safe_serialization=True)
+    model.unet.half().save_pretrained(output / "unet", safe_serialization=True)
+    model.float()
+    NOISE_SCHEDULER(**SCHEDULER).save_pretrained(output / "scheduler")
     manifest = {
         "format": "pillow_sdz model",
-        "name": model["name"],
-        "version": version or model["version"],
+        "name": settings["name"],
+        "version": version or settings["version"],
         "licence": LICENCE,
         "fingerprint": fingerprint(tensors, mapping),
         "configs": digests(output),
@@ -133,11 +155,11 @@ def main(checkpoint: Path, photos: Path, table: Path | None, version: int | None
         "latent_scaling": 1.0,
         "steps": 1,
         "context": context,
-        "preview_matrix": preview_matrix(codec, split.train[:: max(1, len(split.train) // 100)]).tolist(),
+        "preview_matrix": preview_matrix(model, split.train[:: max(1, len(split.train) // PREVIEW_PHOTOS)]).tolist(),
         "training_data": sources(table, split.train),
     }
     (output / "model.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    read_manifest(output)
+    read_manifest(output)  # checks it
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     click.echo(f"{output}: {size:,} bytes, fingerprint {manifest['fingerprint'][:16]}, context {context}")
 

@@ -1,12 +1,13 @@
-"""Memory-lean forms of the operations that dominate training on a CPU, with their gradients written out.
+"""Operations that dominate training on a CPU, with gradients written by hand so that they pass over memory less often.
 
-On CPUs with bf16 matrix units the convolutions take a quarter of a step; the rest is element-wise arithmetic that
-autograd would do in float32 and several passes too many. The tests compare each function with plain autograd.
+On CPUs with bf16 matrix units the convolutions take a quarter of a step; the rest is element-wise arithmetic, which
+autograd would do in float32 and in more passes. The tests compare each function with plain autograd.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import torch
 from diffusers.models.normalization import RMSNorm
@@ -25,7 +26,7 @@ class _RmsNorm(torch.autograd.Function):
         return torch.addcmul(bias.to(x.dtype), unit, weight.to(x.dtype))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         unit, scale, weight = ctx.saved_tensors
         channels = unit.shape[-1]
         product = gradient * unit
@@ -40,11 +41,16 @@ def use_fast_norm(model: torch.nn.Module) -> None:
     """Replace the forward pass of each diffusers ``RMSNorm`` in ``model`` that has a weight and a bias."""
     for module in model.modules():
         if isinstance(module, RMSNorm) and module.weight is not None and module.bias is not None:
-            module.forward = lambda x, m=module: _RmsNorm.apply(x, m.weight, m.bias, m.eps)  # type: ignore[method-assign]
+            module.forward = partial(_normalised, module)  # type: ignore[method-assign]
 
 
-EPSILON = 1e-2
-"""Added to the length of a feature vector: positions without features would otherwise have gradients without bound."""
+def _normalised(module: RMSNorm, x: Tensor) -> Tensor:
+    y: Tensor = _RmsNorm.apply(x, module.weight, module.bias, module.eps)  # type: ignore[no-untyped-call]
+    return y
+
+
+EPSILON: Final = 1e-2
+"""Added to the norm of a feature vector before dividing by it, so that gradients are bounded where all features are 0."""
 
 
 class _UnitDistance(torch.autograd.Function):
@@ -55,7 +61,8 @@ class _UnitDistance(torch.autograd.Function):
         values, gradients = [], []
         positions = features.shape[2] * features.shape[3]
         weight = weight.reshape(1, -1, 1, 1)
-        for x, y in zip(reference.split(1), features.split(1), strict=True):  # one picture at a time stays in the cache
+        pictures = (tensor.split(1) for tensor in (reference, features))  # type: ignore[no-untyped-call]
+        for x, y in zip(*pictures, strict=True):  # one picture at a time fits the cache
             norm = torch.linalg.vector_norm(y, dim=1, keepdim=True, dtype=torch.float32)
             inverse = 1 / (norm + EPSILON)
             unit = y * inverse.to(y.dtype)
@@ -72,17 +79,17 @@ class _UnitDistance(torch.autograd.Function):
         return torch.stack(values)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:
         (saved,) = ctx.saved_tensors
         return None, saved * gradient[:, None, None, None].to(saved.dtype), None
 
 
 def unit_distance(reference: Tensor, features: Tensor, weight: Tensor) -> Tensor:
-    """LPIPS's distance of one stage, (B,): gradients flow into ``features`` only.
+    """LPIPS's distance of one stage, (B,); only ``features`` gets gradients.
 
     Args:
         reference, features: (B, C, h, w), the original's and the reconstruction's activations.
         weight: (1, C, 1, 1), the published linear head of the stage.
     """
-    value: Tensor = _UnitDistance.apply(reference, features, weight)
+    value: Tensor = _UnitDistance.apply(reference, features, weight)  # type: ignore[no-untyped-call]
     return value

@@ -1,4 +1,4 @@
-"""One batch through the networks and a stage's bottleneck: what a file would do to its latents."""
+"""One batch through the networks and the bottleneck of a stage: a model of what storing it in a file does."""
 
 from __future__ import annotations
 
@@ -8,101 +8,121 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from bottleneck import add_noise, palettise, straight_through, to_code_grid
+from tools.train.bottleneck import add_noise, palettise, straight_through, to_code_grid
 
 if TYPE_CHECKING:
-    from codec import Codec
-    from draws import Draws
+    from tools.train.draws import Draws
+    from tools.train.model import TrainableModel
 
 
 class Pass(NamedTuple):
-    """One batch through the networks."""
+    """What a batch becomes."""
 
     decoded: Tensor | None
-    """The pictures, or None where the stage needs none."""
+    """(B, 3, H, W), the decoded pictures, or None where the stage trains the prior alone."""
     latents: Tensor
-    """What they were decoded from, as a file would hold it."""
+    """(B, C, h, w), the latents as a file would store them."""
     loss: Tensor
-    """The part of the loss that needs no picture: the latent's error and its bits."""
+    """The terms of the loss that need no pictures: rate and error of the latents."""
     terms: dict[str, Tensor]
-    """What to log."""
+    """Numbers to log."""
 
 
-def palettise_codes(codec: Codec, latents: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Tensor:
-    """Palettise as a file would, with a palette size drawn log-uniformly from the stage's range."""
+def palettise_codes(
+    model: TrainableModel, latents: Tensor, stage: dict[str, Any], generator: torch.Generator
+) -> Tensor:
+    """Palettise as a palette payload does, with a number of entries drawn log-uniformly from the stage's range."""
     low, high = (math.log2(entries) for entries in stage["entries"])
     entries = round(2 ** (low + float(torch.rand((), generator=generator)) * (high - low)))
-    return to_code_grid(palettise(latents, stage["crops"], entries, generator), codec.step)
+    return to_code_grid(palettise(latents, stage["crops"], entries, generator), model.code_step)
 
 
 def forward(
-    codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator, draws: Draws | None = None
+    model: TrainableModel,
+    pictures: Tensor,
+    stage: dict[str, Any],
+    generator: torch.Generator,
+    draws: Draws | None = None,
 ) -> Pass:
-    """Send pictures through the stage's bottleneck; others than ``palette`` need what was drawn."""
+    """Send pictures (B, 3, H, W) through the bottleneck of a stage: ``palette``, ``steps`` or ``rounded``.
+
+    Args:
+        model: the networks.
+        pictures: in [0, 1].
+        stage: its settings.
+        generator: what the bottleneck ``palette`` draws from.
+        draws: the random numbers of the other bottlenecks.
+    """
     if stage["bottleneck"] == "palette":
-        return _through_palette(codec, pictures, stage, generator)
+        return _through_palette(model, pictures, stage, generator)
     assert draws is not None
     through = _prior_alone if stage["bottleneck"] == "rounded" else _through_steps
-    return through(codec, pictures, stage, draws)
+    return through(model, pictures, stage, draws)
 
 
-def _encode(codec: Codec, pictures: Tensor, stage: dict[str, Any]) -> Tensor:
+def _encode(model: TrainableModel, pictures: Tensor, stage: dict[str, Any]) -> Tensor:
     with torch.set_grad_enabled("encoder" in stage["train"]):
-        return codec.encode(pictures)
+        return model.encode(pictures)
 
 
-def _through_palette(codec: Codec, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator) -> Pass:
-    """Clean, noisy or really palettised latents: which of them a step sees is drawn per step."""
-    latents = _encode(codec, pictures, stage)
+def _through_palette(
+    model: TrainableModel, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
+) -> Pass:
+    """Latents unchanged, with noise, or palettised: which of the three is drawn for each step."""
+    latents = _encode(model, pictures, stage)
     penalty = 0.01 * (latents.square().mean() - 1).clamp(min=0)
     chance = float(torch.rand((), generator=generator))
     if chance < stage["clean"]:
-        return Pass(codec.decode(latents), latents, penalty, {})
+        return Pass(model.decode(latents), latents, penalty, {})
     if chance < stage["clean"] + stage["noise"]:
         noisy = add_noise(latents, stage["noise_most"], generator)
-        return Pass(codec.decode(noisy), noisy, penalty, {})
-    quantised = palettise_codes(codec, latents, stage, generator)
+        return Pass(model.decode(noisy), noisy, penalty, {})
+    quantised = palettise_codes(model, latents, stage, generator)
     if "unet" not in stage["train"]:
-        return Pass(codec.decode(straight_through(latents, quantised)), quantised, penalty, {})
+        return Pass(model.decode(straight_through(latents, quantised)), quantised, penalty, {})
     error = (quantised - latents).square().mean((1, 2, 3)).sqrt()
-    denoised = codec.denoise(quantised, error)
+    denoised = model.denoise(quantised, error)
     relative = (denoised - latents).square().mean((1, 2, 3)) / error.square().clamp(min=1e-6)
-    return Pass(codec.decode(denoised), quantised, penalty + stage["latent_weight"] * relative.mean(), {})
+    return Pass(model.decode(denoised), quantised, penalty + stage["latent_weight"] * relative.mean(), {})
 
 
-def _prior_alone(codec: Codec, pictures: Tensor, stage: dict[str, Any], draws: Draws) -> Pass:
-    """The bits alone: what files cost, once the autoencoder is settled."""
-    latents = _encode(codec, pictures, stage)
-    quantised = codec.quantise(latents, draws.steps)
-    with torch.autocast(pictures.device.type, enabled=False):  # whole numbers will be more exact than bfloat16
-        rate = _bits_per_pixel(codec, latents, quantised, draws).mean()
+def _prior_alone(model: TrainableModel, pictures: Tensor, stage: dict[str, Any], draws: Draws) -> Pass:
+    """The rate alone, for a stage that trains the prior after the autoencoder."""
+    latents = _encode(model, pictures, stage)
+    quantised = model.quantise(latents, draws.quantiser_steps)
+    with torch.autocast(
+        pictures.device.type, enabled=False
+    ):  # files are coded with whole numbers, which are more exact than bfloat16
+        rate = _bits_per_pixel(model, latents, quantised, draws).mean()
     return Pass(None, quantised, rate, {"bpp": rate.detach()})
 
 
-def _bits_per_pixel(codec: Codec, latents: Tensor, quantised: Tensor, draws: Draws) -> Tensor:
-    """Bits of latents with uniform noise in place of rounding (Balle et al. 2017), predicted from quantised ones: (B,).
+def _bits_per_pixel(model: TrainableModel, latents: Tensor, quantised: Tensor, draws: Draws) -> Tensor:
+    """Bits per pixel of latents with uniform noise in place of rounding (Ballé et al. 2017), (B,).
 
-    Of quantised ones they would depend on the prior in two ways: they lie where it predicts, however badly it does.
+    The prior predicts them from the quantised latents, as a decoder does. The bits of the quantised latents themselves
+    would reward a bad prior: those lie at whole steps from its prediction, wherever that is.
     """
-    noise = (draws.noise - 0.5) * draws.steps[:, None, None, None]
-    bits = codec.prior(codec.to_codes(latents) + noise, draws.steps, codec.to_codes(quantised))
-    return bits / (latents.shape[2] * latents.shape[3] * codec.factor**2)
+    noise = (draws.noise - 0.5) * draws.quantiser_steps[:, None, None, None]
+    assert model.prior is not None
+    bits: Tensor = model.prior(model.to_codes(latents) + noise, draws.quantiser_steps, model.to_codes(quantised))
+    return bits / (latents.shape[2] * latents.shape[3] * model.factor**2)
 
 
-def _through_steps(codec: Codec, pictures: Tensor, stage: dict[str, Any], draws: Draws) -> Pass:
-    """Latents rounded in steps drawn per picture; their bits are part of the loss.
+def _through_steps(model: TrainableModel, pictures: Tensor, stage: dict[str, Any], draws: Draws) -> Pass:
+    """Latents quantised with a step drawn per picture; their rate is part of the loss.
 
-    A finer step asks for fidelity: its bits weigh less.
+    The rate's weight grows with the step: files with a fine step are meant for fidelity, and may be large.
     """
-    latents, step = _encode(codec, pictures, stage), draws.steps
-    quantised = straight_through(latents, codec.quantise(latents.detach(), step))
-    per_pixel = _bits_per_pixel(codec, latents, quantised, draws)
+    latents, step = _encode(model, pictures, stage), draws.quantiser_steps
+    quantised = straight_through(latents, model.quantise(latents.detach(), step))
+    per_pixel = _bits_per_pixel(model, latents, quantised, draws)
     rate = (stage["rate"] * (step / stage["rate_step"]) ** stage["rate_power"] * per_pixel).mean()
     terms = {"bpp": per_pixel.detach().mean()}
     if "unet" not in stage["train"]:
-        return Pass(codec.decode(quantised), quantised, rate, terms)
-    error = codec.rounding_error(step)
-    denoised = codec.denoise(quantised, error)
+        return Pass(model.decode(quantised), quantised, rate, terms)
+    error = model.rounding_error(step)
+    denoised = model.denoise(quantised, error)
     relative = (denoised - latents).square().mean((1, 2, 3)) / error.square()
     terms["unet"] = relative.detach().mean()
-    return Pass(codec.decode(denoised), quantised, rate + stage["latent_weight"] * relative.mean(), terms)
+    return Pass(model.decode(denoised), quantised, rate + stage["latent_weight"] * relative.mean(), terms)

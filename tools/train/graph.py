@@ -6,22 +6,25 @@ of the time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
 
-from draws import Draws
+from tools.train.draws import Draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-WARMUP = 3
+WARMUP: Final = 3
 """Steps before the recording, in which libraries choose their kernels and make their plans."""
+
+_EPSILON: Final = 1e-6
+"""Keeps the division by the gradient's norm finite, as in torch's ``clip_grad_norm_``."""
 
 
 def obstacle(stage: dict[str, Any]) -> str | None:
-    """What in a stage changes from step to step in ways that a graph cannot follow, or None."""
+    """Why a stage cannot be recorded, because something changes from step to step; None if it can."""
     if stage["bottleneck"] != "steps":
         return f"bottleneck is {stage['bottleneck']!r}, not 'steps'"
     for name in ("adversary", "rate_ramp"):
@@ -36,25 +39,25 @@ def obstacle(stage: dict[str, Any]) -> str | None:
 
 
 def clipped(gradients: list[Tensor], clip: float) -> Tensor:
-    """Shorten gradients to a length of ``clip`` in place; returns the length they had.
+    """Scale gradients in place so that their joint norm is at most ``clip``; returns the norm they had.
 
-    Gradients that are not finite become 0, for nobody can ask before the optimiser's step without making the GPU wait.
+    Gradients that are not finite become 0: to look at the norm and skip the optimiser's step would make the GPU wait.
     """
-    length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     for gradient in gradients:
         gradient.nan_to_num_(0.0, 0.0, 0.0)
-    torch._foreach_mul_(gradients, (clip / (length + 1e-6)).clamp(max=1).nan_to_num(0.0))
-    return length
+    torch._foreach_mul_(gradients, (clip / (norm + _EPSILON)).clamp(max=1).nan_to_num(0.0))
+    return norm
 
 
 class Graph:
-    """Gradients of ``compute(pictures, draws)``, a graph's worth of them.
+    """Computes the gradients of ``compute(pictures, draws)`` by replaying a recording of it.
 
     Args:
-        compute: gives the loss, and what to log; must neither wait for the GPU nor bring anything to it.
-        trained: the parameters. Their gradients are overwritten by each call.
-        clip: the gradient's greatest length; see `clipped`.
-        pictures, draws: an example, whose shapes all others have.
+        compute: returns the loss and the numbers to log; must neither wait for the GPU nor copy anything to it.
+        trained: the parameters; each call overwrites their gradients.
+        clip: largest norm of the gradient; see `clipped`.
+        pictures, draws: an example; all others must have its shapes.
     """
 
     def __init__(
@@ -69,10 +72,10 @@ class Graph:
 
         def step() -> dict[str, Tensor]:
             total, terms = compute(self.inputs[0], Draws(*self.inputs[1:]))
-            total.backward()
+            total.backward()  # type: ignore[no-untyped-call]
             return terms | {"gradient": clipped([p.grad for p in trained if p.grad is not None], clip)}
 
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARMUP):
@@ -85,7 +88,7 @@ class Graph:
             self.terms = step()
 
     def __call__(self, pictures: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Compute the gradients for these; returns what to log, to be read before the next call."""
+        """Compute the gradients for these; returns the numbers to log, which the next call overwrites."""
         for mine, new in zip(self.inputs, (pictures, *draws), strict=True):
             mine.copy_(new, non_blocking=True)
         self.graph.replay()

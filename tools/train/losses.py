@@ -7,36 +7,46 @@ spectrum.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 import torch.nn.functional as F
 from pytorch_msssim import ssim
 from torch import Tensor, nn
 
-from draws import PHASES
-from perceptual import DISTS, LPIPS
+from tools.train.draws import PHASES
+from tools.train.perceptual import DISTS, LPIPS, Features
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-TINT_SCALE = 8
-"""Pixels a side over which the colour is averaged."""
+TINT_SCALE: Final = 8
+"""Side in pixels of the squares over which the term ``tint`` averages colours."""
 
-SSIM_WINDOW = 7
-SSIM_SIGMA = 1.5
-SSIM_SCALES = 3
-SPECTRUM_WINDOWS = {16: 5, 32: 3}
-"""Side of a window in pixels: how many windows a region is high and wide. They overlap by half: 48 and 64 pixels."""
-SPECTRUM_FLOOR = 1e-4
-"""Power that makes no difference: that of noise of 2.5 grey levels."""
-YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
-"""JFIF's luma and colour differences of R, G and B."""
+SSIM_WINDOW: Final = 7
+"""Side of SSIM's window in pixels."""
+
+SSIM_SIGMA: Final = 1.5
+"""Standard deviation of SSIM's Gaussian window in pixels (Wang et al. 2004)."""
+
+SSIM_SCALES: Final = 3
+"""Scales that SSIM is averaged over: full, half and quarter size."""
+
+SPECTRUM_WINDOWS: Final = {16: 5, 32: 3}
+"""Side of a window in pixels -> windows along each side of a region. Windows overlap by half: regions have 48 and 64
+pixels a side."""
+
+SPECTRUM_FLOOR: Final = 1e-4
+"""Power that is added before the logarithm: that of white noise of 2.5 grey levels, so that less makes no difference."""
+
+YCBCR: Final = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+"""JFIF's weights of R, G and B in luma and the two colour differences."""
 
 
 @lru_cache(maxsize=8)
 def _constant(values: tuple[Any, ...], device: torch.device) -> Tensor:
-    """On a GPU once: to bring it there anew would make the GPU wait in every step, and cannot be part of a graph."""
+    """A tensor of these values, copied to a GPU once: a copy makes the GPU wait, and cannot be part of a CUDA graph."""
     return torch.tensor(values, device=device)
 
 
@@ -48,10 +58,10 @@ def _gaussian(device: torch.device) -> Tensor:
 
 
 def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:
-    """1 - SSIM (Wang et al. 2004), averaged over the picture at full, half and quarter size.
+    """1 - SSIM (Wang et al. 2004) of pictures (B, 3, h, w) in [0, 1], averaged over full, half and quarter size.
 
-    The mean, not the product of powers that MS-SSIM takes: a power below 1 has no bounded slope near zero, and one flat
-    noisy crop was enough to derail a run.
+    The scales are averaged, not multiplied as powers as in MS-SSIM: the slope of a power below 1 is not bounded near
+    zero, and one flat noisy crop was enough to make training diverge.
     """
     total = torch.zeros((), device=decoded.device)
     for scale in range(SSIM_SCALES):
@@ -61,33 +71,39 @@ def ssim_distance(original: Tensor, decoded: Tensor) -> Tensor:
 
 
 def spectra(pictures: Tensor, size: int) -> Tensor:
-    """Log power spectra of luma and colour differences of (B, 3, h, w) in [0, 1], region by region.
+    """Log power spectra of luma and colour differences, region by region.
 
-    Returns (B, 3, size * (size / 2 + 1), y, x): periodograms of windows of ``size`` pixels, averaged over the windows of
-    a region (Welch 1967). Power is that of white noise of the same strength at every frequency.
+    Args:
+        pictures: (B, 3, h, w) in [0, 1].
+        size: side of a window in pixels, a key of `SPECTRUM_WINDOWS`.
+
+    Returns:
+        (B, 3, size * (size / 2 + 1), y, x): logarithms of periodograms, averaged over the windows of each region (Welch
+        1967). They are scaled so that the power of white noise is its variance at every frequency.
     """
     planes = torch.einsum("pc,bcyx->bpyx", _constant(YCBCR, pictures.device), pictures).flatten(0, 1)
     stride = size // 2
     windows = F.unfold(planes[:, None], size, stride=stride)
-    windows = (windows - windows.mean(1, keepdim=True)).transpose(1, 2).unflatten(2, (size, size))
+    windows = (windows - windows.mean(1, keepdim=True)).transpose(1, 2)
+    windows = windows.reshape(*windows.shape[:2], size, size)
     taper = torch.hann_window(size, device=pictures.device)
     taper = taper[:, None] * taper
     transformed = torch.view_as_real(torch.fft.rfft2(windows * taper))
     power = transformed.square().sum(-1).flatten(2).transpose(1, 2) / taper.square().sum()
     rows, columns = ((side - size) // stride + 1 for side in pictures.shape[2:])
     region = min(SPECTRUM_WINDOWS[size], rows, columns)
-    averaged = F.avg_pool2d(power.unflatten(2, (rows, columns)), region, region // 2 or 1)
-    return (averaged + SPECTRUM_FLOOR).log().unflatten(0, (-1, 3))
+    averaged = F.avg_pool2d(power.reshape(*power.shape[:2], rows, columns), region, region // 2 or 1)
+    result: Tensor = (averaged + SPECTRUM_FLOOR).log()
+    return result.reshape(-1, 3, *result.shape[1:])
 
 
 def spectrum_distance(original: Tensor, decoded: Tensor) -> Tensor:
-    """How far the local log power spectra are apart: blind to where a texture's strokes are, but not to how many of
-    them there are, how strong they are, which way they run and what colour they have.
+    """Mean difference of the local log power spectra of pictures (B, 3, h, w) in [0, 1].
 
-    LPIPS and DISTS look at texture through convolutions with strides, and can be pleased by a weave of a few
-    frequencies in the place of a texture's many; to blue they are all but blind. Power that the original has not is
-    such a pattern, and an eye sees its peaks: it counts by its square as well. Long straight lines stand out of the
-    spectrum of a large window, grain that changes from place to place needs small ones.
+    It ignores where the details of a texture are, but compares their number, strength, direction and colour. LPIPS and
+    DISTS sample texture with strides, and accept a pattern of few frequencies in place of many; they hardly see blue.
+    Power that the original lacks is such a pattern, whose peaks are visible: it counts by its square as well. Large
+    windows resolve long straight lines, small ones resolve texture that changes from place to place.
     """
     total = torch.zeros((), device=decoded.device)
     for size in SPECTRUM_WINDOWS:
@@ -97,7 +113,7 @@ def spectrum_distance(original: Tensor, decoded: Tensor) -> Tensor:
 
 
 def shifted(pictures: Tensor, phase: Tensor) -> Tensor:
-    """The window of (B, 3, h, w) that starts at the row and column of ``phase`` (2,), each 0 to 7: (B, 3, h - 7, w - 7)."""
+    """Crop (B, 3, h, w) to (B, 3, h - 7, w - 7), starting at the row and column of ``phase`` (2,), each 0 to 7."""
     rows, columns = (
         torch.arange(side - PHASES + 1, device=pictures.device) + start
         for side, start in zip(pictures.shape[2:], phase, strict=True)
@@ -109,15 +125,15 @@ class PictureLoss(nn.Module):
     """Weighted sum of distances between a picture and its reconstruction.
 
     Args:
-        weights: weight by name: ``l1``, ``tint`` (L1 at an eighth of the size, for colours that are off by little but
-            everywhere), ``ssim``, ``spectrum``, ``lpips_alex``, ``lpips_vgg``, ``dists``. Zero or absent switches a
-            term off, and then its network is not loaded.
-        perceptual: folder with the perceptual weights; needed only for the last three.
-        vgg_crop: the VGG networks cost several times the autoencoder, so they look at a square of this many pixels
-            a side out of each crop.
-        vgg_pictures: how many pictures of a batch they look at, the first ones.
-        turns: whether LPIPS-VGG and DISTS look in turns, where there are both, or both in every step; or the names of
-            those that look, step after step, over and over.
+        weights: weight by name: ``l1``, ``tint`` (L1 at an eighth of the size, for small errors of colour over large
+            areas), ``ssim``, ``spectrum``, ``lpips_alex``, ``lpips_vgg``, ``dists``. Zero or absent switches a term
+            off, and then its network is not loaded.
+        perceptual: folder with the weights of the last three; see `pillow_sdz.evaluation.perceptual`.
+        vgg_crop: side in pixels of the square that LPIPS-VGG and DISTS see of each crop: they cost several times as
+            much as the autoencoder.
+        vgg_pictures: how many pictures of a batch they see, the first ones.
+        turns: True: LPIPS-VGG and DISTS alternate from step to step, where there are both; False: both in every step;
+            a list of names: one of them in each step, in this order, repeated.
     """
 
     def __init__(
@@ -132,6 +148,7 @@ class PictureLoss(nn.Module):
         self.weights, self.vgg_crop, self.vgg_pictures = weights, vgg_crop, vgg_pictures
         self.turns = turns
         self.networks = nn.ModuleDict()
+        build: Callable[[Path], nn.Module]
         for name, build in (
             ("lpips_alex", lambda f: LPIPS("alex", f)),
             ("lpips_vgg", lambda f: LPIPS("vgg", f)),
@@ -146,12 +163,13 @@ class PictureLoss(nn.Module):
         if isinstance(turns, list) and not set(turns) <= set(self.networks):
             raise SystemExit(f"vgg_turns names {', '.join(turns)}; weights above 0 have {', '.join(self.networks)}")
         self.requires_grad_(False)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
     def use_winograd(self) -> None:
         """See `perceptual.Features.use_winograd`."""
         for network in self.networks.values():
-            network.use_winograd()
+            if isinstance(network, Features):
+                network.use_winograd()
 
     def forward(
         self,
@@ -161,11 +179,19 @@ class PictureLoss(nn.Module):
         generator: torch.Generator,
         phase: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss and each term's unweighted value. Both pictures are (B, 3, h, w) in [0, 1].
+        """Compute the loss.
 
-        With a ``phase`` (2,) LPIPS-Alex looks at the window that starts at that row and column, 7 pixels smaller than
-        the picture. Its first convolution looks at every fourth pixel, and a decoder that always meets it at the same
-        phase of its own 8-pixel grid learns to look good there alone.
+        Args:
+            original, decoded: (B, 3, h, w) in [0, 1].
+            step: of training.
+            generator: draws where LPIPS-VGG and DISTS look.
+            phase: (2,), the row and column, 0 to 7, where the crop that LPIPS-Alex sees starts; it is 7 pixels smaller
+                than the picture. None shows it the whole picture. The network's first convolution has a stride of 4:
+                a decoder with a grid of 8 pixels that it always meets at the same phase learns to look good at that
+                phase alone.
+
+        Returns:
+            The loss, and each term's unweighted value.
         """
         terms = {"l1": (original - decoded).abs().mean()}
         if self.weights.get("tint"):
@@ -173,7 +199,7 @@ class PictureLoss(nn.Module):
         for name, distance in (("ssim", ssim_distance), ("spectrum", spectrum_distance)):
             if self.weights.get(name):
                 with torch.autocast(decoded.device.type, enabled=False):
-                    # Variances as differences of filtered squares do not survive bfloat16, nor do spectra.
+                    # bfloat16 is too coarse for spectra, and for variances as differences of filtered squares
                     terms[name] = distance(original, decoded.float())
         if "lpips_alex" in self.networks:
             pair = (original, decoded) if phase is None else (shifted(original, phase), shifted(decoded, phase))

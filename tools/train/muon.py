@@ -1,8 +1,8 @@
-"""Muon (Jordan et al. 2024): momentum whose matrices are made orthogonal. Adam for what is not a matrix."""
+"""Muon (Jordan et al. 2024): momentum, orthogonalised matrix by matrix; Adam for parameters that are not matrices."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
@@ -10,20 +10,28 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FEWEST_ROWS = 16
-"""Weights with fewer rows or columns than this are Adam's."""
+FEWEST_ROWS: Final = 16
+"""Weights with fewer rows or columns than this are updated by Adam."""
 
-# Newton-Schulz iteration of Jordan et al.: singular values end between 0.7 and 1.2.
-A, B, C = 3.4445, -4.7750, 2.0315
+A: Final = 3.4445
+B: Final = -4.7750
+C: Final = 2.0315
+"""Coefficients of the Newton-Schulz iteration of Jordan et al.: singular values end between 0.7 and 1.2."""
+
+EPSILON: Final = 1e-7
+"""Added to the norm of a matrix before dividing by it, as in the code of Jordan et al."""
+
+ADAM_EPSILON: Final = 1e-8
+"""Adam's epsilon, as in torch."""
 
 
 def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
-    """The nearest matrices with orthonormal rows or columns, about: (..., rows, columns), each on its own.
+    """Approximate the nearest matrices with orthonormal rows or columns; (..., rows, columns), each matrix on its own.
 
-    Each iteration is a polynomial of the rows' products with each other times the matrix. The polynomials are multiplied
-    first, as the smaller square matrices that they are, and the result with the matrix once.
+    Each iteration multiplies the matrix by a polynomial of its Gram matrix. The polynomials, which are the smaller
+    square matrices, are multiplied with each other first, and their product with the matrix once.
     """
-    x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x: Tensor = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + EPSILON)
     turned = x.shape[-2] > x.shape[-1]
     if turned:
         x = x.mT
@@ -44,13 +52,14 @@ def is_matrix(parameter: Tensor) -> bool:
 
 
 class Muon(torch.optim.Optimizer):
-    """One optimiser for all parameters. A matrix's step has a root mean square of a fifth of the learning rate.
+    """One optimiser for all parameters: Muon for matrices, Adam for the others.
 
     Args:
-        groups: as for Adam.
+        groups: parameter groups as for Adam.
         betas: of Adam.
         momentum: of Muon.
-        scale: Muon's step relative to Adam's (Liu et al. 2025 use 0.2 against Adam's usual root mean square).
+        scale: root mean square of a matrix's update as a share of the learning rate; 0.2 matches Adam's (Liu et al.
+            2025).
     """
 
     def __init__(
@@ -64,7 +73,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
-        """Lists of parameters at once: on a GPU the number of operations is what costs."""
+        """Update all parameters, many at a time: on a GPU the number of operations decides the time."""
         for group in self.param_groups:
             pairs = [(p, p.grad) for p in group["params"] if p.grad is not None]
             self._muon([pair for pair in pairs if is_matrix(pair[0])], group)
@@ -106,5 +115,5 @@ class Muon(torch.optim.Optimizer):
             torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - second)
             scales = torch._foreach_div(squares, 1 - second**count)
             torch._foreach_sqrt_(scales)
-            torch._foreach_add_(scales, 1e-8)
+            torch._foreach_add_(scales, ADAM_EPSILON)
             torch._foreach_addcdiv_(parameters, means, scales, value=-group["lr"] / (1 - first**count))

@@ -1,4 +1,4 @@
-"""What a configuration says of a stage, and what of it changes from step to step: learning rate and rate weight."""
+"""Settings of a stage from a configuration, and those that change from step to step: learning rate and rate weight."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Any
 
 
 def stage_settings(stages: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
-    """A stage's settings; those that it leaves out are those of the stage that its ``like`` names.
+    """A stage's settings; what it leaves out is taken from the stage that its ``like`` names.
+
+    Args:
+        stages: name -> settings, the table ``[stages]`` of a configuration.
+        name: of the stage.
 
     Raises:
         SystemExit: there is no stage of that name.
@@ -19,7 +23,7 @@ def stage_settings(stages: dict[str, dict[str, Any]], name: str) -> dict[str, An
 
 
 def learning_rate(step: int, stage: dict[str, Any]) -> float:
-    """Linear warm-up, then a cosine down to the stage's ``final`` share of the peak: if unnamed, a hundredth."""
+    """Linear warm-up, then a cosine down to the stage's ``final`` share of the peak, a hundredth by default."""
     peak, warmup, steps = stage["learning_rate"], stage["warmup"], stage["steps"]
     if step < warmup:
         return float(peak * (step + 1) / warmup)
@@ -29,7 +33,11 @@ def learning_rate(step: int, stage: dict[str, Any]) -> float:
 
 
 def rate_weight(step: int, stage: dict[str, Any]) -> float:
-    """The stage's weight of the rate; with a ramp (first step, last step, share at its start) it grows to that."""
+    """Weight of the rate in the loss at a step of training.
+
+    It is ``rate_weight``, 1 by default. With ``rate_ramp``, (first step, last step, share), it is that share of it until
+    the first step, and grows linearly until the last.
+    """
     first, last, share = stage.get("rate_ramp", (0, 1, 1.0))
     progress = min(1.0, max(0.0, (step - first) / (last - first)))
     return float(stage.get("rate_weight", 1.0) * (share + (1 - share) * progress))

@@ -2,37 +2,55 @@
 
     python tools/train/train.py tools/train/configs/tiny.toml --stage codec --photos PHOTOS --perceptual WEIGHTS --run RUNS/tiny
 
-Each stage writes RUN/STAGE.safetensors (weights, moving average, optimiser) and RUN/STAGE.jsonl (the log). Calling the
-same command again resumes; batches depend on the seed and the step alone, so that a resumed run equals an
-uninterrupted one. A stage starts from the stage that its configuration names with ``after``, or from ``--warm-start``.
-On a GPU the photos are decoded once and kept in its memory: 1,800 of them, 510 megapixels, take 1.5 GB.
+Each stage writes RUN/STAGE.safetensors (weights, moving average, optimiser) and RUN/STAGE.jsonl (the log). The same
+command again resumes; batches depend on the seed and the step alone, so that a resumed run equals an uninterrupted one.
+A stage starts from the stage that its configuration names with ``after``, or from ``--warm-start``. On a GPU the photos
+are decoded once and kept in its memory: 1,800 of them, 510 megapixels, take 1.5 GB.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from adversary import Adversary
-from bottleneck import palettise, to_code_grid
-from codec import Average, Codec, load_checkpoint, save_checkpoint
-from data import Photos, ResidentPhotos, evaluation_crops, split_photos
-from draws import Draws, draw
-from forward import Pass, forward
-from graph import Graph, obstacle
-from losses import PictureLoss
-from muon import Muon
-from stages import learning_rate, rate_weight, stage_settings
-from winograd import use_winograd
+sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
+
+from tools.train.adversary import Adversary
+from tools.train.bottleneck import palettise, to_code_grid
+from tools.train.checkpoint import load_checkpoint, save_checkpoint
+from tools.train.data import Photos, ResidentPhotos, evaluation_crops, split_photos
+from tools.train.draws import Draws, draw
+from tools.train.forward import Pass, forward
+from tools.train.graph import Graph, obstacle
+from tools.train.losses import PictureLoss
+from tools.train.model import Average, TrainableModel
+from tools.train.muon import Muon
+from tools.train.stages import learning_rate, rate_weight, stage_settings
+from tools.train.winograd import use_winograd
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+EVALUATION_CROP: Final = 256
+"""Side in pixels of the centres of held-out photos that are evaluated."""
+
+ADAM_BETAS: Final = (0.9, 0.99)
+"""AdamW's. The usual 0.999 would average squared gradients over more steps than short stages have."""
+
+STEP_SEEDS: Final = 1_000_003
+"""The generator of a step has the seed ``seed * STEP_SEEDS + step``: a prime, so that stages share no seeds."""
+
+FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def autocast(device: str) -> torch.autocast:
@@ -41,7 +59,7 @@ def autocast(device: str) -> torch.autocast:
     return torch.autocast(device, torch.bfloat16, enabled=fast)
 
 
-def towards(
+def picture_loss(
     photos: Tensor,
     result: Pass,
     loss: PictureLoss,
@@ -50,75 +68,137 @@ def towards(
     generator: torch.Generator,
     phase: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The part of the loss that looks at pictures (with an adversary only its gradient is right), and what to log."""
+    """The terms of the loss that compare pictures, and numbers to log. It trains the adversary, if there is one.
+
+    With an adversary the value has no meaning, but its gradient is that of the whole loss.
+
+    Args:
+        photos: (B, 3, h, w) in [0, 1], the originals.
+        result: what they became.
+        loss: distances between pictures.
+        adversary: the discriminator, or None.
+        step: of training.
+        generator: of the step.
+        phase: see `PictureLoss.forward`.
+    """
     assert result.decoded is not None
+    value: Tensor
+    terms: dict[str, Tensor]
     if adversary is None:
-        return loss(photos, result.decoded, step, generator, phase)
+        value, terms = loss(photos, result.decoded, step, generator, phase)
+        return value, terms
     decoded, latents = result.decoded.detach(), result.latents.detach()
     leaf = decoded.clone().requires_grad_()
     distance, terms = loss(photos, leaf, step, generator, phase)
     (others,) = torch.autograd.grad(distance, leaf)
     terms |= adversary.learn(photos, decoded, latents)
-    return (result.decoded * (others + adversary.gradient(decoded, latents, others))).sum(), terms
+    value = (result.decoded * (others + adversary.gradient(decoded, latents, others))).sum()
+    return value, terms
 
 
 @torch.no_grad()
 def evaluate(
-    codec: Codec, held_out: list[Path], loss: PictureLoss, stage: dict[str, Any], device: str
+    model: TrainableModel, held_out: list[Path], loss: PictureLoss, stage: dict[str, Any], device: str
 ) -> dict[str, float]:
-    """Mean PSNR, LPIPS and DISTS (if loaded) and what the latent costs, on the centres of held-out photos."""
-    rows = []
-    use_unet = "unet" in stage["train"]
-    for picture in evaluation_crops(held_out, 256):
-        picture = picture.to(device)
-        generator = torch.Generator().manual_seed(0)
-        with autocast(device):
-            latents = codec.encode(picture)
-            row = {}
-            if stage["bottleneck"] == "palette":
-                quantised = to_code_grid(palettise(latents, 1, stage["evaluate_at"], generator), codec.step)
-                error = (quantised - latents).square().mean().sqrt()[None]
-            else:
-                step = torch.tensor([float(stage["evaluate_at"])], device=device)
-                quantised, error = codec.quantise(latents, step), codec.rounding_error(step)
-                with torch.autocast(device, enabled=False):
-                    bits = codec.prior(codec.to_codes(quantised).round(), step)
-                row["bpp"] = float(bits) / (picture.shape[2] * picture.shape[3])
-            final = codec.denoise(quantised, error) if use_unet else quantised
-            decoded = codec.decode(final).clamp(0, 1)
-            row |= {
-                "psnr": -10 * math.log10(float((decoded - picture).square().mean())),
-                "latent_error": float((final - latents).square().mean() / latents.var()),
-            }
-            for name in ("lpips_alex", "lpips_vgg", "dists"):
-                if name in loss.networks:
-                    row[name] = float(loss.networks[name](picture, decoded))
-        rows.append(row)
+    """Mean scores over the centres of held-out photos.
+
+    Returns:
+        ``psnr`` in dB, ``latent_error`` (mean squared error over variance), ``bpp`` unless the bottleneck is
+        ``palette``, and LPIPS and DISTS if their networks are loaded.
+    """
+    rows = [
+        _scores(model, picture.to(device), loss, stage, device)
+        for picture in evaluation_crops(held_out, EVALUATION_CROP)
+    ]
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+
+def _scores(
+    model: TrainableModel, picture: Tensor, loss: PictureLoss, stage: dict[str, Any], device: str
+) -> dict[str, float]:
+    """The scores of one picture, (1, 3, h, w)."""
+    generator = torch.Generator().manual_seed(0)
+    row: dict[str, float] = {}
+    with autocast(device):
+        latents = model.encode(picture)
+        if stage["bottleneck"] == "palette":
+            quantised = to_code_grid(palettise(latents, 1, stage["evaluate_at"], generator), model.code_step)
+            error = (quantised - latents).square().mean().sqrt()[None]
+        else:
+            assert model.prior is not None
+            step = torch.tensor([float(stage["evaluate_at"])], device=device)
+            quantised, error = model.quantise(latents, step), model.rounding_error(step)
+            with torch.autocast(device, enabled=False):
+                bits = model.prior(model.to_codes(quantised).round(), step)
+            row["bpp"] = float(bits) / (picture.shape[2] * picture.shape[3])
+        final = model.denoise(quantised, error) if "unet" in stage["train"] else quantised
+        decoded = model.decode(final).clamp(0, 1)
+        row["psnr"] = -10 * math.log10(float((decoded - picture).square().mean()))
+        row["latent_error"] = float((final - latents).square().mean() / latents.var())
+        for name in ("lpips_alex", "lpips_vgg", "dists"):
+            if name in loss.networks:
+                row[name] = float(loss.networks[name](picture, decoded))
+    return row
+
+
+class Log:
+    """The log of a stage, one JSON object a line: means of the terms since the last line, and held-out scores.
+
+    Args:
+        file: opened for writing.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file, self._started = file, time.monotonic()
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, terms: dict[str, Tensor]) -> None:
+        """Add the terms of one step; they stay on the device, so that a GPU need not wait."""
+        for name, value in terms.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def write_means(self, step: int) -> None:
+        """Write the means of all terms since the last call."""
+        means = {name: round(float(total) / self._counts[name], 5) for name, total in self._sums.items()}
+        self._write({"step": step, "seconds": round(time.monotonic() - self._started, 1)} | means)
+        self._sums.clear()
+        self._counts.clear()
+
+    def write_scores(self, step: int, scores: dict[str, float]) -> None:
+        """Write scores of held-out photos."""
+        self._write({"step": step, "held_out": {name: round(value, 4) for name, value in scores.items()}})
+
+    def _write(self, row: dict[str, Any]) -> None:
+        self._file.write(json.dumps(row) + "\n")
+
+
+def optimiser_for(groups: list[dict[str, Any]], plan: dict[str, Any]) -> torch.optim.Optimizer:
+    """The optimiser that a stage asks for."""
+    if plan["optimiser"] == "muon":
+        return Muon(groups, momentum=plan.get("momentum", 0.95))
+    return torch.optim.AdamW(groups, betas=ADAM_BETAS, weight_decay=plan["weight_decay"])
+
+
+def training_photos(paths: list[Path], plan: dict[str, Any], device: str) -> Photos:
+    """The photos in memory, on a GPU in its own; sets cuDNN up for training."""
+    if device == "cpu":
+        return Photos(paths, plan["crop"], text=plan["text"])
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = False  # SSIM's variances need float32; the networks compute in bfloat16
+    return ResidentPhotos(paths, plan["crop"], device, text=plan["text"])
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__)
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--stage", required=True, help="which stage of the configuration to train")
-@click.option(
-    "--photos",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="folder of training photos",
-)
+@click.option("--photos", required=True, type=FOLDER, help="folder of training photos")
 @click.option(
     "--run", required=True, type=click.Path(file_okay=False, path_type=Path), help="folder for checkpoints and logs"
 )
-@click.option(
-    "--perceptual",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="folder with LPIPS and DISTS weights",
-)
-@click.option(
-    "--warm-start",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="model folder whose networks to start from",
-)
+@click.option("--perceptual", type=FOLDER, help="folder with the weights of LPIPS and DISTS")
+@click.option("--warm-start", type=FOLDER, help="model folder whose networks to start from")
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
 @click.option(
     "--graph",
@@ -137,11 +217,11 @@ def main(
     graph: bool,
     stop_after: int | None,
 ) -> None:
+    """The command; its help is the module's docstring."""
     settings = tomllib.loads(config.read_text())
     if stage not in settings["stages"]:
-        raise click.BadParameter(
-            f"{config} has stages {', '.join(settings['stages'])}; found {stage!r}", param_hint="--stage"
-        )
+        problem = f"{config} has stages {', '.join(settings['stages'])}; found {stage!r}"
+        raise click.BadParameter(problem, param_hint="--stage")
     plan, data = stage_settings(settings["stages"], stage), settings["data"]
     if graph and (reason := obstacle(plan) or (None if device.startswith("cuda") else f"the device is {device}")):
         raise click.BadParameter(f"stage {stage} cannot be a CUDA graph: {reason}", param_hint="--graph")
@@ -149,52 +229,42 @@ def main(
     checkpoint = run / f"{stage}.safetensors"
 
     torch.manual_seed(plan["seed"])
-    codec = Codec(settings["model"])
+    model = TrainableModel(settings["model"])
     if warm_start and not checkpoint.exists():
-        click.echo(f"new parts: {', '.join(codec.warm_start(warm_start)) or 'none'}")
-    average = Average(codec, plan["average"])
+        click.echo(f"new parts: {', '.join(model.warm_start(warm_start)) or 'none'}")
+    average = Average(model, plan["average"])
     if not (warm_start or checkpoint.exists()) and (before := plan.get("after")):
-        load_checkpoint(run / f"{before}.safetensors", codec, average)
-        codec.load_state_dict(average.codec.state_dict())
-    codec.to(device)
-    average.codec.to(device)
-    groups = codec.trainable(plan["train"])
+        load_checkpoint(run / f"{before}.safetensors", model, average)
+        model.load_state_dict(average.model.state_dict())
+    model.to(device)
+    average.model.to(device)
+    groups = model.trainable(plan["train"])
     trained = [parameter for group in groups for parameter in group["params"]]
-    optimiser: torch.optim.Optimizer
-    if plan["optimiser"] == "muon":
-        optimiser = Muon(groups, momentum=plan.get("momentum", 0.95))
-    else:
-        optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=plan["weight_decay"])
-    adversary = Adversary(codec.vae.config.latent_channels, plan["adversary"], device) if "adversary" in plan else None
-    step = load_checkpoint(checkpoint, codec, average, optimiser, adversary)["step"] if checkpoint.exists() else 0
-    looks = (plan["vgg_crop"], plan["vgg_pictures"], plan.get("vgg_turns", True))
-    loss = PictureLoss(plan["losses"], perceptual, *looks).to(device)
+    optimiser = optimiser_for(groups, plan)
+    adversary = Adversary(model.channels, plan["adversary"], device) if "adversary" in plan else None
+    step = load_checkpoint(checkpoint, model, average, optimiser, adversary)["step"] if checkpoint.exists() else 0
+    vgg = (plan["vgg_crop"], plan["vgg_pictures"], plan.get("vgg_turns", True))
+    loss = PictureLoss(plan["losses"], perceptual, *vgg).to(device)
     if device == "cpu" and not autocast(device)._enabled:
-        use_winograd(codec)
+        use_winograd(model)
         loss.use_winograd()
     split = split_photos(photos, data["held_out"], tuple(data["exclude"]))
     if step >= plan["steps"]:
         click.echo(f"stage {stage} is complete at {step} steps")
         return
-    if device == "cpu":
-        dataset = Photos(split.train, plan["crop"], text=plan["text"])
-    else:
-        torch.backends.cudnn.benchmark = True
-        torch.backends.cudnn.allow_tf32 = False  # for SSIM's variances; the networks are in bfloat16
-        dataset = ResidentPhotos(split.train, plan["crop"], device, text=plan["text"])
+    dataset = training_photos(split.train, plan, device)
 
     def save() -> None:
-        save_checkpoint(
-            checkpoint, codec, average, optimiser, adversary, {"step": step, "stage": stage, "config": settings}
-        )
+        meta = {"step": step, "stage": stage, "config": settings}
+        save_checkpoint(checkpoint, model, average, optimiser, adversary, meta)
 
     def compute(pictures: Tensor, generator: torch.Generator, draws: Draws | None) -> tuple[Tensor, dict[str, Tensor]]:
         with autocast(device):
-            result = forward(codec, pictures, plan | {"rate": rate_weight(step, plan)}, generator, draws)
+            result = forward(model, pictures, plan | {"rate": rate_weight(step, plan)}, generator, draws)
             total, terms = result.loss, result.terms | {"latent": result.loss.detach()}
             if result.decoded is not None:
                 phase = None if draws is None else draws.phase
-                distance, more = towards(pictures, result, loss, adversary, step, generator, phase)
+                distance, more = picture_loss(pictures, result, loss, adversary, step, generator, phase)
                 total, terms = total + distance, terms | more
         return total, terms
 
@@ -202,11 +272,11 @@ def main(
         return compute(pictures, torch.Generator(), draws)
 
     replay: Graph | None = None
-    log = (run / f"{stage}.jsonl").open("a", buffering=1)
-    started, sums, count = time.monotonic(), dict[str, Tensor](), dict[str, int]()
-    with log, tqdm(total=plan["steps"], initial=step, desc=stage, disable=None) as bar:
+    file = (run / f"{stage}.jsonl").open("a", buffering=1)
+    log = Log(file)
+    with file, tqdm(total=plan["steps"], initial=step, desc=stage, disable=None) as bar:
         while step < min(plan["steps"], stop_after or plan["steps"]):
-            generator = torch.Generator().manual_seed(plan["seed"] * 1_000_003 + step)
+            generator = torch.Generator().manual_seed(plan["seed"] * STEP_SEEDS + step)
             pictures = dataset.batch(plan["seed"], step, plan["photos"], plan["crops"]).to(
                 device, memory_format=torch.channels_last
             )
@@ -214,7 +284,7 @@ def main(
                 group["lr"] = group["share"] * learning_rate(step, plan)
             draws = None
             if plan["bottleneck"] != "palette":
-                draws = draw(pictures, (codec.channels, codec.factor), plan, generator)
+                draws = draw(pictures, (model.channels, model.factor), plan, generator)
             if graph:
                 assert draws is not None
                 replay = replay or Graph(recorded, trained, plan["clip"], pictures, draws)
@@ -223,28 +293,21 @@ def main(
             else:
                 total, terms = compute(pictures, generator, draws)
                 optimiser.zero_grad(set_to_none=True)
-                total.backward()
+                total.backward()  # type: ignore[no-untyped-call]
                 terms["gradient"] = torch.nn.utils.clip_grad_norm_(trained, plan["clip"])
                 if math.isfinite(float(terms["gradient"])):
                     optimiser.step()
             step += 1
-            average.update(codec, step)
+            average.update(model, step)
             bar.update()
-            for name, value in terms.items():
-                sums[name] = sums[name] + value if name in sums else value
-                count[name] = count.get(name, 0) + 1
+            log.add(terms)
             if step % plan["log_every"] == 0:
-                row = {"step": step, "seconds": round(time.monotonic() - started, 1)} | {
-                    n: round(float(sums[n]) / count[n], 5) for n in sums
-                }
-                log.write(json.dumps(row) + "\n")
-                sums.clear(), count.clear()
+                log.write_means(step)
             if step % plan["save_every"] == 0:
                 save()
             if step % plan["evaluate_every"] == 0 or step == plan["steps"]:
                 save()
-                scores = evaluate(average.codec, split.held_out, loss, plan, device)
-                log.write(json.dumps({"step": step, "held_out": {n: round(v, 4) for n, v in scores.items()}}) + "\n")
+                log.write_scores(step, evaluate(average.model, split.held_out, loss, plan, device))
     save()
 
 

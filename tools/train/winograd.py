@@ -1,13 +1,14 @@
 """3x3 convolutions for training on a CPU by Winograd's method, F(4x4, 3x3) of Lavin and Gray 2016, with gradients.
 
-A quarter of the multiplications of a direct convolution, as plain matrix products, in float32. The transforms are those
-of `pillow_sdz.models.networks.winograd`; here both gradients work that way too. The tests compare with plain convolutions.
+They take a quarter of the multiplications of a direct convolution, as plain matrix products, in float32. The transforms
+are those of `pillow_sdz.models.networks.winograd`; both gradients are computed by the same method. The tests compare
+with plain convolutions.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
@@ -15,20 +16,20 @@ from torch import Tensor, nn
 
 from pillow_sdz.models.networks.winograd import INPUT, KERNEL, OUT, OUTPUT, TILE, fits, spread_kernel, twice, windows
 
-FEWEST_CHANNELS = 90
-"""Below this many channels, in or out, the transforms cost more than they save."""
+FEWEST_CHANNELS: Final = 90
+"""With fewer channels, in or out, the transforms take longer than they save, measured on CPUs with AVX2."""
 
-FEWEST_FROZEN = 120
-"""The same where the weight has no gradient."""
+FEWEST_FROZEN: Final = 120
+"""The same for weights that are not trained."""
 
 
 def _windows(x: Tensor) -> Tensor:
-    """(B, C, h, w), channels last -> (36, tiles * C): every tile of 6x6 pixels, transformed."""
+    """Transform every tile of 6x6 pixels of (B, C, h, w), channels last, to (36, tiles * C)."""
     return twice(INPUT) @ windows(x).reshape(TILE * TILE, -1)
 
 
 def _assemble(products: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
-    """(36, tiles, C) -> (B, C, h, w), channels last."""
+    """Transform products (36, tiles, C) back to a tensor of ``shape``, (B, C, h, w), channels last."""
     count, channels, height, width = shape
     rows, columns = -(-height // OUT), -(-width // OUT)
     values = (twice(OUTPUT) @ products.reshape(TILE * TILE, -1)).view(OUT, OUT, count, rows, columns, channels)
@@ -37,13 +38,13 @@ def _assemble(products: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
 
 
 def convolve(x: Tensor, spread: Tensor) -> Tensor:
-    """Convolve with a kernel from `spread_kernel`, zeros around the picture."""
+    """Convolve (B, C, h, w) with a kernel from `spread_kernel`, with zeros as padding."""
     products = torch.bmm(_windows(x).view(TILE * TILE, -1, x.shape[1]), spread)
     return _assemble(products, (x.shape[0], spread.shape[2], *x.shape[2:]))
 
 
 def _turned(weight: Tensor) -> Tensor:
-    """The kernel that carries gradients back: rotated by half a turn, in and out exchanged."""
+    """The kernel of the transposed convolution, which computes gradients: rotated by 180 degrees, in and out swapped."""
     return weight.flip(2, 3).transpose(0, 1)
 
 
@@ -56,7 +57,7 @@ class _Trained(torch.autograd.Function):
         return _assemble(torch.bmm(spread, spread_kernel(weight)), (x.shape[0], weight.shape[0], *x.shape[2:]))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor]:
         inputs, weight = ctx.saved_tensors
         count, channels, height, width = gradient.shape
         rows, columns = -(-height // OUT), -(-width // OUT)
@@ -76,7 +77,7 @@ class _Frozen(torch.autograd.Function):
         return convolve(x, spread)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return convolve(gradient, ctx.saved_tensors[0]), None, None
 
 
@@ -87,17 +88,17 @@ class FrozenConvolution:
         self.spread, self.back = spread_kernel(weight), spread_kernel(_turned(weight))
 
     def __call__(self, x: Tensor) -> Tensor:
-        result: Tensor = _Frozen.apply(x, self.spread, self.back)
+        result: Tensor = _Frozen.apply(x, self.spread, self.back)  # type: ignore[no-untyped-call]
         return result
 
 
 def use_winograd(network: nn.Module) -> None:
-    """Let each wide 3x3 convolution of ``network`` work this way while it trains in float32 on a CPU."""
+    """Replace the forward pass of each 3x3 convolution of enough channels; for training in float32 on a CPU."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and fits(module, FEWEST_CHANNELS):
             module.forward = partial(_forward, module)  # type: ignore[method-assign]
 
 
 def _forward(module: nn.Conv2d, x: Tensor) -> Tensor:
-    y: Tensor = _Trained.apply(x, module.weight)
+    y: Tensor = _Trained.apply(x, module.weight)  # type: ignore[no-untyped-call]
     return y if module.bias is None else y + module.bias[:, None, None]

@@ -1,0 +1,27 @@
+"""The pipeline that trains a model and exports it. ``--help`` describes each program; RUNS.md says what was measured.
+
+Programs:
+
+- `train`: trains one stage of a configuration (configs/), stops and resumes at any step.
+- `export`: turns a checkpoint into a model folder that pillow_sdz loads.
+- `unet_gain`: what the U-Net improves, on the same codes.
+
+What is trained:
+
+- `model`: autoencoder, latent U-Net and prior; `checkpoint` stores them, with moving average and optimiser.
+- `prior`: the prior in floats; `prior_file` rounds it to the whole numbers that a model folder holds.
+- `adversary`: a discriminator, trained beside the model.
+
+A step of training, in the order in which it happens:
+
+- `stages`: settings of a stage, and how they change from step to step.
+- `data`: crops of photos; `text` writes words on some of them.
+- `draws`: the random numbers of a step.
+- `forward`: pictures through the networks, and through a model of what a file stores; `bottleneck` has its parts.
+- `losses`: distances between pictures; `perceptual` has those that are networks.
+- `muon`: the optimiser.
+- `graph`: the step as a CUDA graph.
+
+Faster forms with gradients, for training on a CPU: `fast` (normalisation, LPIPS) and `winograd` (3x3 convolutions).
+`prior`, `perceptual` and `winograd` are the training forms of the modules of those names in pillow_sdz.
+"""

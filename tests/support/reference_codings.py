@@ -1,6 +1,7 @@
-"""Palette coding 1 and index coding 2 read as `spec/sdz.md` describes them, one number at a time.
+"""A second reader of compact palettes and of context-coded index planes, written from the words of `spec/sdz.md`.
 
-Nothing is shared with the package. Slow and without checks; only for comparison.
+One number at a time, with the names of the sections "Logarithms and powers", "Range coder", "Compact palette coding"
+and "Context index coding". Nothing is shared with the package. Slow and without checks; only for comparison.
 """
 
 from __future__ import annotations
@@ -8,19 +9,25 @@ from __future__ import annotations
 from functools import cache
 from math import isqrt
 
-NEIGHBOURS = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1), (-1, -2)]
+Plane = list[list[int]]
+Bounds = list[tuple[int, int]]
+
+OFFSETS = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1), (-1, -2)]
+"""(dy, dx) of the neighbours W, N, NW, NE, WW, NN, NNE, NWW."""
+
+FOLLOWED = [0, 1, 3, 2]
 
 
 def lb(x: int) -> int:
+    """256 times the binary logarithm, found bit by bit by squaring."""
     r = max(0, x.bit_length() - 13)
     x >>= r
-    k = x.bit_length() - 1
-    y = x << (30 - k)
-    n = k
+    n = x.bit_length() - 1
+    mantissa = x << (30 - n)
     for _ in range(8):
-        y = y * y >> 30
-        bit = y >> 31
-        y >>= bit
+        mantissa = mantissa * mantissa >> 30
+        bit = mantissa >> 31
+        mantissa >>= bit
         n = 2 * n + bit
     return n + 256 * r
 
@@ -36,33 +43,35 @@ def power(d: int) -> int:
 
 
 class Stream:
+    """A stream of the range coder."""
+
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.at = 0
         self.range = (1 << 64) - 1
-        self.code = self.word() << 32
-        self.code |= self.word()
+        self.offset = self.word() << 32
+        self.offset |= self.word()
 
     def word(self) -> int:
         self.at += 4
         return int.from_bytes(self.data[self.at - 4 : self.at].ljust(4, b"\0"), "big")
 
-    def symbol(self, frequencies: list[int]) -> int:
-        unit = self.range // sum(frequencies)
-        value = self.code // unit
-        below = k = 0
-        while value >= below + frequencies[k]:
-            below += frequencies[k]
-            k += 1
-        self.code -= unit * below
-        self.range = unit * frequencies[k]
+    def decode(self, freq: list[int]) -> int:
+        unit = self.range // sum(freq)
+        slot = self.offset // unit
+        below = symbol = 0
+        while slot >= below + freq[symbol]:
+            below += freq[symbol]
+            symbol += 1
+        self.offset -= unit * below
+        self.range = unit * freq[symbol]
         while self.range < 1 << 32:
             self.range <<= 32
-            self.code = self.code << 32 | self.word()
-        return k
+            self.offset = self.offset << 32 | self.word()
+        return symbol
 
-    def even(self, count: int) -> int:
-        return self.symbol([1] * count)
+    def even(self, n: int) -> int:
+        return self.decode([1] * n)
 
     def end(self) -> None:
         assert self.even(256) == 0
@@ -70,140 +79,174 @@ class Stream:
         assert len(padded) == self.at
         assert not self.data.endswith(b"\0")
         last = int.from_bytes(padded[-8:], "big")
-        low = (last - self.code) % (1 << 64)
-        for p in range(64, -1, -8):
-            number = -(-low // (1 << p)) << p
-            if number < low + self.range:
-                assert number % (1 << 64) == last
+        low = (last - self.offset) % (1 << 64)
+        for bits in range(64, -1, -8):
+            multiple = -(-low // (1 << bits)) << bits
+            if multiple < low + self.range:
+                assert multiple % (1 << 64) == last
                 return
 
 
 def read_palette(data: bytes, entries: int, channels: int) -> list[list[int]]:
+    """The entries of a compact palette."""
     stream = Stream(data)
-    first = stream.even(2)
-    s = stream.even(8)
+    zero_first = stream.even(2)
+    shift = stream.even(8)
+    extent = 256 >> shift
     curves = []
     for _ in range(channels):
-        m = 4 * stream.even(64) + 2
-        w = 2 * (stream.even(64) + 1)
-        steps = [512 + power(min(5119, 185 * (v - m) ** 2 // w**2)) for v in range(256)]
-        curves.append([sum(steps[: x << s]) for x in range((256 >> s) + 1)])
+        centre = 4 * stream.even(64) + 2
+        deviation = 2 * (stream.even(64) + 1)
+        bell = [512 + power(min(5119, 185 * (v - centre) ** 2 // deviation**2)) for v in range(256)]
+        curves.append([sum(bell[: x << shift]) for x in range(extent + 1)])
     points: list[list[int]] = []
 
-    def box(count: int, depth: int, bounds: list[tuple[int, int]]) -> None:
+    def read_box(count: int, depth: int, box: Bounds) -> None:
         if count == 0:
             return
         if count == 1:
             point = []
-            for curve, (low, high) in zip(curves, bounds, strict=True):
-                one = high - low == 1
-                point.append(low if one else low + stream.symbol([curve[x + 1] - curve[x] for x in range(low, high)]))
+            for curve, (lower, upper) in zip(curves, box, strict=True):
+                freq = [curve[x + 1] - curve[x] for x in range(lower, upper)]
+                point.append(lower if upper - lower == 1 else lower + stream.decode(freq))
             points.append(point)
-        elif depth == (8 - s) * channels:
-            points.extend([[low for low, _ in bounds]] * count)
+        elif depth == (8 - shift) * channels:
+            points.extend([[lower for lower, _ in box]] * count)
         else:
             c = depth % channels
-            low, high = bounds[c]
-            mid = (low + high) // 2
-            lower, upper = lb(curves[c][mid] - curves[c][low]), lb(curves[c][high] - curves[c][mid])
-            f = [sum(lb(i) for i in range(1, j + 1)) for j in range(count + 1)]
-            q = [j * lower + (count - j) * upper - f[j] - f[count - j] for j in range(count + 1)]
-            j = stream.symbol([power(min(5119, max(q) - value)) for value in q])
-            box(j, depth + 1, [*bounds[:c], (low, mid), *bounds[c + 1 :]])
-            box(count - j, depth + 1, [*bounds[:c], (mid, high), *bounds[c + 1 :]])
+            lower, upper = box[c]
+            middle = (lower + upper) // 2
+            below, above = lb(curves[c][middle] - curves[c][lower]), lb(curves[c][upper] - curves[c][middle])
+            log_factorial = [sum(lb(i) for i in range(1, j + 1)) for j in range(count + 1)]
+            score = [
+                j * below + (count - j) * above - log_factorial[j] - log_factorial[count - j] for j in range(count + 1)
+            ]
+            half_count = stream.decode([power(min(5119, max(score) - each)) for each in score])
+            read_box(half_count, depth + 1, [*box[:c], (lower, middle), *box[c + 1 :]])
+            read_box(count - half_count, depth + 1, [*box[:c], (middle, upper), *box[c + 1 :]])
 
-    box(entries - first, 0, [(0, 256 >> s)] * channels)
+    read_box(entries - zero_first, 0, [(0, extent)] * channels)
     stream.end()
-    return [[128] * channels] * first + [[(p << s) + (1 << s) // 2 for p in point] for point in points]
+    values = [[(coordinate << shift) + (1 << shift) // 2 for coordinate in point] for point in points]
+    return [[128] * channels] * zero_first + values
 
 
-def read_indices(data: bytes, h: int, w: int, palette: list[list[int]], start: list[list[int]]) -> list[list[int]]:
-    if h > w:
-        turned = read_indices(data, w, h, palette, start)
-        return [[turned[x][y] for x in range(w)] for y in range(h)]
+class _ContextModel:
+    """The tables, features and weights of "Context index coding", for the palette ``coarse``."""
+
+    def __init__(self, coarse: list[list[int]], start: list[list[int]]) -> None:
+        self.entries = len(coarse)
+        self.every = every = range(self.entries)
+        self.distance = [[sum((a - b) ** 2 for a, b in zip(coarse[i], coarse[k], strict=True)) for k in every]
+                         for i in every]  # fmt: skip
+        sums = [sum(row) for row in self.distance]
+        self.central = sums.index(min(sums))
+        mean_distance = max(1, sum(sums) // self.entries**2)
+        self.threshold = [max(1, mean_distance >> (8 - j)) for j in range(9)]
+        ratio = [[min(4095, 16 * d // max(1, mean_distance >> 5)) for d in row] for row in self.distance]
+        self.nearness = [[-lb(16 + r) for r in row] for row in ratio]
+        peak = [[2**28 // (16 + r) ** 2 for r in row] for row in ratio]
+        self.closest = [self._closest(i) for i in every]
+        totals = [sum(row) for row in peak]
+        first = [[1 + 4096 * p // total for p in row] for row, total in zip(peak, totals, strict=True)]
+        self.follower = [[list(row) for row in first] for _ in FOLLOWED]
+        self.histogram = [4096] * self.entries
+        self.weight_state = [[(start[z][i] << 24) // 100 for z in range(11)] + [0] for i in range(14)]
+        self.energy = [[1 << 23] * 12 for _ in range(14)]
+
+    def _closest(self, i: int) -> list[int]:
+        return sorted((k for k in self.every if k != i), key=lambda k: (self.distance[i][k], k))[:3]
+
+    def frequencies(self, around: list[int]) -> tuple[int, Plane, list[int]]:
+        """Class, features and frequencies of a position."""
+        distance = self.distance
+
+        def d(a: int, b: int) -> int:
+            return distance[around[a]][around[b]]
+
+        pairs = 660 * d(0, 1) + 180 * d(0, 3) + 180 * d(0, 4) + 132 * d(1, 3) + 132 * d(1, 4) + 36 * d(3, 4)
+        spread = pairs >> 12
+        activity = (pairs + 512 * d(1, 2) + 512 * d(0, 2)) >> 12
+        kind = sum(bound <= activity for bound in [1, *self.threshold])
+        class_scale = self.threshold[max(0, kind - 2)]
+        feature = [self.nearness[i] for i in around]
+        feature += [[lb(count) for count in self.follower[f][around[i]]] for f, i in enumerate(FOLLOWED)]
+        feature += [[lb(count) for count in self.histogram]]
+        last = []
+        for k in self.every:
+            to_mean = (30 * distance[around[0]][k] + 22 * distance[around[1]][k]
+                       + 6 * distance[around[3]][k] + 6 * distance[around[4]][k]) >> 6  # fmt: skip
+            excess = min(256 * class_scale, max(0, to_mean - spread))
+            last.append(-lb(16 + min(4095, (excess * (2**22 // class_scale)) >> 18)))
+        feature.append(last)
+        weight = [min(8191, max(-8191, (state[kind] + state[11]) >> 12)) for state in self.weight_state]
+        score = [sum(row[k] * w for row, w in zip(feature, weight, strict=True)) >> 12 for k in self.every]
+        return kind, feature, [power(min(5119, max(score) - each)) for each in score]
+
+    def learn_weights(self, part: list[tuple[int, Plane, list[int], int]]) -> None:
+        """Learn from the classes, features, frequencies and symbols of a part."""
+        slope = [[0] * 12 for _ in range(14)]
+        square = [[0] * 12 for _ in range(14)]
+        for kind, feature, freq, symbol in part[:: -(-len(part) // 16)]:
+            chance = [f * ((2**31 - 1) // sum(freq)) >> 16 for f in freq]
+            for i, row in enumerate(feature):
+                mean = sum(value * c for value, c in zip(row, chance, strict=True))
+                gradient = (row[symbol] * sum(chance) - mean) >> 15
+                for z in (kind, 11):
+                    slope[i][z] += gradient
+                    square[i][z] += gradient**2
+        for i in range(14):
+            for z in range(12):
+                self.energy[i][z] += square[i][z]
+                rate = (300 << 28) // isqrt(1 << self.energy[i][z].bit_length())
+                moved = self.weight_state[i][z] + (slope[i][z] * rate >> 16)
+                self.weight_state[i][z] = min(2**25, max(-(2**25), moved))
+
+    def count(self, around: list[int], symbol: int) -> None:
+        """Count a symbol."""
+        self.histogram[symbol] += 1024
+        for f, i in enumerate(FOLLOWED):
+            self.follower[f][around[i]][symbol] += 1024
+            for other in self.closest[around[i]] if self.entries >= 32 else []:
+                self.follower[f][other][symbol] += 256
+
+
+def read_indices(data: bytes, height: int, width: int, palette: list[list[int]], start: list[list[int]]) -> Plane:
+    """The plane of a context-coded layer; ``start`` is the table of start weights for its kind of palette."""
+    if height > width:
+        transposed = read_indices(data, width, height, palette, start)
+        return [[transposed[x][y] for x in range(width)] for y in range(height)]
     stream = Stream(data)
-    total, g = len(palette), 0
-    while total > 1024 << g:
-        g += 1
-    groups = [palette[i : i + (1 << g)] for i in range(0, total, 1 << g)]
-    p = [[sum(column) // len(group) for column in zip(*group, strict=True)] for group in groups]
-    n = len(p)
-    every = range(n)
-    distance = [[sum((a - b) ** 2 for a, b in zip(p[i], p[k], strict=True)) for k in every] for i in every]
-    mean = max(1, sum(map(sum, distance)) // n**2)
-    scales = [max(1, mean >> (8 - j)) for j in range(9)]
-    ratio = [[min(4095, 16 * distance[i][k] // max(1, mean >> 5)) for k in every] for i in every]
-    near = [[-lb(16 + ratio[i][k]) for k in every] for i in every]
-    peak = [[2**28 // (16 + ratio[i][k]) ** 2 for k in every] for i in every]
-    kin = [sorted((k for k in every if k != i), key=lambda k, i=i: (distance[i][k], k))[:3] for i in every]  # type: ignore[misc]
-    lists = [[[1 + 4096 * peak[i][k] // sum(peak[i]) for k in every] for i in every] for _ in range(4)]
-    histogram = [4096] * n
-    state = [[(start[z][i] << 24) // 100 for z in range(11)] + [0] for i in range(14)]
-    energy = [[1 << 23] * 12 for _ in range(14)]
-    sums = [sum(row) for row in distance]
-    plane = {(y, x): sums.index(min(sums)) for y in range(-2, h) for x in range(-2, w + 2)}
-    places = dict.fromkeys(plane, 0)
-    for t in range(w + 2 * (h - 1)):
-        wave = [(y, t - 2 * y) for y in range(h) if 0 <= t - 2 * y < w]
-        size = max(1, 32768 // n)
-        for part in (wave[i : i + size] for i in range(0, len(wave), size)):
-            told = []
-            for y, x in part:
-                v = [plane[y + dy, x + dx] for dy, dx in NEIGHBOURS]
-
-                def d(a: int, b: int, v: list[int] = v) -> int:
-                    return distance[v[a]][v[b]]
-
-                spread = 660 * d(0, 1) + 180 * d(0, 3) + 180 * d(0, 4) + 132 * d(1, 3) + 132 * d(1, 4) + 36 * d(3, 4)
-                activity = (spread + 512 * d(1, 2) + 512 * d(0, 2)) >> 12
-                spread >>= 12
-                z = sum(threshold <= activity for threshold in [1, *scales])
-                scale = scales[max(0, z - 2)]
-                features = [near[i] for i in v]
-                features += [[lb(count) for count in lists[f][v[i]]] for f, i in enumerate((0, 1, 3, 2))]
-                features += [[lb(count) for count in histogram]]
-                row = []
-                for k in every:
-                    m = (30 * distance[v[0]][k] + 22 * distance[v[1]][k]
-                         + 6 * distance[v[3]][k] + 6 * distance[v[4]][k]) >> 6  # fmt: skip
-                    m = min(256 * scale, max(0, m - spread))
-                    row.append(-lb(16 + min(4095, (m * (2**22 // scale)) >> 18)))
-                features.append(row)
-                weights = [min(8191, max(-8191, (q[z] + q[11]) >> 12)) for q in state]
-                score = [sum(a[k] * weight for a, weight in zip(features, weights, strict=True)) >> 12 for k in every]
-                told.append((v, z, features, [power(min(5119, max(score) - value)) for value in score]))
-            found = [stream.symbol(frequencies) for *_, frequencies in told]
-            if g:
-                for s, at in zip(found, part, strict=True):
-                    places[at] = stream.symbol([int((s << g) + low < total) for low in range(1 << g)])
-            sums_of = [[[0, 0] for _ in range(12)] for _ in range(14)]
-            step = -(-len(part) // 16)
-            for (_, z, features, frequencies), s in list(zip(told, found, strict=True))[::step]:
-                share = [f * ((2**31 - 1) // sum(frequencies)) >> 16 for f in frequencies]
-                for a, of in zip(features, sums_of, strict=True):
-                    grad = (a[s] * sum(share) - sum(x * y for x, y in zip(a, share, strict=True))) >> 15
-                    for column in (z, 11):
-                        of[column][0] += grad
-                        of[column][1] += grad**2
-            for i in range(14):
-                for z in range(12):
-                    energy[i][z] += sums_of[i][z][1]
-                    rate = (300 << 28) // isqrt(1 << energy[i][z].bit_length())
-                    state[i][z] = min(2**25, max(-(2**25), state[i][z] + (sums_of[i][z][0] * rate >> 16)))
-            for (v, *_), s in zip(told, found, strict=True):
-                histogram[s] += 1024
-                for f, i in enumerate((0, 1, 3, 2)):
-                    lists[f][v[i]][s] += 1024
-                    for other in kin[v[i]] if n >= 32 else []:
-                        lists[f][other][s] += 256
-            plane.update(zip(part, found, strict=True))
+    entries, low_bits = len(palette), 0
+    while entries > 1024 << low_bits:
+        low_bits += 1
+    groups = [palette[i : i + (1 << low_bits)] for i in range(0, entries, 1 << low_bits)]
+    coarse = [[sum(column) // len(group) for column in zip(*group, strict=True)] for group in groups]
+    model = _ContextModel(coarse, start)
+    symbols = {(y, x): model.central for y in range(-2, height) for x in range(-2, width + 2)}
+    numbers = dict.fromkeys(symbols, 0)
+    most = max(1, 32768 // len(coarse))
+    for index in range(width + 2 * (height - 1)):
+        wave = [(y, index - 2 * y) for y in range(height) if 0 <= index - 2 * y < width]
+        for part in (wave[i : i + most] for i in range(0, len(wave), most)):
+            around = [[symbols[y + dy, x + dx] for dy, dx in OFFSETS] for y, x in part]
+            known = [model.frequencies(each) for each in around]
+            found = [stream.decode(freq) for *_, freq in known]
+            if low_bits:
+                for symbol, at in zip(found, part, strict=True):
+                    first = symbol << low_bits
+                    numbers[at] = stream.decode([int(first + number < entries) for number in range(1 << low_bits)])
+            model.learn_weights([(*each, symbol) for each, symbol in zip(known, found, strict=True)])
+            for each, symbol in zip(around, found, strict=True):
+                model.count(each, symbol)
+            symbols.update(zip(part, found, strict=True))
         for y, x in (wave[0], wave[-1]):
             if y == 0:
                 for at in ((-2, x + 1), (-2, x + 2), (-1, x + 1), (-1, x + 2)):
-                    plane[at] = plane[y, x]
-            if x == 0 and y + 1 < h:
-                plane[y + 1, -2] = plane[y + 1, -1] = plane[y, x]
-            if x == w - 1:
-                plane[y, w] = plane[y, w + 1] = plane[y, x]
+                    symbols[at] = symbols[y, x]
+            if x == 0 and y + 1 < height:
+                symbols[y + 1, -2] = symbols[y + 1, -1] = symbols[y, x]
+            if x == width - 1:
+                symbols[y, width] = symbols[y, width + 1] = symbols[y, x]
     stream.end()
-    return [[(plane[y, x] << g) + places[y, x] for x in range(w)] for y in range(h)]
+    return [[(symbols[y, x] << low_bits) + numbers[y, x] for x in range(width)] for y in range(height)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference_codings import read_palette
 
 from pillow_sdz.errors import SdzFormatError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.payloads.palette import palette_coder as palette_coder
+from pillow_sdz.payloads.palette import palette_coder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def test_saves_what_the_order_of_the_entries_is_worth() -> None:
 @pytest.mark.parametrize(("shift", "saved"), [(1, 110), (2, 220), (3, 330), (7, 690)])
 def test_rounded_palettes_do_not_pay_for_the_bits_they_lack(shift: int, saved: int) -> None:
     palette = photo_like(256)
-    rounded = (palette >> shift << shift) + (1 << shift >> 1)
+    rounded = ((palette >> shift << shift) + (1 << shift >> 1)).astype(np.uint8)
     check(rounded)
     assert len(palette_coder.encode(rounded)[1]) < len(palette_coder.encode(palette)[1]) - saved
 
@@ -98,7 +98,7 @@ def test_any_palette(entries: list[list[int]]) -> None:
 
 @pytest.mark.parametrize(("entries", "channels", "shift"), [(2, 1, 0), (20, 3, 0), (60, 4, 2), (70, 2, 5), (9, 5, 7)])
 def test_reads_as_the_specification_says(entries: int, channels: int, shift: int) -> None:
-    palette = photo_like(entries, channels) >> shift << shift | (1 << shift >> 1)
+    palette = (photo_like(entries, channels) >> shift << shift | (1 << shift >> 1)).astype(np.uint8)
     for first in (palette, np.concatenate([np.full((1, channels), 128, np.uint8), palette])):
         coding, data = palette_coder.encode(first)
         if coding == palette_coder.COMPACT:

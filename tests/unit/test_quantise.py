@@ -1,4 +1,4 @@
-"""Palettes, residual layers and the noise that remains; nearest entries and Lloyd's iterations below them."""
+"""Palettes for codes and for residuals, layers, and the noise that remains."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from latents import latent_like, nearest_by_definition, squared_error
 
 from pillow_sdz.errors import SdzDependencyError, SdzOptionError
-from pillow_sdz.payloads.palette import kmeans as nearest_module
-from pillow_sdz.payloads.palette import quantise as palettise_module
-from pillow_sdz.payloads.palette.initial_palette import by_libimagequant, by_splitting
-from pillow_sdz.payloads.palette.kmeans import Rules, assign, exchange, lloyd, nearest, refine
+from pillow_sdz.payloads.palette import quantise as quantise_module
+from pillow_sdz.payloads.palette.kmeans import refine
 from pillow_sdz.payloads.palette.layers import codes_from_layers
+from pillow_sdz.payloads.palette.libimagequant import initial_palette
 from pillow_sdz.payloads.palette.palette_coder import canonical_order
 from pillow_sdz.payloads.palette.palette_coder import encode as encode_palette
 from pillow_sdz.payloads.palette.quantise import make_layers, palettise, palettise_residual, rms_noise
@@ -23,53 +21,12 @@ from pillow_sdz.payloads.palette.quantise import make_layers, palettise, paletti
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-def latent_like(height: int, width: int, channels: int = 4, seed: int = 1) -> NDArray[np.uint8]:
-    """Codes with neighbours, channels and amplitudes related roughly as in an autoencoder's latent."""
-    generator = np.random.default_rng(seed)
-    noise = generator.normal(size=(height + 2, width + 2, channels))
-    noise = noise[1:-1, 1:-1] + noise[:-2, 1:-1] + noise[1:-1, :-2] + noise[2:, 1:-1] + noise[1:-1, 2:]
-    amplitude = 0.3 + generator.gamma(2.0, 0.5, (height, width, 1))
-    mixed = noise * amplitude @ (np.eye(channels) + 0.3 * generator.normal(size=(channels, channels)))
-    return np.clip(np.rint(128 + 38 * mixed / mixed.std()), 0, 255).astype(np.uint8)
-
-
-def brute_force(points: NDArray[Any], entries: NDArray[Any]) -> NDArray[np.intp]:
-    difference = points[:, None].astype(np.int64) - entries[None].astype(np.int64)
-    return (difference * difference).sum(axis=2).argmin(axis=1)
-
-
-def squared_error(codes: NDArray[Any], palette: NDArray[Any], indices: NDArray[np.uint16]) -> float:
-    return float(np.mean((codes.astype(float) - palette[indices]) ** 2))
+    from pillow_sdz.payloads.palette.kmeans import Rules
 
 
 def assert_canonical(palette: NDArray[Any]) -> None:
     rows = [tuple(row) for row in palette.tolist()]
     assert rows == sorted(set(rows))
-
-
-@given(st.data())
-@settings(max_examples=40, deadline=None)
-def test_nearest_is_exact_and_ties_go_to_the_lowest_index(data: st.DataObject) -> None:
-    channels = data.draw(st.sampled_from([1, 4, 16, 64]))
-    span = data.draw(st.sampled_from([2, 256]))  # a span of 2 is full of ties
-    generator = np.random.default_rng(data.draw(st.integers(0, 2**32)))
-    points = generator.integers(0, span, (data.draw(st.integers(1, 200)), channels), np.uint8)
-    entries = generator.integers(0, span, (data.draw(st.integers(1, 40)), channels), np.int16)
-    np.testing.assert_array_equal(nearest(points, entries), brute_force(points, entries))
-
-
-def test_nearest_is_exact_beyond_float32() -> None:
-    points = np.array([[20000] * 64], np.int16)
-    entries = np.array([[20000] * 63 + [19999], [20000] * 63 + [20000]], np.int16)
-    assert nearest(points, entries).tolist() == [1]
-
-
-def test_nearest_in_blocks_equals_nearest_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    points, entries = latent_like(30, 31).reshape(-1, 4), latent_like(5, 5, seed=2).reshape(-1, 4)
-    at_once = nearest(points, entries)
-    monkeypatch.setattr(nearest_module, "BLOCK", 100)
-    np.testing.assert_array_equal(nearest(points, entries), at_once)
 
 
 @pytest.mark.parametrize(("channels", "colors"), [(4, 2), (4, 64), (4, 256), (4, 300), (1, 7), (3, 33), (16, 40)])
@@ -82,7 +39,7 @@ def test_palette_is_canonical_and_indices_are_nearest(channels: int, colors: int
     assert 2 <= len(palette) <= colors
     assert len(palette) > 0.9 * colors
     assert_canonical(palette)
-    np.testing.assert_array_equal(indices.reshape(-1), brute_force(codes.reshape(-1, channels), palette))
+    np.testing.assert_array_equal(indices.reshape(-1), nearest_by_definition(codes.reshape(-1, channels), palette))
     assert len(np.unique(indices)) == len(palette)
 
 
@@ -143,31 +100,29 @@ def test_large_planes_go_by_a_sample(channels: int, monkeypatch: pytest.MonkeyPa
     codes = latent_like(60, 61, channels)
     whole = squared_error(codes, *palettise(codes, 32, 4))
     seen = []
-    original = palettise_module.refine
 
     def spy(points: NDArray[Any], *rest: Any) -> NDArray[np.int16]:
         seen.append(len(points))
-        return original(points, *rest)
+        return refine(points, *rest)
 
-    monkeypatch.setattr(palettise_module, "refine", spy)
-    monkeypatch.setattr(palettise_module, "SAMPLE", 600)
+    monkeypatch.setattr(quantise_module, "refine", spy)
+    monkeypatch.setattr(quantise_module, "SAMPLE", 600)
     palette, indices = palettise(codes, 32, 4)
     assert seen == [600]
-    np.testing.assert_array_equal(indices.reshape(-1), brute_force(codes.reshape(-1, channels), palette))
+    np.testing.assert_array_equal(indices.reshape(-1), nearest_by_definition(codes.reshape(-1, channels), palette))
     assert squared_error(codes, palette, indices) < 1.1 * whole
 
 
 def test_rounds_are_limited_for_very_large_palettes(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = latent_like(40, 40)
     asked = []
-    original = palettise_module.refine
 
     def spy(points: NDArray[Any], entries: NDArray[np.int16], rounds: int, rules: Rules) -> NDArray[np.int16]:
         asked.append(rounds)
-        return original(points, entries, rounds, rules)
+        return refine(points, entries, rounds, rules)
 
-    monkeypatch.setattr(palettise_module, "refine", spy)
-    monkeypatch.setattr(palettise_module, "MAX_DISTANCES", 3 * 1600 * 64 * 2)
+    monkeypatch.setattr(quantise_module, "refine", spy)
+    monkeypatch.setattr(quantise_module, "MAX_DISTANCES", 3 * 1600 * 64 * 2)
     palettise(codes, 64, 9)
     assert asked == [2]
 
@@ -193,7 +148,7 @@ def test_libimagequant_start_does_not_neglect_low_alpha() -> None:
     # Two clusters that differ in the first channel only, and the fourth is low: 'nearly transparent' to the library.
     codes = np.full((200, 4), 4, np.uint8)
     codes[:100, 0], codes[100:, 0] = 60, 200
-    assert sorted(by_libimagequant(codes, 2)[:, 0].tolist()) == [60, 200]
+    assert sorted(initial_palette(codes, 2)[:, 0].tolist()) == [60, 200]
 
 
 @pytest.mark.parametrize("colors", [2, 3, 16, 200])
@@ -207,7 +162,7 @@ def test_residual_palette_begins_with_zero(colors: int) -> None:
     assert palette.max() <= 127
     assert_canonical(palette[1:])
     assert (palette[1:] != 0).any(axis=1).all()
-    np.testing.assert_array_equal(indices.reshape(-1), brute_force(residual.reshape(-1, 4), palette))
+    np.testing.assert_array_equal(indices.reshape(-1), nearest_by_definition(residual.reshape(-1, 4), palette))
     assert squared_error(residual, palette, indices) < float(np.mean(residual.astype(float) ** 2))
 
 
@@ -235,7 +190,6 @@ def test_layers_reconstruct_ever_better() -> None:
     noise = [rms_noise(codes, codes_from_layers(layers[: count + 1])) for count in range(3)]
     assert noise[0] > 1.2 * noise[1] > 1.2 * 1.2 * noise[2]
     for layer in layers[1:]:
-        assert layer.palette is not None
         assert (layer.palette[0] == 128).all()
 
 
@@ -244,7 +198,6 @@ def test_first_palettes_are_rounded_where_the_error_hardly_notices() -> None:
     palette, indices = palettise(codes, 24, 4)
     exact = rms_noise(codes, palette[indices]) ** 2
     (layer,) = make_layers(codes, [24], 4)
-    assert layer.palette is not None
     assert np.unique(layer.palette & 7).tolist() == [4], "the latent is noisy enough for multiples of 8"
     rounded = rms_noise(codes, layer.palette[layer.indices]) ** 2
     assert exact < rounded < 1.06 * exact
@@ -254,7 +207,6 @@ def test_first_palettes_are_rounded_where_the_error_hardly_notices() -> None:
 def test_exact_palettes_are_not_rounded() -> None:
     codes = np.random.default_rng(3).integers(0, 256, (6, 1, 4), np.uint8).repeat(5, axis=1)
     (layer,) = make_layers(codes, [24], 4)
-    assert layer.palette is not None
     np.testing.assert_array_equal(layer.palette[layer.indices], codes)
 
 
@@ -270,46 +222,3 @@ def test_rms_noise() -> None:
     other[0, 0, 0], other[1, 2, 3] = 255, 3
     assert rms_noise(one, one) == 0
     assert rms_noise(one, other) == pytest.approx(((255**2 + 3**2) / 24) ** 0.5)
-
-
-def test_lloyd_revives_entries_without_points() -> None:
-    points = np.array([[0], [1], [100], [101], [200]], np.uint8)
-    entries = lloyd(points, np.array([[1], [250], [251]], np.int16), 5, Rules(0, 255))
-    counts = assign(points, entries).counts
-    assert (counts > 0).all()
-
-
-def test_lloyd_leaves_pinned_entries_alone() -> None:
-    points = np.array([[3], [4], [90], [92]], np.int16)
-    assert lloyd(points, np.array([[0], [50]], np.int16), 3, Rules(-128, 127, pinned=1)).tolist() == [[0], [91]]
-
-
-def test_exchange_moves_an_entry_where_it_is_worth_more() -> None:
-    # Three entries share one tight group, one entry has two distant groups: Lloyd alone stays there for ever.
-    points = np.array([[10], [11], [12], [100], [101], [200], [201]], np.int16)
-    start = np.array([[10], [11], [12], [150]], np.int16)
-    rules = Rules(0, 255)
-    np.testing.assert_array_equal(lloyd(points, start, 9, rules), start)
-    moved = exchange(points, assign(points, start), start, 1.0, 0)
-    assert not np.array_equal(moved, start)
-    improved = refine(points, start, 2, rules)
-    assert squared_error(points, improved, nearest(points, improved)) < 1
-
-
-def test_refine_never_gets_worse_than_its_start() -> None:
-    points = latent_like(40, 40).reshape(-1, 4)
-    start = by_splitting(points, 50, Rules(0, 255))
-    before = squared_error(points, start, nearest(points, start))
-    for rounds in (0, 1, 5):
-        after = refine(points, start, rounds, Rules(0, 255))
-        assert squared_error(points, after, nearest(points, after)) <= before
-
-
-def test_splitting_gives_the_entries_asked_for() -> None:
-    points = latent_like(20, 20, 6).reshape(-1, 6)
-    for colors in (1, 2, 3, 17, 64):
-        assert by_splitting(points, colors, Rules(0, 255)).shape == (colors, 6)
-    zero = np.zeros((1, 6), np.int16)
-    grown = by_splitting(points.astype(np.int16) - 128, 9, Rules(-128, 127, pinned=1), zero)
-    assert grown.shape == (9, 6)
-    assert (grown[0] == 0).all()

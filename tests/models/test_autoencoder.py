@@ -11,7 +11,7 @@ from diffusers import AutoencoderDC
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
-from pillow_sdz.models.loading import AUTOENCODERS, load_part
+from pillow_sdz.models.loading import AUTOENCODER_BUILDERS, load_part
 from pillow_sdz.models.networks.autoencoder import DEFAULTS, Autoencoder
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def test_equals_diffusers(form: str, layout: torch.memory_format) -> None:
     theirs, ours = pair(FORMS[form])
     assert list(ours.state_dict()) == list(theirs.state_dict())
     assert ours.spatial_compression_ratio == theirs.spatial_compression_ratio
-    ours = ours.to(memory_format=layout)
+    ours = ours.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs lack it
     factor = ours.spatial_compression_ratio
     for height, width in ((1, 1), (3, 5), (4, 7)):
         picture = torch.rand(2, 3, height * factor, width * factor)
@@ -88,7 +88,7 @@ def test_bfloat16_is_close() -> None:
 def test_gradients_are_refused_and_not_wrong() -> None:
     _, ours = pair(FORMS["like tiny"])
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        ours.decode(torch.rand(1, 4, 2, 2)).sample.sum().backward()
+        ours.decode(torch.rand(1, 4, 2, 2)).sample.sum().backward()  # type: ignore[no-untyped-call]
 
 
 def test_each_reads_what_the_other_writes(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_each_reads_what_the_other_writes(tmp_path: Path) -> None:
     for name, tensor in expected.items():
         assert torch.equal(tensor, back[name])
     for form in ("ours", "theirs", "sharded"):
-        part = load_part(tmp_path / form, AUTOENCODERS)
+        part = load_part(tmp_path / form, AUTOENCODER_BUILDERS)
         assert isinstance(part.network, Autoencoder)
         assert part.network.config.keys() == ours.config.keys()
         for name, tensor in part.network.state_dict().items():
@@ -170,7 +170,7 @@ def test_other_configurations_are_refused_by_name(field: str, value: object, tmp
         field = "decoder_block_out_channels" if len(value) == 4 else field
     (tmp_path / "config.json").write_text(json.dumps({"_class_name": "AutoencoderDC", **fields}))
     with pytest.raises(SdzModelError) as caught:
-        load_part(tmp_path, AUTOENCODERS)
+        load_part(tmp_path, AUTOENCODER_BUILDERS)
     assert caught.value.field == field
     assert caught.value.file == str(tmp_path / "config.json")
 
@@ -183,7 +183,7 @@ def test_weights_must_fit(tmp_path: Path) -> None:
         path = tmp_path / "config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | change))
         with pytest.raises(SdzModelError, match="cannot load the weights") as caught:
-            load_part(tmp_path, AUTOENCODERS)
+            load_part(tmp_path, AUTOENCODER_BUILDERS)
         assert caught.value.field == field
 
     refused("decoder.up_blocks.2.2.conv1.bias", decoder_layers_per_block=[0, 1, 3])
@@ -197,13 +197,13 @@ def test_a_damaged_index_is_refused(tmp_path: Path, index: str) -> None:
     ours.save_pretrained(tmp_path)
     (tmp_path / "diffusion_pytorch_model.safetensors.index.json").write_text(index)
     with pytest.raises(SdzModelError, match="cannot load the weights"):
-        load_part(tmp_path, AUTOENCODERS)
+        load_part(tmp_path, AUTOENCODER_BUILDERS)
 
 
 def test_the_shipped_model_equals_diffusers() -> None:
     folder = registry.find("tiny").folder / "vae"
     theirs = AutoencoderDC.from_pretrained(folder, torch_dtype=torch.float32).eval()
-    ours = load_part(folder, AUTOENCODERS).network.eval()
+    ours = load_part(folder, AUTOENCODER_BUILDERS).network.eval()
     with torch.inference_mode():
         picture = torch.rand(1, 3, 40, 24) * 2 - 1
         latent = theirs.encode(picture).latent

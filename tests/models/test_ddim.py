@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from diffusers import DDIMScheduler
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
-from pillow_sdz.models.diffusion.denoise import denoise
-from pillow_sdz.models.diffusion.schedulers import Ddim, covers
+from pillow_sdz.models.diffusion.denoise import Noise, denoise
+from pillow_sdz.models.diffusion.schedulers import Ddim, DiffusersDdim, covers
 from pillow_sdz.models.loading import load_scheduler
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
-
-
-class Noise(NamedTuple):
-    sample: Tensor
 
 
 def shipped() -> dict[str, Any]:
@@ -37,26 +32,20 @@ def written(folder: Path, **changes: object) -> Path:
     return folder
 
 
-def diffusers_scheduler() -> DDIMScheduler:
-    scheduler = DDIMScheduler.from_config(shipped())
-    scheduler.set_timesteps(1000)
-    return scheduler
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(("noise", "steps"), [(0.0, 1), (0.05, 1), (0.4, 2), (3.0, 7), (100.0, 4)])
-def test_equals_diffusers(noise: float, steps: int, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(("noise", "denoise_steps"), [(0.0, 1), (0.05, 1), (0.4, 2), (3.0, 7), (100.0, 4)])
+def test_equals_diffusers(noise: float, denoise_steps: int, dtype: torch.dtype) -> None:
     def unet(sample: Tensor, timestep: int) -> Noise:
         return Noise(sample.flip(-1) * 0.3 + timestep / 1000)
 
     torch.manual_seed(1)
     latents = torch.randn(1, 4, 5, 6).to(dtype)
-    ours, theirs = load_scheduler(registry.find("tiny").folder / "scheduler"), diffusers_scheduler()
+    ours, theirs = load_scheduler(registry.find("tiny").folder / "scheduler"), DiffusersDdim(shipped())
     assert isinstance(ours, Ddim)
     assert torch.equal(ours.alphas_cumprod, theirs.alphas_cumprod)
     with torch.inference_mode():
-        expected = denoise(unet, theirs, latents, noise, steps)
-        found = denoise(unet, ours, latents, noise, steps)
+        expected = denoise(unet, theirs, latents, noise, denoise_steps)
+        found = denoise(unet, ours, latents, noise, denoise_steps)
     assert found.dtype == expected.dtype
     assert torch.equal(found, expected)
 
@@ -66,7 +55,7 @@ def test_equals_diffusers(noise: float, steps: int, dtype: torch.dtype) -> None:
 )
 def test_other_schedules_are_left_to_diffusers(tmp_path: Path, change: dict[str, object]) -> None:
     assert not covers(shipped() | change)
-    assert isinstance(load_scheduler(written(tmp_path, **change)), DDIMScheduler)
+    assert isinstance(load_scheduler(written(tmp_path, **change)), DiffusersDdim)
 
 
 def test_fields_that_diffusers_defaults_otherwise_must_be_there() -> None:

@@ -13,11 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pillow_sdz.models import registry
-from pillow_sdz.models.fingerprint import fingerprint
-from pillow_sdz.models.loading import UNETS, load_part
-from pillow_sdz.models.manifest import CodeMapping, PaletteFile
+from pillow_sdz.models.fingerprint import CodeMapping, PriorFile, fingerprint
+from pillow_sdz.models.loading import UNET_BUILDERS, load_part
 from pillow_sdz.models.networks.latent_unet import LatentUNet
-from pillow_sdz.models.weights import FILE_NAME, INDEX_NAME
+from pillow_sdz.models.weights import WEIGHTS_INDEX_NAME, WEIGHTS_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,20 +35,20 @@ def unet() -> LatentUNet:
 
 
 def reload(folder: Path) -> dict[str, torch.Tensor]:
-    return {f"unet.{k}": v for k, v in load_part(folder, UNETS).tensors.items()}
+    return {f"unet.{k}": v for k, v in load_part(folder, UNET_BUILDERS).tensors.items()}
 
 
 def shard(source: Path, target: Path) -> None:
     """The same network with its weights in two files, as diffusers writes large ones."""
     target.mkdir()
     shutil.copy(source / "config.json", target)
-    names = list(tensors := load_file(source / FILE_NAME))
-    index = {}
+    names = list(tensors := load_file(source / WEIGHTS_NAME))
+    index: dict[str, str] = {}
     for number, part in enumerate((names[::2], names[1::2])):
         file = f"part-{number}.safetensors"
         save_file({name: tensors[name] for name in part}, target / file)
         index |= dict.fromkeys(part, file)
-    (target / INDEX_NAME).write_text(json.dumps({"weight_map": index}))
+    (target / WEIGHTS_INDEX_NAME).write_text(json.dumps({"weight_map": index}))
 
 
 def test_storage_forms_agree(unet: LatentUNet, tmp_path: Path) -> None:
@@ -69,7 +68,7 @@ def test_any_change_changes_it(unet: LatentUNet) -> None:
     tensors = {f"unet.{k}": v.clone() for k, v in unet.state_dict().items()}
     original = fingerprint(tensors, CODES)
     assert fingerprint(tensors, CodeMapping(6 / 255, 3.0, 4, 16)) != original
-    assert fingerprint(tensors, CodeMapping(6 / 255, 3.0, 4, 8, (PaletteFile(1, 2, "0" * 64),))) != original
+    assert fingerprint(tensors, CodeMapping(6 / 255, 3.0, 4, 8, PriorFile(1, 2, 3, "0" * 64))) != original
     name = next(iter(tensors))
     tensors[name + "x"] = tensors.pop(name)
     assert fingerprint(tensors, CODES) != original

@@ -138,7 +138,7 @@ def test_what_is_not_there(server: Hub, models: Path, repository: str, revision:
 def test_pickles_are_not_even_downloaded(server: Hub, pipeline: Path, models: Path) -> None:
     weights = pipeline / "unet" / f"{NETWORK_STEM}.safetensors"
     weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(SdzModelError, match=r"someone/stable-diffusion/unet/.*\.bin: weights in pickles are refused"):
+    with pytest.raises(SdzModelError, match=r"someone/stable-diffusion: unet/.*\.bin: weights in pickles are refused"):
         add_model("sd15", REPOSITORY)
     assert not server.taken
 
@@ -167,11 +167,11 @@ def test_without_a_network_the_files_are_listed(models: Path, monkeypatch: pytes
 
 def test_repositories_of_an_autoencoder() -> None:
     names = {"config.json", f"{NETWORK_STEM}.safetensors", f"{NETWORK_STEM}.bin", "README.md"}
-    assert hub.select(names, REPOSITORY, vae_only=False) == ["config.json", f"{NETWORK_STEM}.safetensors"]
+    assert hub.select(names, vae_only=False) == ["config.json", f"{NETWORK_STEM}.safetensors"]
     with pytest.raises(SdzModelError, match="pickles"):
-        hub.select({"config.json", f"{NETWORK_STEM}.bin"}, REPOSITORY, vae_only=False)
+        hub.select({"config.json", f"{NETWORK_STEM}.bin"}, vae_only=False)
     with pytest.raises(SdzModelError, match=r"not all the files.*config\.json"):
-        hub.select({"model.safetensors"}, REPOSITORY, vae_only=False)
+        hub.select({"model.safetensors"}, vae_only=False)
 
 
 @pytest.mark.parametrize("repository", ["models/sd--15", "models/sd15.git", "runs/v1..2"])

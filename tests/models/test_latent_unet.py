@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.loading import UNETS, load_part
+from pillow_sdz.models.loading import UNET_BUILDERS, load_part
 from pillow_sdz.models.networks.latent_unet import LatentUNet
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_configuration_and_weights_come_back(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "new" / "unet" / "config.json").read_text())
     assert config["_class_name"] == "LatentUNet"
     assert config["layers_per_block"] == [1, 2]
-    again = load_part(tmp_path / "new" / "unet", UNETS).network
+    again = load_part(tmp_path / "new" / "unet", UNET_BUILDERS).network
     sample, timestep = torch.randn(2, 4, 5, 7), torch.tensor([3, 500])
     with torch.no_grad():
         expected = network(sample, timestep).sample
@@ -91,6 +91,6 @@ def test_gradients_reach_every_weight() -> None:
 def test_other_configurations_are_refused_by_name(field: str, value: object, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"_class_name": "LatentUNet", **SMALL, field: value}))
     with pytest.raises(SdzModelError) as caught:
-        load_part(tmp_path, UNETS)
+        load_part(tmp_path, UNET_BUILDERS)
     assert caught.value.field == field
     assert caught.value.file == str(tmp_path / "config.json")

@@ -8,33 +8,38 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
-import toy_scalar
+from model_folders import (
+    CHANNELS,
+    FACTOR,
+    FINGERPRINT,
+    PRIOR_BYTES,
+    PRIOR_VALUES,
+    SHAPE,
+    edit_manifest,
+    write_model_folder,
+)
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
-from pillow_sdz.models.fingerprint import fingerprint
-from pillow_sdz.models.manifest import CodeMapping, PriorFile, read_manifest
+from pillow_sdz.models.fingerprint import CodeMapping, PriorFile, fingerprint
+from pillow_sdz.models.manifest import read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SHORT = bytes.fromhex(toy_scalar.FINGERPRINT)[:8]
+SHORT = bytes.fromhex(FINGERPRINT)[:8]
+SIZE = len(PRIOR_BYTES)
 PRIOR = PriorFile(4, 64, 48, "0" * 64)
 
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    toy_scalar.install_model(monkeypatch, tmp_path)
-    return tmp_path / "models" / "toy"
-
-
-def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    path = folder / "model.json"
-    fields = json.loads(path.read_text())
-    change(fields)
-    path.write_text(json.dumps(fields))
+    monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
+    monkeypatch.setattr(registry, "_priors", {})
+    return write_model_folder(tmp_path / "models" / "toy")
 
 
 def test_the_fingerprint_covers_the_prior_only_where_there_is_one() -> None:
@@ -46,10 +51,8 @@ def test_the_fingerprint_covers_the_prior_only_where_there_is_one() -> None:
     }
     withprior = dataclasses.replace(plain, prior=PRIOR)
     assert withprior.canonical_json() == json.dumps(expected, sort_keys=True, separators=(",", ":")).encode()
-    changed = [
-        dataclasses.replace(PRIOR, **change)
-        for change in ({"groups": 2}, {"wide": 63}, {"deep": 47}, {"sha256": "1" * 64})
-    ]
+    changes: list[dict[str, Any]] = [{"groups": 2}, {"shared_width": 63}, {"group_width": 47}, {"sha256": "1" * 64}]
+    changed = [dataclasses.replace(PRIOR, **change) for change in changes]
     mappings = [plain, withprior, *(dataclasses.replace(plain, prior=each) for each in changed)]
     assert len({fingerprint({}, mapping) for mapping in mappings}) == len(mappings)
     assert fingerprint({}, plain) == hashlib.sha256(plain.canonical_json()).hexdigest()
@@ -57,23 +60,30 @@ def test_the_fingerprint_covers_the_prior_only_where_there_is_one() -> None:
 
 @pytest.mark.parametrize("absent", [True, False])
 def test_models_without_a_prior(folder: Path, absent: bool) -> None:
-    edit(folder, lambda fields: fields["codes"].pop("prior") if absent else fields["codes"].update(prior=None))
+    edit_manifest(folder, lambda fields: fields["codes"].pop("prior") if absent else fields["codes"].update(prior=None))
     manifest = read_manifest(folder)
     assert manifest.codes.prior is None
-    for read in (manifest.prior, lambda: registry.model_prior(manifest)):
+    reads: list[Callable[[], object]] = [manifest.prior, lambda: registry.model_prior(manifest)]
+    for read in [*reads, registry.model_data(manifest).prior, registry.model_data_of(SHORT).prior]:
         with pytest.raises(SdzModelError, match=r"codes\.prior: model toy-1 has no prior"):
             read()
 
 
 def test_the_prior_is_found_and_kept(folder: Path) -> None:
     manifest = read_manifest(folder)
-    assert manifest.codes.prior == PriorFile(
-        **toy_scalar.SHAPE, sha256=hashlib.sha256(toy_scalar.PRIOR_BYTES).hexdigest()
-    )
-    assert manifest.prior() == toy_scalar.PRIOR
-    found = registry.model_prior(registry.find_fitting(SHORT, toy_scalar.CHANNELS, manifest.codes.factor))
-    assert found == toy_scalar.PRIOR
+    assert manifest.codes.prior == PriorFile(3, 5, 2, hashlib.sha256(PRIOR_BYTES).hexdigest())
+    assert manifest.prior().shape == SHAPE
+    found = registry.model_prior(registry.find_fitting(SHORT, CHANNELS, manifest.codes.factor))
+    np.testing.assert_array_equal(np.concatenate(found.initial()), PRIOR_VALUES[: 2 * CHANNELS])
     assert registry.model_prior(read_manifest(folder)) is found
+    for data in (registry.model_data(manifest), registry.model_data_of(SHORT)):
+        assert data.prior() is found
+
+
+def test_a_missing_model_is_missed_when_its_prior_is_asked_for() -> None:
+    data = registry.model_data_of(bytes(8))
+    with pytest.raises(SdzModelError, match=r"not installed \(found 0000000000000000"):
+        data.prior()
 
 
 def test_files_that_do_not_fit(folder: Path) -> None:
@@ -88,18 +98,18 @@ def test_files_that_do_not_fit(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda path: path.unlink(), "cannot read a prior of model toy-1.*install the model again"),
-        (lambda path: path.write_bytes(b""), "size: .*found 0 bytes, expected 52 bytes"),
-        (lambda path: path.write_bytes(toy_scalar.PRIOR_BYTES[:-1]), "size: .*found 51 bytes, expected 52 bytes"),
-        (lambda path: path.write_bytes(toy_scalar.PRIOR_BYTES * 9), "size: .*found more, expected 52 bytes"),
-        (lambda path: path.write_bytes(bytes(52)), "SHA-256: the prior differs from the model's manifest"),
+        (lambda path: path.unlink(), "cannot read the prior of model toy-1.*install the model again"),
+        (lambda path: path.write_bytes(b""), f"size: .*found 0 bytes, expected {SIZE} bytes"),
+        (lambda path: path.write_bytes(PRIOR_BYTES[:-1]), f"size: .*found {SIZE - 1} bytes, expected {SIZE} bytes"),
+        (lambda path: path.write_bytes(PRIOR_BYTES * 9), f"size: .*found more, expected {SIZE} bytes"),
+        (lambda path: path.write_bytes(bytes(SIZE)), "SHA-256: the prior differs from the model's manifest"),
     ],
 )
 def test_damaged_files(folder: Path, damage: Callable[[Path], object], message: str) -> None:
     damage(folder / "prior.i32")
     for _ in range(2):
         with pytest.raises(SdzModelError, match=rf"(?s)prior\.i32.*{message}"):
-            registry.model_prior(registry.find_fitting(SHORT, toy_scalar.CHANNELS, toy_scalar.FACTOR))
+            registry.model_prior(registry.find_fitting(SHORT, CHANNELS, FACTOR))
 
 
 @pytest.mark.parametrize(
@@ -111,13 +121,13 @@ def test_damaged_files(folder: Path, damage: Callable[[Path], object], message: 
     ],
 )  # fmt: skip
 def test_wrong_fields(folder: Path, change: dict[str, object], field: str) -> None:
-    edit(folder, lambda fields: fields["codes"]["prior"].update(change))
+    edit_manifest(folder, lambda fields: fields["codes"]["prior"].update(change))
     with pytest.raises(SdzModelError, match=rf"model\.json: {field}: wrong field"):
         read_manifest(folder)
 
 
 @pytest.mark.parametrize("value", [[], "prior.i32", 1, False, {}])
 def test_priors_that_are_no_objects(folder: Path, value: object) -> None:
-    edit(folder, lambda fields: fields["codes"].update(prior=value))
+    edit_manifest(folder, lambda fields: fields["codes"].update(prior=value))
     with pytest.raises(SdzModelError, match=r"model\.json: codes\.prior: wrong field"):
         read_manifest(folder)

@@ -4,67 +4,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import sd_checkpoints as sd
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 
-from pillow_sdz.models.diffusion.denoise import denoise, timesteps
-from pillow_sdz.models.loading import SCHEDULERS, load_scheduler
-from pillow_sdz.models.tiling import fading_windows
+from pillow_sdz.models.diffusion.denoise import Noise, denoise, timesteps
+from pillow_sdz.models.loading import SCHEDULER_CLASSES, load_scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-
-class Predicted:
-    def __init__(self, sample: Tensor) -> None:
-        self.sample = sample
+    from pillow_sdz.models.protocols import NoisePredictor, Scheduler
 
 
-def oracle(alphas: Tensor, clean: Tensor) -> Callable[[Tensor, int], Predicted]:
+def oracle(alphas: Tensor, clean: Tensor) -> NoisePredictor:
     """A U-Net that knows the picture."""
-    return lambda x, t: Predicted((x - alphas[t].sqrt() * clean) / (1 - alphas[t]).sqrt())
+    return lambda x, t: Noise((x - alphas[t].sqrt() * clean) / (1 - alphas[t]).sqrt())
 
 
-def curved(x: Tensor, t: int) -> Predicted:
+def curved(x: Tensor, t: int) -> Noise:
     """A U-Net whose output changes along the way, so that the order of a method shows."""
-    return Predicted(torch.tanh(x) * 0.4 + t / 500)
+    return Noise(torch.tanh(x) * 0.4 + t / 500)
 
 
-def loaded(tmp_path: Path, name: str, **change: Any) -> Any:
+def loaded(tmp_path: Path, name: str, **change: Any) -> Scheduler:
     sd.write_scheduler(tmp_path, name, **change)
     return load_scheduler(tmp_path)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 5])
-@pytest.mark.parametrize("name", SCHEDULERS)
-def test_all_of_them_find_the_picture(name: str, steps: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("denoise_steps", [1, 2, 3, 5])
+@pytest.mark.parametrize("name", SCHEDULER_CLASSES)
+def test_all_of_them_find_the_picture(name: str, denoise_steps: int, tmp_path: Path) -> None:
     scheduler = loaded(tmp_path, name)
-    torch.manual_seed(steps)
+    torch.manual_seed(denoise_steps)
     clean = torch.randn(1, 4, 5, 6)
     noisy = clean + 0.4 * torch.randn(1, 4, 5, 6)
-    found = denoise(oracle(scheduler.alphas_cumprod, clean), scheduler, noisy, 0.4, steps)
+    found = denoise(oracle(scheduler.alphas_cumprod, clean), scheduler, noisy, 0.4, denoise_steps)
     # PNDM ends at timestep 0, where some of the noise is left
     left = 0.035 if name == "PNDMScheduler" else 1e-4
     assert (found - clean).abs().max() < left * (noisy - clean).abs().max() / 0.4 + 1e-4
-    assert torch.equal(found, denoise(oracle(scheduler.alphas_cumprod, clean), scheduler, noisy, 0.4, steps))
+    assert torch.equal(found, denoise(oracle(scheduler.alphas_cumprod, clean), scheduler, noisy, 0.4, denoise_steps))
 
 
-@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("name", SCHEDULER_CLASSES)
 @pytest.mark.parametrize("noise", [0.0, 1e-3, 0.05, 200.0])
 def test_any_level_of_noise(name: str, noise: float, tmp_path: Path) -> None:
     scheduler = loaded(tmp_path, name)
-    for steps in (1, 2, 255):
-        found = denoise(curved, scheduler, torch.ones(1, 4, 2, 2), noise, steps)
+    for denoise_steps in (1, 2, 255):
+        found = denoise(curved, scheduler, torch.ones(1, 4, 2, 2), noise, denoise_steps)
         assert torch.isfinite(found).all()
 
 
-def levels(scheduler: Any, times: list[int]) -> list[float]:
+def levels(scheduler: Scheduler, times: list[int]) -> list[float]:
     alphas = scheduler.alphas_cumprod[times].double()
     return [*((1 - alphas) / alphas).sqrt().tolist(), 0.0]
 
@@ -146,29 +138,3 @@ def test_the_checkpoints_own_schedule_counts(tmp_path: Path) -> None:
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
     torch.testing.assert_close(plain, torch.cumprod(1 - betas, 0))
     assert steep[-1] < plain[-1]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9))
-def test_fading_windows_cover_the_grid_in_order(height: int, width: int, overlap: int) -> None:
-    side = 2 * overlap + 3
-    written = np.zeros((height, width), bool)
-    for window in fading_windows(height, width, side, overlap):
-        top, bottom, left, right = window.core
-        assert (bottom - top, right - left) == (min(side, height), min(side, width))
-        place = written[top:bottom, left:right]
-        down, across = window.fade
-        assert place[:down].all(), "what fades out is there"
-        assert place[:, :across].all()
-        place[...] = True
-    assert written.all()
-
-
-def test_windows_of_a_constant_fade_without_a_seam() -> None:
-    from pillow_sdz.models.model import _paste
-
-    target = np.full((40, 50, 3), np.nan, np.float32)
-    ones = np.ones((11, 11, 3), np.float32)
-    for window in fading_windows(40, 50, 11, 4):
-        _paste(target, window, ones, 1)
-    np.testing.assert_allclose(target, 1)

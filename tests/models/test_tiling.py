@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pillow_sdz.models import model as module
 from pillow_sdz.models import registry
-from pillow_sdz.models.tiling import windows
+from pillow_sdz.models.diffusion.denoise import Noise
+from pillow_sdz.models.model import OVERLAP_FIELDS, UNET_CORE
+from pillow_sdz.models.tiling import fading_windows, paste, windows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
 
 
 @settings(max_examples=60, deadline=None)
@@ -27,30 +38,53 @@ def test_cores_cover_every_position_once(height: int, width: int, core: int, ove
     assert (count == 1).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9))
+def test_fading_windows_cover_the_grid_in_order(height: int, width: int, overlap: int) -> None:
+    side = 2 * overlap + 3
+    written = np.zeros((height, width), bool)
+    for window in fading_windows(height, width, side, overlap):
+        top, bottom, left, right = window.core
+        assert (bottom - top, right - left) == (min(side, height), min(side, width))
+        place = written[top:bottom, left:right]
+        down, across = window.fade
+        assert place[:down].all(), "what fades out is there"
+        assert place[:, :across].all()
+        place[...] = True
+    assert written.all()
+
+
+def test_windows_of_a_constant_fade_without_a_seam() -> None:
+    target = np.full((40, 50, 3), np.nan, np.float32)
+    ones = np.ones((11, 11, 3), np.float32)
+    for window in fading_windows(40, 50, 11, 4):
+        paste(target, window, ones, 1)
+    np.testing.assert_allclose(target, 1)
+
+
 @pytest.fixture(scope="module")
-def picture() -> np.ndarray:
+def picture() -> NDArray[np.uint8]:
     from skimage.data import rocket
 
     return np.ascontiguousarray(rocket()[:413, :531])
 
 
 @pytest.mark.parametrize("tile", [64, 104, 256])
-def test_tiled_equals_untiled(picture: np.ndarray, tile: int) -> None:
+def test_tiled_equals_untiled(picture: NDArray[np.uint8], tile: int) -> None:
     model = registry.load(registry.find("tiny"), "cpu")
     whole = model.encode(picture, tile=4096)
     tiled = model.encode(picture, tile=tile)
     step = model.manifest.codes.step
     assert np.abs(whole - tiled).max() < step / 2
 
-    decoded = model.decode(whole, *picture.shape[:2], tile=4096)
-    pieces = model.decode(whole, *picture.shape[:2], tile=tile)
+    height, width = picture.shape[:2]
+    decoded = model.decode(whole, height, width, tile=4096)
+    pieces = model.decode(whole, height, width, tile=tile)
     assert decoded.shape == picture.shape
     assert np.abs(decoded.astype(int) - pieces).max() <= 1
 
 
-def test_unet_in_windows_equals_whole(picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pillow_sdz.models import model as module
-
+def test_unet_in_windows_equals_whole(picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
     model = registry.load(registry.find("tiny"), "cpu")
     latents = model.encode(picture)
     whole = model.denoise(latents, 0.2, 2)
@@ -59,19 +93,22 @@ def test_unet_in_windows_equals_whole(picture: np.ndarray, monkeypatch: pytest.M
     assert np.abs(whole - latents).max() > 1e-3, "a U-Net that does nothing would pass this test for nothing"
 
 
-def test_windows_do_not_grow_with_any_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pillow_sdz.models import model as module
-    from pillow_sdz.models.diffusion import denoise
-
+def test_windows_do_not_grow_with_any_number_of_steps() -> None:
     model = registry.load(registry.find("tiny"), "cpu")
-    context, overlaps = model.manifest.context.unet, []
-    monkeypatch.setattr(denoise, "denoise", lambda unet, scheduler, sample, noise, steps: sample)
-    monkeypatch.setattr(
-        module, "windows", lambda h, w, core, overlap: overlaps.append(overlap) or windows(h, w, core, 0)
-    )
-    for noise, steps in ((0.2, 1), (0.2, 3), (0.2, 255), (0.0, 255)):
-        model.denoise(np.zeros((2, 2, model.manifest.codes.channels), np.float32), noise, steps)
-    assert overlaps == [context, 3 * context, module.STEPS_SEEN * context, context]
+    context, widths = model.manifest.context.unet, []
+
+    def no_noise(sample: Tensor, _: int) -> Noise:
+        widths.append(sample.shape[3])
+        return Noise(torch.zeros_like(sample))
+
+    model = dataclasses.replace(model, unet=no_noise)
+    latents = np.zeros((1, 2 * UNET_CORE, model.manifest.codes.channels), np.float32)
+    overlaps = []
+    for noise, denoise_steps in ((0.2, 1), (0.2, 3), (0.2, 255), (0.0, 255)):
+        widths.clear()
+        model.denoise(latents, noise, denoise_steps)
+        overlaps.append(widths[0] - UNET_CORE)
+    assert overlaps == [context, 3 * context, OVERLAP_FIELDS * context, context]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (8, 8), (17, 33)])

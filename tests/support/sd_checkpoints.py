@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
@@ -13,7 +13,10 @@ from transformers import CLIPTextConfig, CLIPTextModel
 if TYPE_CHECKING:
     from pathlib import Path
 
+N = TypeVar("N", bound=torch.nn.Module)
+
 WIDTH, TOKENS = 16, 8
+"""Of the text encoder's output, and of its prompts."""
 
 VAE: dict[str, Any] = {
     "block_out_channels": (8, 8, 8, 8),
@@ -46,7 +49,7 @@ TEXT: dict[str, Any] = {
 EMPTY_PROMPT = [0] + [1] * (TOKENS - 1)
 
 
-def random_weights(network: torch.nn.Module, seed: int) -> torch.nn.Module:
+def random_weights(network: N, seed: int) -> N:
     """Weights that make something of the input: latents of an untrained autoencoder are nearly constant."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -60,7 +63,7 @@ def random_weights(network: torch.nn.Module, seed: int) -> torch.nn.Module:
 
 
 def make_vae(**change: Any) -> AutoencoderKL:
-    return random_weights(AutoencoderKL(**VAE | change), 1)  # type: ignore[return-value]
+    return random_weights(AutoencoderKL(**VAE | change), 1)
 
 
 def make_tiny_vae() -> AutoencoderTiny:
@@ -69,15 +72,15 @@ def make_tiny_vae() -> AutoencoderTiny:
         encoder_block_out_channels=widths, decoder_block_out_channels=widths,
         num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1),
     )  # fmt: skip
-    return random_weights(network, 4)  # type: ignore[return-value]
+    return random_weights(network, 4)
 
 
 def make_unet(**change: Any) -> UNet2DConditionModel:
-    return random_weights(UNet2DConditionModel(**UNET | change), 2)  # type: ignore[return-value]
+    return random_weights(UNet2DConditionModel(**UNET | change), 2)
 
 
 def make_text_encoder() -> CLIPTextModel:
-    return random_weights(CLIPTextModel(CLIPTextConfig(**TEXT)), 3)  # type: ignore[return-value]
+    return random_weights(CLIPTextModel(CLIPTextConfig(**TEXT)), 3)
 
 
 def write_scheduler(folder: Path, name: str = "PNDMScheduler", **change: Any) -> None:
@@ -206,7 +209,7 @@ def shard(folder: Path, stem: str, variant: str = "") -> None:
     tensors = reload(whole)
     whole.unlink()
     names = sorted(tensors)
-    places = {}
+    places: dict[str, str] = {}
     for number, part in enumerate((names[::2], names[1::2]), 1):
         file = f"{stem}{variant}-0000{number}-of-00002.safetensors"
         save_file({name: tensors[name] for name in part}, folder / file, {"format": "pt"})

@@ -89,20 +89,20 @@ class Denoised(NamedTuple):
     pred_original_sample: Tensor
 
 
-def ddim(steps: Ddim | Any, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
+def ddim(scheduler: Ddim | Any, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
     """`Scheduler.denoise` by DDIM with eta = 0 (Song et al. 2021): remove all noise, put some of it back, repeat.
 
-    ``steps`` is a `Ddim`, or diffusers' DDIMScheduler once its timesteps are set, which has the same methods.
+    ``scheduler`` is a `Ddim`, or diffusers' DDIMScheduler once its timesteps are set, which has the same methods.
     """
     import torch
 
-    sample = latents * steps.alphas_cumprod[times[0]].sqrt().to(latents)
+    sample = latents * scheduler.alphas_cumprod[times[0]].sqrt().to(latents)
     for index, timestep in enumerate(times):
         predicted = unet(sample, timestep).sample
-        latents = steps.step(predicted, timestep, sample).pred_original_sample
+        latents = scheduler.step(predicted, timestep, sample).pred_original_sample
         if index + 1 < len(times):
             following = torch.tensor([times[index + 1]], device=latents.device)
-            sample = steps.add_noise(latents, predicted, following)
+            sample = scheduler.add_noise(latents, predicted, following)
     return latents
 
 
@@ -123,7 +123,7 @@ COVERED_DEFAULTS: Final = {"thresholding": False, "trained_betas": None, "rescal
 def covers(config: Mapping[str, Any]) -> bool:
     """Whether `Ddim` computes what diffusers' DDIMScheduler does with this configuration.
 
-    Other fields make no difference: they choose timesteps, which `denoise.timesteps` does here.
+    Other fields make no difference: they choose timesteps, which `denoise.timesteps` does here, or say how to clip.
     """
     config = COVERED_DEFAULTS | dict(config)
     return all(config.get(field, ...) == value for field, value in COVERED.items())
@@ -263,7 +263,7 @@ class SamplerKind(NamedTuple):
 
 
 def _by_sigmas(scheduler: Any, times: list[int]) -> None:
-    """Set what Euler, LMS and UniPC step through: their own ``set_timesteps`` takes no timesteps, or not in all."""
+    """Set what Euler, LMS and UniPC step through, by their attributes: most have no other way to be given timesteps."""
     import torch
 
     scheduler.num_inference_steps = len(times)

@@ -1,5 +1,6 @@
-"""This project's networks, in plain torch, which every module here imports.
+"""Networks of this project, in plain torch, which every module here imports.
 
-`autoencoder`, of blocks in `autoencoder_blocks`, and `latent_unet` are the networks of the shipped model; `base` is what
-they have in common. `winograd` makes wide convolutions faster on CPUs.
+- `autoencoder`, made of `autoencoder_blocks`, and `latent_unet` are the networks of the shipped model.
+- `base` is what they have in common.
+- `winograd` makes wide convolutions faster on CPUs.
 """

@@ -1,0 +1,57 @@
+"""A model's manifest: wrong fields are named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from model_folders import edit_manifest, write_model_folder
+
+from pillow_sdz.errors import SdzModelError
+from pillow_sdz.models import registry
+from pillow_sdz.models.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("format", "zip"), ("name", "../up"), ("version", 0), ("version", True), ("fingerprint", "12"),
+        ("latent_scaling", 0), ("steps", 256), ("preview_matrix", [[1, 2, 3]]),
+        ("preview_matrix", None), ("codes", []), ("context", None), ("training_data", None), ("training_data", 7),
+        ("empty_prompt", int("1" * 64)),
+    ],
+)  # fmt: skip
+def test_wrong_manifest_fields_are_named(copy: Path, field: str, value: object) -> None:
+    edit_manifest(copy, lambda fields: fields.update({field: value}))
+    with pytest.raises(SdzModelError, match=f"model.json: .*{field}"):
+        registry.find("tiny")
+
+
+@pytest.mark.parametrize("value", [None, 3, {}, [{"number": 7, "entries": 8, "sha256": "0" * 64}]])
+def test_there_are_no_palettes(copy: Path, value: object) -> None:
+    edit_manifest(copy, lambda fields: fields["codes"].update(palettes=value))
+    with pytest.raises(SdzModelError, match=r"codes\.palettes: wrong field .*expected an empty list"):
+        registry.find("tiny")
+
+
+def test_the_list_of_palettes_may_be_left_out(copy: Path) -> None:
+    edit_manifest(copy, lambda fields: fields["codes"].pop("palettes"))
+    assert registry.load(registry.find("tiny"), "cpu")
+
+
+@pytest.mark.parametrize(("prior", "kind"), [(True, "scalar"), (False, "palette")])
+def test_the_default_payload_is_what_the_model_was_made_for(tmp_path: Path, prior: bool, kind: str) -> None:
+    folder = write_model_folder(tmp_path / "toy")
+    if not prior:
+        edit_manifest(folder, lambda fields: fields["codes"].pop("prior"))
+    assert read_manifest(folder).default_payload == kind
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "nul", "[" * 100_000])
+def test_manifests_that_are_not_json_objects(copy: Path, text: str) -> None:
+    (copy / "model.json").write_text(text)
+    with pytest.raises(SdzModelError, match=r"model\.json"):
+        registry.find("tiny")

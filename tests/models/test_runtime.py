@@ -1,0 +1,166 @@
+"""Number types by device, and the host program's torch state, which stays as it was."""
+
+from __future__ import annotations
+
+import io
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pillow_sdz.errors import SdzOptionError
+from pillow_sdz.models import registry
+from pillow_sdz.models.runtime import decoding_dtype, isolated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_loading_and_working_leave_torch_as_it_was() -> None:
+    manifest = registry.find("tiny")
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    registry._loaded.clear()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode():
+            model = registry.load(manifest, "cpu")
+            latents = model.encode(np.zeros((16, 16, 3), np.uint8))
+        model.decode(model.denoise(latents, 0.1, 1), 16, 16)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_isolated_restores_after_an_error() -> None:
+    threads = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), isolated():
+        torch.set_num_threads(1)
+        raise ZeroDivisionError
+    assert torch.is_grad_enabled()
+    assert torch.get_num_threads() == threads
+
+
+def test_what_the_host_has_set_does_not_reach_inside() -> None:
+    with torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
+        with isolated():
+            product = torch.ones(2, 2) @ torch.ones(2, 2)
+        assert torch.is_autocast_enabled("cpu")
+        assert torch.get_default_device().type == "meta"
+    assert (product.device.type, product.dtype) == ("cpu", torch.float32)
+
+
+def test_numbers_that_the_host_draws_meanwhile_are_not_drawn_again() -> None:
+    with isolated():
+        inside = torch.rand(4)  # as another thread would
+    assert not torch.equal(torch.rand(4), inside)
+
+
+def test_the_last_of_overlapping_pictures_puts_the_number_type_back() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with isolated():
+            entered.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=other)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with isolated():
+            thread.start()
+            assert entered.wait(60)
+        assert torch.get_default_dtype() == torch.float32
+        leave.set()
+        thread.join()
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        leave.set()
+        torch.set_default_dtype(torch.float32)
+
+
+def test_bfloat16_is_close_to_float32() -> None:
+    manifest = registry.find("tiny")
+    rng = np.random.default_rng(0)
+    picture = np.kron(rng.integers(0, 256, (8, 8, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+    latents = registry.load(manifest, "cpu").encode(picture)
+    ours, theirs = (
+        registry.load(manifest, "cpu", dtype).decode(latents, 128, 128) for dtype in ("float32", "bfloat16")
+    )
+    assert 0 < np.abs(ours.astype(int) - theirs).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("named", "capabilities", "expected"),
+    [
+        (None, {}, "float32"),
+        (None, {"avx512_bf16": False, "amx_bf16": True}, "bfloat16"),
+        (None, {"avx512_bf16": True}, "bfloat16"),
+        ("float32", {"avx512_bf16": True}, "float32"),
+        ("bfloat16", {}, "bfloat16"),
+    ],
+)
+def test_files_decode_in_the_number_type_that_the_processor_is_made_for(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, capabilities: dict[str, bool], expected: str
+) -> None:
+    monkeypatch.delenv("PILLOW_SDZ_DTYPE")
+    if named:
+        monkeypatch.setenv("PILLOW_SDZ_DTYPE", named)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    loaded: list[str | None] = []
+    load = registry.load
+
+    def spy(manifest: Any, device: str | None = None, dtype: str | None = None) -> Any:
+        loaded.append(dtype)
+        return load(manifest, device, "float32")
+
+    monkeypatch.setattr(registry, "load", spy)
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), "olive").save(file, "SDZ")
+    Image.open(file).load()
+    assert loaded == [None, expected], "encoding is float32 everywhere"
+
+
+def test_the_processor_chooses_its_number_type_beside_an_accelerator_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PILLOW_SDZ_DTYPE")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert decoding_dtype("cpu") == "bfloat16"
+    assert decoding_dtype("meta") == "float32"
+
+
+def test_an_unknown_number_type_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), "olive").save(file, "SDZ")
+    monkeypatch.setenv("PILLOW_SDZ_DTYPE", "int4")
+    with pytest.raises(SdzOptionError, match="dtype: no such number type"):
+        Image.open(file).load()
+
+
+def test_a_forked_child_decodes(fresh_python: Callable[..., Any]) -> None:
+    """A child of a process that has used torch's threads must neither hang nor differ."""
+    process = fresh_python(
+        """
+        import os, numpy as np
+        from pillow_sdz.models import registry
+        model = registry.load(registry.find("tiny"), "cpu")
+        latents = model.encode(np.full((256, 256, 3), 90, np.uint8))
+        parent = model.decode(latents, 256, 256)
+        child = os.fork()
+        if child == 0:
+            again = model.decode(model.encode(np.full((256, 256, 3), 90, np.uint8)), 256, 256)
+            os._exit(0 if np.abs(again.astype(int) - parent).max() <= 1 else 3)
+        import threading
+        threading.Timer(60, lambda: os.kill(child, 9)).start()
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        os._exit(0)
+        """,
+        check=False,
+    )
+    assert process.stdout.strip().endswith("0"), process.stderr

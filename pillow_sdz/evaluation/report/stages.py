@@ -100,7 +100,7 @@ def codes(context: PictureContext) -> list[Stage]:
         ),
         Drawing(
             "The preview", Image.fromarray(preview(context.codes, context.matrix)),
-            "The same codes through a small matrix that travels in the file: a thumbnail without any netcontext.",
+            "The same codes through a small matrix that travels in the file: a thumbnail without any network.",
         ),
     )  # fmt: skip
     step = context.mapping.step

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: real photos, and a way to run code in a fresh interpreter."""
+"""Fixtures shared by all tests: the toy model, photos, models in miniature, and code in a fresh interpreter."""
 
 from __future__ import annotations
 
@@ -14,10 +14,53 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    import numpy as np
+    from fresh import FreshPython
+    from numpy.typing import NDArray
+    from toy_model import Toy
 
 os.environ["PILLOW_SDZ_DTYPE"] = "float32"  # also for the processes that tests start: pixels are compared
+
+SLOW = Path(__file__).parent / "slow"
+"""Tests in this folder have the marker ``slow``."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SLOW in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """The toy model is the default model."""
+    import toy_model
+
+    return toy_model.install(monkeypatch)
+
+
+@pytest.fixture
+def rgb() -> NDArray[np.uint8]:
+    """A picture of 40x20 pixels that the toy model keeps exactly."""
+    import toy_model
+
+    return toy_model.blocks(40, 20)
+
+
+@pytest.fixture
+def data(rgb: NDArray[np.uint8]) -> bytes:
+    """A file of it with a palette."""
+    import toy_files
+
+    return toy_files.file_of(rgb)
+
+
+@pytest.fixture
+def path(tmp_path: Path, data: bytes) -> Path:
+    """The same as ``cat.sdz``."""
+    file = tmp_path / "cat.sdz"
+    file.write_bytes(data)
+    return file
 
 
 def _photo(name: str) -> Image.Image:
@@ -45,7 +88,7 @@ def coffee() -> Image.Image:
 
 
 @pytest.fixture
-def fresh_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def fresh_python(tmp_path: Path) -> FreshPython:
     """Run a snippet in a fresh interpreter, in a folder of its own, warnings as errors."""
 
     def run(code: str, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -1,34 +1,39 @@
 """Programs that know nothing of the format open and save it, once `pillow_sdz` is imported."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import toy_codec
+import toy_model
 from PIL import Image
+from toy_files import file_of
 
 import pillow_sdz  # noqa: F401
 
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    return toy_codec.install(monkeypatch)
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
-@pytest.fixture
-def rgb():
-    return toy_codec.blocks(64, 40)
+pytestmark = pytest.mark.usefixtures("toy")
 
 
 @pytest.fixture
-def file(tmp_path, rgb):
+def rgb() -> NDArray[np.uint8]:
+    return toy_model.blocks(64, 40)
+
+
+@pytest.fixture
+def file(tmp_path: Path, rgb: NDArray[np.uint8]) -> Path:
     path = tmp_path / "cat.sdz"
-    path.write_bytes(toy_codec.encode(rgb, None, "RGB"))
+    path.write_bytes(file_of(rgb))
     return path
 
 
-def test_matplotlib(file, rgb, tmp_path):
+def test_matplotlib(file: Path, rgb: NDArray[np.uint8], tmp_path: Path) -> None:
     import matplotlib.image
 
     assert np.array_equal(matplotlib.image.imread(file), rgb)
@@ -38,7 +43,7 @@ def test_matplotlib(file, rgb, tmp_path):
     assert np.array_equal(matplotlib.image.imread(target)[:, :, :3], rgb)
 
 
-def test_imageio(file, rgb, tmp_path):
+def test_imageio(file: Path, rgb: NDArray[np.uint8], tmp_path: Path) -> None:
     import imageio.v3
 
     assert np.array_equal(imageio.v3.imread(file), rgb)
@@ -52,17 +57,16 @@ def test_imageio(file, rgb, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def django_settings():
-    import django
+def django() -> None:
+    import django as package
     from django.conf import settings
 
     if not settings.configured:
         settings.configure(INSTALLED_APPS=[], USE_TZ=True)
-        django.setup()
-    return settings
+        package.setup()
 
 
-def test_django_image_field(file, django_settings):
+def test_django_image_field(file: Path, django: None) -> None:
     from django.core.exceptions import ValidationError
     from django.core.files.uploadedfile import SimpleUploadedFile
     from django.forms import ImageField
@@ -76,7 +80,7 @@ def test_django_image_field(file, django_settings):
         field.clean(SimpleUploadedFile("cat.sdz", damaged))
 
 
-def test_django_dimensions(file, django_settings):
+def test_django_dimensions(file: Path, django: None) -> None:
     from django.core.files.images import get_image_dimensions
 
     assert get_image_dimensions(str(file)) == (64, 40)
@@ -85,22 +89,23 @@ def test_django_dimensions(file, django_settings):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_img2pdf(tmp_path, mode):
+def test_img2pdf(tmp_path: Path, mode: str) -> None:
     import img2pdf
     import pikepdf
 
-    rgb = toy_codec.blocks(64, 40)
+    rgb = toy_model.blocks(64, 40)
     rgb = rgb[:, :, :1].repeat(3, axis=2) if mode == "L" else rgb
     path = tmp_path / "cat.sdz"
-    path.write_bytes(toy_codec.encode(rgb, None, mode))
+    path.write_bytes(file_of(rgb, None, mode))
     with pikepdf.open(io.BytesIO(img2pdf.convert(str(path)))) as pdf:
-        (picture,) = pdf.pages[0].get_images().values()
-        picture = pikepdf.PdfImage(picture).as_pil_image()
+        stream: Any
+        (stream,) = pdf.pages[0].get_images().values()
+        picture = pikepdf.PdfImage(stream).as_pil_image()
     assert picture.size == (64, 40)
     assert np.array_equal(np.asarray(picture.convert("RGB")), rgb)
 
 
-def test_pillows_own_programs(file, tmp_path):
+def test_pillows_own_programs(file: Path, tmp_path: Path) -> None:
     """ImageOps, ImageSequence, ImageGrab's friends: all go through the same plugin."""
     from PIL import ImageOps, ImageSequence
 

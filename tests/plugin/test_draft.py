@@ -1,73 +1,81 @@
 """The preview behind draft and Image.thumbnail: right sizes, right box, no model."""
 
-import io
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import toy_codec
+import toy_model
+from in_memory import opened
 from PIL import Image
+from toy_files import file_of
 
 from pillow_sdz.errors import SdzDependencyError
 from pillow_sdz.payloads.preview import preview
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import ImageFile
+    from toy_model import Toy
+
 
 @pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    toy = toy_codec.install(monkeypatch)
+def no_decoding(toy: Toy) -> None:
     toy.failure = AssertionError("the picture was decoded in full")
-    return toy
 
 
-def opened(width, height, alpha=None, mode="RGB", **keywords):
-    rgb = toy_codec.blocks(width, height)
-    return Image.open(io.BytesIO(toy_codec.encode(rgb, alpha, mode, **keywords)))
+def picture(
+    width: int, height: int, alpha: NDArray[np.uint8] | None = None, mode: str = "RGB", *, preview: bool = True
+) -> ImageFile.ImageFile:
+    return opened(file_of(toy_model.blocks(width, height), alpha, mode, preview=preview))
 
 
-def test_draft():
-    image = opened(333, 200)
-    codes = toy_codec.codes_of(toy_codec.blocks(333, 200))
+def test_draft() -> None:
+    image = picture(333, 200)
+    codes = toy_model.codes_of(toy_model.blocks(333, 200))
     assert image.draft(None, (80, 50)) == ("RGB", (0, 0, 333 / 8, 25.0))
     assert image.size == (42, 25)
-    assert np.array_equal(np.asarray(image), preview(codes, toy_codec.IDENTITY))
+    assert np.array_equal(np.asarray(image), preview(codes, toy_model.MATRIX))
     assert image.draft(None, (10, 10)) is None  # loaded
 
 
 @pytest.mark.parametrize(
     ("asked", "used"), [((128, 128), True), ((129, 129), False), ((129, 64), True), ((1, 1), True), ((0, 5), False)]
 )
-def test_draft_gives_at_least_half_of_what_is_asked(asked, used):
-    image = opened(512, 512)
+def test_draft_gives_at_least_half_of_what_is_asked(asked: tuple[int, int], used: bool) -> None:
+    image = picture(512, 512)
     assert (image.draft("RGB", asked) is not None) == used
     assert image.size == ((64, 64) if used else (512, 512))
 
 
-def test_draft_once():
-    image = opened(64, 64)
+def test_draft_once() -> None:
+    image = picture(64, 64)
     assert image.draft(None, (8, 8))
     assert image.draft(None, (1, 1)) is None
     assert image.size == (8, 8)
 
 
-def test_nothing_to_do():
-    assert opened(64, 64).draft("L", None) is None
-    assert opened(64, 64, preview=False).draft(None, (8, 8)) is None
+def test_nothing_to_do() -> None:
+    assert picture(64, 64).draft("L", None) is None
+    assert picture(64, 64, preview=False).draft(None, (8, 8)) is None
 
 
 @pytest.mark.parametrize("size", [(512, 512), (333, 200), (1000, 3), (17, 900), (65, 64), (8, 8), (1, 1)])
 @pytest.mark.parametrize("box", [(64, 64), (40, 10), (3, 60), (1, 1)])
-def test_thumbnail_sizes(size, box, toy):
+def test_thumbnail_sizes(size: tuple[int, int], box: tuple[int, int], toy: Toy) -> None:
     toy.failure = None  # small pictures may be decoded in full
-    image, plain = opened(*size), Image.new("RGB", size)
+    image, plain = picture(*size), Image.new("RGB", size)
     image.thumbnail(box)
     plain.thumbnail(box)
     assert image.size == plain.size
     assert len(image.tobytes()) == 3 * image.width * image.height
 
 
-def test_thumbnail_resembles_the_picture():
+def test_thumbnail_resembles_the_picture() -> None:
     gradient = np.linspace(0, 255, 640)[None, :, None] * np.array([1, 0.5, 0.2])
     rgb = np.broadcast_to(gradient, (480, 640, 3)).astype(np.uint8)
-    image = Image.open(io.BytesIO(toy_codec.encode(rgb, None, "RGB")))
+    image = opened(file_of(rgb))
     image.thumbnail((80, 80))
     expected = Image.fromarray(rgb)
     expected.thumbnail((80, 80))
@@ -76,12 +84,12 @@ def test_thumbnail_resembles_the_picture():
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA"])
-def test_thumbnail_modes(mode):
+def test_thumbnail_modes(mode: str) -> None:
     alpha = None
     if mode.endswith("A"):
         alpha = np.zeros((60, 100), np.uint8)
         alpha[:, 50:] = 255
-    image = opened(100, 60, alpha, mode)
+    image = picture(100, 60, alpha, mode)
     image.thumbnail((12, 12))
     assert (image.mode, image.size) == (mode, (12, 7))
     if alpha is not None:
@@ -90,23 +98,23 @@ def test_thumbnail_modes(mode):
         assert (values[:, 7:] > 245).all()
 
 
-def test_draft_averages_alpha_over_the_pixels_there_are():
+def test_draft_averages_alpha_over_the_pixels_there_are() -> None:
     alpha = np.full((9, 9), 100, np.uint8)
     alpha[:8, :4] = 0
-    image = opened(9, 9, alpha, "RGBA")
+    image = picture(9, 9, alpha, "RGBA")
     image.draft(None, (2, 2))
     assert np.asarray(image.getchannel("A")).tolist() == [[50, 100], [100, 100]]
 
 
-def test_pictures_smaller_than_the_thumbnail_stay():
-    image = opened(40, 20)
+def test_pictures_smaller_than_the_thumbnail_stay() -> None:
+    image = picture(40, 20)
     image.thumbnail((100, 100))
     assert image.size == (40, 20)
 
 
-def test_larger_thumbnails_need_the_picture(toy):
+def test_larger_thumbnails_need_the_picture(toy: Toy) -> None:
     toy.failure = SdzDependencyError("decoding needs torch")
-    image = opened(512, 512)
+    image = picture(512, 512)
     with pytest.raises(SdzDependencyError):
         image.thumbnail((65, 65))
     image.thumbnail((64, 64))

@@ -1,21 +1,33 @@
 """What is imported when: each test runs in a fresh interpreter and looks at sys.modules."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
-import toy_codec
+import toy_model
+from fresh import WITHOUT_TORCH
+from toy_files import file_of
 
 import pillow_sdz
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fresh import FreshPython
+    from PIL import Image
+
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path: Path) -> str:
     path = tmp_path / "cat.sdz"
     alpha = np.full((64, 64), 200, np.uint8)
-    path.write_bytes(toy_codec.encode(toy_codec.blocks(64, 64), alpha, "RGBA"))
+    path.write_bytes(file_of(toy_model.blocks(64, 64), alpha, "RGBA"))
     return str(path)
 
 
-def test_import_is_light(fresh_python):
+def test_import_is_light(fresh_python: FreshPython) -> None:
     fresh_python("""
         import sys
         import PIL.Image, PIL.ImageFile
@@ -28,7 +40,7 @@ def test_import_is_light(fresh_python):
     """)
 
 
-def test_headers_need_no_torch(fresh_python, file):
+def test_headers_need_no_torch(fresh_python: FreshPython, file: str) -> None:
     fresh_python(
         """
         import sys
@@ -53,7 +65,10 @@ def test_headers_need_no_torch(fresh_python, file):
     )
 
 
-def test_the_default_model_needs_no_diffusers(fresh_python, astronaut, tmp_path):
+@pytest.mark.slow
+def test_the_default_model_needs_no_diffusers(
+    fresh_python: FreshPython, astronaut: Image.Image, tmp_path: Path
+) -> None:
     """Its import would take longer than the decoding."""
     photo = tmp_path / "photo.png"
     astronaut.crop((0, 0, 64, 48)).save(photo)
@@ -63,7 +78,7 @@ def test_the_default_model_needs_no_diffusers(fresh_python, astronaut, tmp_path)
         import pillow_sdz
         from PIL import Image
         file = io.BytesIO()
-        Image.open(sys.argv[1]).save(file, "SDZ", steps=2)
+        Image.open(sys.argv[1]).save(file, "SDZ", denoise_steps=2)
         with Image.open(file) as image:
             image.load()
         slow = {"diffusers", "transformers", "huggingface_hub", "torch._dynamo", "scipy", "sympy"}
@@ -73,10 +88,10 @@ def test_the_default_model_needs_no_diffusers(fresh_python, astronaut, tmp_path)
     )
 
 
-def test_without_torch_installed(fresh_python, file):
+def test_without_torch_installed(fresh_python: FreshPython, file: str) -> None:
     """All header work is possible; loading and saving say what to install."""
     fresh_python(
-        toy_codec.NO_TORCH
+        WITHOUT_TORCH
         + """
 import io, pickle
 import pillow_sdz
@@ -116,7 +131,7 @@ assert "torch" not in sys.modules
     )
 
 
-def test_version_is_the_packages(fresh_python):
+def test_version_is_the_packages(fresh_python: FreshPython) -> None:
     import tomllib
     from pathlib import Path
 
@@ -124,7 +139,7 @@ def test_version_is_the_packages(fresh_python):
     assert tomllib.loads(project.read_text("utf-8"))["project"]["version"] == pillow_sdz.__version__
 
 
-def test_the_registration_order_of_imports_does_not_matter(fresh_python, file):
+def test_the_registration_order_of_imports_does_not_matter(fresh_python: FreshPython, file: str) -> None:
     fresh_python(
         """
         import sys

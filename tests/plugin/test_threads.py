@@ -1,27 +1,34 @@
 """Many threads opening, loading, thumbnailing and saving at once give what one thread gives."""
 
+from __future__ import annotations
+
 import io
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import toy_codec
+import toy_model
 from PIL import Image
+from toy_files import file_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 THREADS = 8
 
 
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    return toy_codec.install(monkeypatch)
+pytestmark = pytest.mark.usefixtures("toy")
 
 
-def picture(seed):
-    return toy_codec.blocks(64 + seed, 40, seed)
+def picture(seed: int) -> NDArray[np.uint8]:
+    return toy_model.blocks(64 + seed, 40, seed)
 
 
-def there_and_back(seed):
+def there_and_back(seed: int) -> tuple[NDArray[np.uint8], str, bytes]:
     stream = io.BytesIO()
     Image.fromarray(picture(seed)).save(stream, "SDZ", text={"seed": str(seed)})
     with Image.open(stream) as image:
@@ -32,7 +39,7 @@ def there_and_back(seed):
     return pixels, text, small
 
 
-def test_many_pictures_at_once():
+def test_many_pictures_at_once() -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         results = list(pool.map(there_and_back, range(40)))
     for seed, (pixels, text, small) in enumerate(results):
@@ -41,11 +48,11 @@ def test_many_pictures_at_once():
         assert small == there_and_back(seed)[2]
 
 
-def test_one_stream_per_thread_of_the_same_file(tmp_path):
+def test_one_stream_per_thread_of_the_same_file(tmp_path: Path) -> None:
     file = tmp_path / "a.sdz"
     Image.fromarray(picture(0)).save(file)
 
-    def load(_):
+    def load(_: int) -> NDArray[np.uint8]:
         with Image.open(file) as image:
             return np.array(image)
 
@@ -53,14 +60,14 @@ def test_one_stream_per_thread_of_the_same_file(tmp_path):
         assert all(np.array_equal(pixels, picture(0)) for pixels in pool.map(load, range(40)))
 
 
-def _size_in_a_worker(data):
+def _size_in_a_worker(data: bytes) -> tuple[int, int]:
     import pillow_sdz  # noqa: F401  # spawned workers start without the registration
 
     with Image.open(io.BytesIO(data)) as image:
         return image.size
 
 
-def test_spawned_workers():
-    data = toy_codec.encode(picture(0), None, "RGB")
+def test_spawned_workers() -> None:
+    data = file_of(picture(0))
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         assert pool.submit(_size_in_a_worker, data).result() == (64, 40)

@@ -1,4 +1,4 @@
-"""For tests of the command line: the toy codec in the place of the real one, pictures, and ways to run the program."""
+"""For tests of the command line: the program with the toy model, in this process and in others, and pictures."""
 
 from __future__ import annotations
 
@@ -6,31 +6,15 @@ import io
 import os
 import subprocess
 import sys
-import types
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import toy_codec
+import toy_model
 from PIL import Image
 
-import pillow_sdz
-
-
-def fake_modules() -> dict[str, types.ModuleType]:
-    """Modules for the places of `pillow_sdz.codec.encode` and `pillow_sdz.codec.decode`, by name."""
-    modules = {}
-    for name, function in (("encoder", toy_codec.encode), ("decoder", toy_codec.decode)):
-        modules[name] = types.ModuleType(f"pillow_sdz.{name}")
-        setattr(modules[name], function.__name__, function)
-    return modules
-
-
-def install() -> None:
-    """Put the fakes in place for the rest of the process."""
-    for name, module in fake_modules().items():
-        sys.modules[module.__name__] = module
-        setattr(pillow_sdz, name, module)
+if TYPE_CHECKING:
+    import pytest
 
 
 def photo(path: Path, size: tuple[int, int] = (40, 24), mode: str = "RGB", **keywords: Any) -> Path:
@@ -54,27 +38,33 @@ def python(code: str, *args: str, **keywords: Any) -> subprocess.CompletedProces
 
 
 def environment() -> dict[str, str]:
+    """The environment of a process that finds this package and the modules of this folder."""
     root = Path(__file__).parent
     return os.environ | {
         "PYTHONPATH": os.pathsep.join([str(root), str(root.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     }
 
 
-FAKED = "import cli_fakes; cli_fakes.install(); from pillow_sdz.cli import main\n"
-"""Start of a subprocess's code: fakes in place."""
+FAKED = "import toy_model; toy = toy_model.install(); from pillow_sdz.cli import main\n"
+"""Start of a subprocess's code: the toy model in place."""
 
 
 class Run:
-    """Call the program in this process, with the fakes in place unless ``real`` is asked for.
+    """Call the program in this process, with the toy model unless ``real`` is asked for.
 
-    ``run(...)`` gives the exit code; ``out``, ``raw`` (the same as bytes) and ``err`` are what was printed.
+    ``run(...)`` gives the exit code.
+
+    Attributes:
+        toy: what the toy model is asked for; with ``real`` nothing.
+        out, err: what was printed.
+        raw: ``out`` as bytes.
     """
 
-    def __init__(self, capture: Any, monkeypatch: Any, *, real: bool = False) -> None:
+    def __init__(
+        self, capture: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, *, real: bool = False
+    ) -> None:
         self._capture, self._monkeypatch = capture, monkeypatch
-        for name, module in ({} if real else fake_modules()).items():
-            monkeypatch.setitem(sys.modules, module.__name__, module)
-            monkeypatch.setattr(pillow_sdz, name, module, raising=False)
+        self.toy = toy_model.Toy() if real else toy_model.install(monkeypatch)
         self.out = self.err = ""
         self.raw = b""
 

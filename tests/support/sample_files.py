@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import toy_scalar
 
+from pillow_sdz.codec.file import read
 from pillow_sdz.coding import planes
-from pillow_sdz.coding.boxes import CODED_HEAD, LAYER_HEAD, SECTION_HEAD, TEXT_ENTRY, TEXT_HEAD, build_box
-from pillow_sdz.coding.planes import decode_alpha
-from pillow_sdz.container import sections as container
+from pillow_sdz.coding.boxes import CODED_HEAD, build_box
 from pillow_sdz.container.header import HEADER_BYTES, Header
-from pillow_sdz.container.metadata import decode_blob, decode_text
-from pillow_sdz.container.sections import Container
-from pillow_sdz.payloads.palette.layers import decode_codes
+from pillow_sdz.container.metadata import TEXT_ENTRY, TEXT_HEAD
+from pillow_sdz.container.sections import SECTION_HEAD, Container
+from pillow_sdz.errors import naming
+from pillow_sdz.payloads.palette.layers import LAYER_HEAD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,6 @@ def layer_body(palette: list[list[int]], packed: bytes, *, palette_coding: int =
         LAYER_HEAD,
         last_entry=len(palette) - 1,
         coding={"palette": palette_coding, "indices": index_coding},
-        palette_number=None,
         palette_length=None,
     )
     return head + bytes(np.array(palette, np.uint8)) + packed
@@ -57,7 +56,7 @@ def header(**changes: object) -> Header:
         "latent_height": 1,
         "fingerprint": FINGERPRINT,
         "noise": 3,
-        "steps": 1,
+        "denoise_steps": 1,
     }
     return Header(**{**fields, **changes})  # type: ignore[arg-type]
 
@@ -94,7 +93,7 @@ def example() -> Container:
         ],
         alpha=build_box(CODED_HEAD, coding=planes.CONSTANT) + b"\xff",
         preview=matrix.tobytes(),
-        text=text_body((b"Title", b"Hi")),
+        metadata={"text": text_body((b"Title", b"Hi"))},
     )
 
 
@@ -111,21 +110,17 @@ def small() -> Container:
             layer_body([[128] * 4, [0, 255, 128, 127]], bytes([0b1010_0000])),
         ],
         alpha=planes.encode_planes(np.ascontiguousarray(alpha)[None]),
-        icc=b"\x00profile",
-        text=text_body((b"key", b"value")),
+        metadata={"icc": b"\x00profile", "text": text_body((b"key", b"value"))},
     )
 
 
-def decode_everything(data: bytes, **options: bool) -> tuple[NDArray[np.uint8], object]:
-    """Parse a file and decode all that it holds; that of scalar payloads needs `toy_scalar.install`."""
-    parsed = container.parse(data, file="test.sdz", **options)
-    head = parsed.header
-    rest = (
-        None if parsed.alpha is None else decode_alpha(parsed.alpha, head.width, head.height, file="test.sdz").tolist(),
-        None if parsed.text is None else decode_text(parsed.text, file="test.sdz"),
-        [
-            None if body is None else decode_blob(body, None, name, "test.sdz")
-            for name, body in (("icc", parsed.icc), ("exif", parsed.exif), ("xmp", parsed.xmp))
-        ],
-    )
-    return decode_codes(parsed, None, "test.sdz", prior_lookup=lambda: toy_scalar.PRIOR), rest
+def decode_everything(data: bytes, *, allow_truncated: bool = False) -> tuple[NDArray[np.uint8], object]:
+    """Read a file and decode all that it holds: the codes, and the rest in a form that can be compared.
+
+    Scalar payloads are decoded with the prior of `toy_scalar`, whatever model the file names.
+    """
+    with naming("test.sdz"):
+        file = read(data, allow_truncated=allow_truncated)
+        alpha = file.alpha()
+        rest = (None if alpha is None else alpha.tolist(), file.metadata())
+        return file.payload.decode(toy_scalar.ModelData()), rest

@@ -1,0 +1,27 @@
+"""For tests that run code in a fresh interpreter: the type of ``fresh_python``, and a start without torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    import subprocess
+
+
+class FreshPython(Protocol):
+    """Run a snippet in a fresh interpreter, in a folder of its own, warnings as errors."""
+
+    def __call__(self, code: str, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]: ...
+
+
+WITHOUT_TORCH: Final = """
+import importlib.abc, sys
+
+class Block(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "diffusers", "safetensors", "transformers", "imagequant"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Block())
+"""
+"""Start of a program that runs as if the packages for encoding and decoding were not installed."""

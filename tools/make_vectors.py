@@ -2,34 +2,43 @@
 
     python tools/make_vectors.py
 
-Each folder of tests/vectors/v0/ and v0-tiny-8/ holds file.sdz, codes.npy (what the integer part of decoding must give, for ever) and
-expected.json (what the headers say). A new format version gets a new folder beside v0; old files stay readable.
-v0 has files of models that are gone, by whatever were the defaults then; v0-tiny-8 those of the model that is shipped.
+Each folder of tests/vectors/v0/ and v0-tiny-8/ holds file.sdz, codes.npy (the codes that it must decode to, for ever)
+and expected.json (what its heads say). A new format version gets a new folder beside v0; old files stay readable. v0 has
+files of models that were never released, written with the defaults of their time; v0-tiny-8 has files of tiny-8.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 import skimage.data
 from PIL import Image
-from pillow_sdz.codec.reading import read_codes
 
 import pillow_sdz  # noqa: F401  registers the format
-from pillow_sdz.container.sections import VERSION, parse
+from pillow_sdz.codec.file import read
+from pillow_sdz.container.header import VERSION
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 VECTORS = Path(__file__).parent.parent / "tests" / "vectors"
 SHIPPED = "tiny-8"
 INFO = ("model", "fingerprint", "payload", "colors", "step", "layers", "steps", "noise")
 
 
+def coffee_photo() -> Image.Image:
+    """A photo that scikit-image brings, 600x400."""
+    pixels: NDArray[np.uint8] = skimage.data.coffee()  # type: ignore[no-untyped-call]
+    return Image.fromarray(pixels)
+
+
 def samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
     """Name -> picture and options: every payload, coding and section at least once."""
-    coffee = Image.fromarray(skimage.data.coffee()).resize((150, 100), Image.Resampling.LANCZOS)
+    coffee = coffee_photo().resize((150, 100), Image.Resampling.LANCZOS)
     alpha = Image.radial_gradient("L").resize(coffee.size)
     rgba = coffee.copy()
     rgba.putalpha(alpha)
@@ -45,7 +54,7 @@ def samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
             rgba,
             {"colors": 82, "text": {"Title": "Coffee \u2615"}, "xmp": xmp, "icc_profile": bytes(range(200))},
         ),
-        "grey": (coffee.convert("L"), {"colors": 13, "steps": 3}),
+        "grey": (coffee.convert("L"), {"colors": 13, "denoise_steps": 3}),
         "grey_alpha": (rgba.convert("LA"), {"colors": (82, 4)}),
         "one_pixel": (coffee.crop((0, 0, 1, 1)), {"payload": "direct"}),
         "wide": (coffee.crop((0, 50, 150, 51)), {"colors": 6}),
@@ -59,7 +68,7 @@ def samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
 
 def shipped_samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
     """Name -> picture and options: small files of the shipped model, the first by its defaults."""
-    coffee = Image.fromarray(skimage.data.coffee()).crop((180, 60, 480, 310))
+    coffee = coffee_photo().crop((180, 60, 480, 310))
     small = coffee.resize((48, 40), Image.Resampling.LANCZOS)
     rgba = small.copy()
     rgba.putalpha(Image.radial_gradient("L").resize(small.size).point(lambda level: level // 32 * 36))
@@ -80,7 +89,7 @@ def shipped_samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
         "direct": (small, {"payload": "direct"}),
         "alpha": (rgba, {}),
         "grey": (small.convert("L"), {}),
-        "grey_alpha_palette": (rgba.convert("LA"), {"colors": 9, "steps": 3}),
+        "grey_alpha_palette": (rgba.convert("LA"), {"colors": 9, "denoise_steps": 3}),
         "metadata": (small, metadata),
         "one_pixel": (small.crop((20, 20, 21, 21)), {}),
         "one_pixel_direct": (small.crop((20, 20, 21, 21)), {"quality": 100}),
@@ -96,7 +105,7 @@ def write(folder: Path, image: Image.Image, options: dict[str, Any]) -> None:
     folder.mkdir(parents=True)
     image.save(folder / "file.sdz", **options)
     data = (folder / "file.sdz").read_bytes()
-    np.save(folder / "codes.npy", read_codes(parse(data), name))
+    np.save(folder / "codes.npy", read(data).codes())
     with Image.open(folder / "file.sdz") as opened:
         expected = {key: opened.info[key] for key in INFO if key in opened.info} | {
             "size": opened.size,

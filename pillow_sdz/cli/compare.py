@@ -165,12 +165,12 @@ def _request(given: dict[str, Any], compute: ComputeSettings) -> tuple[Request, 
         )  # fmt: skip
     found, no_formats = codecs.available(RIVALS)
     options = SaveOptions(model=given["model"], quality=given["quality"])
-    rivals = [form for form in found if form.name != "sdz"]
+    rivals = [codec for codec in found if codec.name != "sdz"]
     return Request(options, given["strength"], found_metrics, rivals, compute), [*no_metrics, *no_formats]
 
 
 def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) -> Comparison:
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     from pillow_sdz.cli.convert import ConversionError, open_source
     from pillow_sdz.errors import naming, needs_packages

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pillow_sdz.errors import SdzModelError, naming
 from pillow_sdz.models import diffusers_parts
-from pillow_sdz.models.checkpoints.empty_prompt import read_embedding
 from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, check_digests, read_config
 from pillow_sdz.models.diffusion.denoise import UNetAdapter
 from pillow_sdz.models.diffusion.schedulers import SAMPLERS, Ddim, DiffusersDdim, Sampler, covers, prediction_of
+from pillow_sdz.models.embedding import read_embedding
 from pillow_sdz.models.fingerprint import all_tensors, check_weights
 from pillow_sdz.models.model import Model
 from pillow_sdz.models.runtime import drawing

@@ -143,7 +143,7 @@ def unoptimised(model: Model) -> Model:
     """
     import torch
 
-    from pillow_sdz.models.diffusion.denoise import Conditioned
+    from pillow_sdz.models.diffusion.denoise import UNetAdapter
 
     def fresh(network: Any) -> Any:
         copy = type(network).from_config(network.config)
@@ -153,7 +153,7 @@ def unoptimised(model: Model) -> Model:
     with torch.random.fork_rng():
         unet = model.unet
         if unet is not None:
-            unet = unet.around(fresh) if isinstance(unet, Conditioned) else fresh(unet)
+            unet = unet.around(fresh) if isinstance(unet, UNetAdapter) else fresh(unet)
         return dataclasses.replace(model, vae=fresh(model.vae), unet=unet)
 
 

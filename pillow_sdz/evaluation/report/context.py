@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.codec.file import SdzFile
-    from pillow_sdz.evaluation.codecs import Format
+    from pillow_sdz.evaluation.codecs import Codec
     from pillow_sdz.evaluation.metrics import Metric
     from pillow_sdz.evaluation.report.channels import Channel
     from pillow_sdz.models.model import Model
@@ -42,14 +42,14 @@ class Request:
         options: how the .sdz is saved.
         strength: of the img2img stage, 0 to 1 (excluded).
         metrics: distances from the original.
-        formats: codecs to set beside the .sdz.
+        codecs: those to set beside the .sdz.
         compute: where and how networks compute.
     """
 
     options: SaveOptions
     strength: float
     metrics: Sequence[Metric]
-    formats: Sequence[Format]
+    codecs: Sequence[Codec]
     compute: ComputeSettings
 
 

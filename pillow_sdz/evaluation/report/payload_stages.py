@@ -55,9 +55,16 @@ def of_palette(context: PictureContext) -> list[Stage]:
 
 
 def _with_and_without(
-    context: PictureContext, key: str, chapter: str, title: str, text: str, file: SdzFile, drawings: tuple[Drawing, ...],
-    details: dict[str, Any], data: bytes,
-) -> list[Stage]:  # fmt: skip
+    context: PictureContext,
+    key: str,
+    chapter: str,
+    title: str,
+    text: str,
+    file: SdzFile,
+    drawings: tuple[Drawing, ...],
+    details: dict[str, Any],
+    data: bytes,
+) -> list[Stage]:
     """A file decoded without and with the U-Net; once where that is the same."""
     stored = (Stored(".sdz", len(data)),)
     noise, steps = file.payload.noise, file.header.denoise_steps

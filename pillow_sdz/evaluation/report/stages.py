@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pillow_sdz.evaluation.codecs import at_most, decoded, saved
+from pillow_sdz.evaluation.codecs import at_equal_or_fewer_bytes, decoded, saved
 from pillow_sdz.evaluation.report import draw, latent_files, regenerate
 from pillow_sdz.evaluation.report.context import PictureContext
 from pillow_sdz.evaluation.report.payload_stages import of_file, of_palette
@@ -126,7 +126,8 @@ def img2img(context: PictureContext) -> list[Stage]:
     text = (
         f"Noise of {level:.1f} codes (strength {strength:g}) is added to the latent, the U-Net makes a picture of"
         " it, and the pixels are saved. They are as many as before, and a PNG keeps each of them, invented or not:"
-        f" {png.size / len(context.data):,.0f} times the bytes of the .sdz. (The original takes {context.png:,} as PNG.)"
+        f" {png.size / len(context.data):,.0f} times the bytes of the .sdz. (The original takes {context.png:,} as a"
+        " PNG.)"
     )
     as_jpeg = (
         "The same as a JPEG of the usual quality. What is saved is a picture, not the few numbers that it was made"
@@ -144,10 +145,10 @@ def img2img(context: PictureContext) -> list[Stage]:
 def others(context: PictureContext) -> list[Stage]:
     """Other codecs, with no more bytes than the .sdz."""
     stages = []
-    for form in context.request.formats:
-        found = at_most(form, context.picture, len(context.data))
+    for codec in context.request.codecs:
+        found = at_equal_or_fewer_bytes(codec, context.picture, len(context.data))
         if found is None:
-            context.left_out[form.name] = f"no {form.label} of at most {len(context.data):,} bytes exists"
+            context.left_out[codec.name] = f"no {codec.label} of at most {len(context.data):,} bytes exists"
             continue
         text = f"Quality {found.quality}, the best that is not above the {len(context.data):,} bytes of the .sdz."
         if found.stored != context.picture.size:
@@ -156,6 +157,6 @@ def others(context: PictureContext) -> list[Stage]:
                 f" {found.stored[0]} × {found.stored[1]} pixels and enlarged again."
             )
         details = {"quality": found.quality, "stored_size": list(found.stored)}
-        stored = (Stored(form.label, found.size),)
-        stages.append(Stage(form.name, "rivals", form.label, text, found.picture, stored, details=details))
+        stored = (Stored(codec.label, found.size),)
+        stages.append(Stage(codec.name, "rivals", codec.label, text, found.picture, stored, details=details))
     return stages

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from pillow_sdz.errors import SdzModelError, naming
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints.checkpoint import SourceOptions
-from pillow_sdz.models.checkpoints.empty_prompt import check_width
 from pillow_sdz.models.checkpoints.new_folder import ADDED_VERSION, write_model
 from pillow_sdz.models.checkpoints.sources import SCHEDULER_OPTIONS, read_source
+from pillow_sdz.models.embedding import check_width
 from pillow_sdz.models.loading import build_scheduler
 from pillow_sdz.models.manifest import MANIFEST_NAME, NAME_PATTERN
 from pillow_sdz.models.runtime import drawing, require_torch

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pillow_sdz.errors import SdzError, SdzModelError, naming
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints.calibration import code_step, fit_preview, scaling_of
-from pillow_sdz.models.checkpoints.empty_prompt import EMBEDDING_NAME, to_bytes
 from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, digests, write_config
 from pillow_sdz.models.diffusers_parts import build
+from pillow_sdz.models.embedding import EMBEDDING_NAME, to_bytes
 from pillow_sdz.models.fingerprint import CodeMapping, all_tensors, fingerprint
 from pillow_sdz.models.manifest import MANIFEST_NAME, Context, Manifest, read_manifest
 from pillow_sdz.models.model import Model

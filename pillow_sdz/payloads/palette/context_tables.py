@@ -90,8 +90,8 @@ def _nearest(distances: NDArray[np.int32]) -> NDArray[np.intp]:
 
 
 # The initial weights are constants of the format, in hundredths. They were learned on the codes of training photos
-# (never on test photos) under palettes of 16 to 256 entries, by averaging the weights at the end of each plane. Rows: classes
-# of activity, still to busy. Columns: the features, in the order that `context_model` gives.
+# (never on test photos) under palettes of 16 to 256 entries, by averaging the weights at the end of each plane. Rows:
+# classes of activity, still to busy. Columns: the features, in the order that `context_model` gives.
 
 FOR_CODES: Final = np.array(
     [

@@ -51,9 +51,8 @@ def encode(
     packed = pack(indices, bits_for(entries))
     flat = indices.astype(np.uint8).tobytes() if entries <= _BYTE_ENTRIES else packed
     candidates = [(RAW, packed), (DEFLATE, deflate(flat, effort))]
-    if effort >= _CONTEXT_EFFORT:
-        if context_coder.fits(indices.size, entries, layers):
-            candidates.append((CONTEXT, context_coder.encode(indices, palette)))
+    if effort >= _CONTEXT_EFFORT and context_coder.fits(indices.size, entries, layers):
+        candidates.append((CONTEXT, context_coder.encode(indices, palette)))
     return min(candidates, key=lambda candidate: (len(candidate[1]), candidate[0]))
 
 

@@ -21,6 +21,7 @@ A step of training, in the order in which it happens:
 - `losses`: distances between pictures; `perceptual` has those that are networks.
 - `muon`: the optimiser.
 - `graph`: the step as a CUDA graph.
+- `evaluate`: scores on held-out photos, every so many steps.
 
 Faster forms with gradients, for training on a CPU: `fast` (normalisation, LPIPS) and `winograd` (3x3 convolutions).
 `prior`, `perceptual` and `winograd` are the training forms of the modules of those names in pillow_sdz.

@@ -60,7 +60,7 @@ def test_killed_and_resumed_gives_the_same_result(workshop: Path, trained: Path)
     ours, theirs = load_file(checkpoint), load_file(trained / "autoencoder.safetensors")
     assert ours.keys() == theirs.keys()
     for name, tensor in ours.items():
-        torch.testing.assert_close(tensor, theirs[name], rtol=1e-3, atol=1e-5, msg=f"{name} differs")
+        torch.testing.assert_close(tensor, theirs[name], rtol=1e-3, atol=1e-5, msg=f"{name}: {{}}".format)
 
 
 def test_it_learns_and_logs(trained: Path) -> None:

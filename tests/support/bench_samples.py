@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image
@@ -37,7 +37,7 @@ def write_pictures(folder: Path) -> Path:
 def write_alexnet(folder: Path) -> Path:
     """Write the weights of LPIPS-Alex: a narrow AlexNet of random weights."""
     random, inputs = np.random.default_rng(0), 3
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for index, side in enumerate((11, 5, 3, 3, 3)):
         arrays[f"conv{index}.weight"] = random.normal(0, 0.1, (4, inputs, side, side))
         arrays[f"conv{index}.bias"] = np.full(4, 0.1)

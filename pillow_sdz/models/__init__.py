@@ -2,8 +2,9 @@
 
 - `registry` finds models by name or fingerprint, and loads each once per process.
 - `manifest` is what ``model.json`` says; `fingerprint` ties files to weights; `configuration` reads ``config.json``.
-- `loading` builds the networks of a model's folder, with `weights` for safetensors and `diffusers_parts` for diffusers'
-  classes; `runtime` chooses device and number type, and isolates torch from the host program.
+- `loading` builds the networks of a model's folder: `weights` reads safetensors, `diffusers_parts` builds diffusers'
+  classes, `embedding` reads the unconditional embedding.
+- `runtime` chooses device and number type, and isolates torch from the host program.
 - `model` is a model in memory, which works in the windows of `tiling`; `protocols` is what it asks of its networks.
 - ``networks/`` are this project's networks, ``diffusion/`` removes noise with a U-Net, ``checkpoints/`` adds models.
 

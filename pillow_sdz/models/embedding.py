@@ -1,6 +1,8 @@
-"""Unconditional CLIP embedding of a model: the text encoder's output for the empty prompt, in a file of the model.
+"""Unconditional CLIP embedding, computed once per model.
 
-`pillow_sdz.models.checkpoints.empty_prompt` computes it once, when the model is added.
+It is a text encoder's output for the empty prompt, for U-Nets that take a prompt. Adding a model computes it
+(`pillow_sdz.models.checkpoints.empty_prompt`); loading the model reads it here, and needs no text encoder.
+torch and safetensors are imported within functions: commands about models need neither.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""Unconditional CLIP embedding, computed once per model.
+"""Computing the unconditional CLIP embedding: a tokenizer and a text encoder applied to the empty prompt.
 
-It is the text encoder's output for the empty prompt. Adding a model computes it with transformers and keeps it in the
-model's folder; loading the model reads it from there and needs no transformers.
-
-torch, safetensors and transformers are imported within functions: commands about models need none of them.
+It is computed once per model, with transformers, and kept in the model's folder; see `pillow_sdz.models.embedding`.
+torch and transformers are imported within functions: commands about models need neither.
 """
 
 from __future__ import annotations
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
-
 
 MAX_TOKENS: Final = 1024
 """Longest prompt; CLIP's has 77 tokens."""

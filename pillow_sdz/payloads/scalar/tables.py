@@ -1,8 +1,8 @@
 """Frequencies of symbols for the scalar payload: logistic distributions of many widths, in whole numbers.
 
 A symbol stands for a level: the whole steps from the prior's mean to a value. Table k is for a logistic distribution
-around that mean whose scale is 2**(k / 4 - 4) steps. Symbol 0 is the escape, symbol i the level i - 1 - R, where the reach
-R depends on k. The frequencies of a table sum to 4096.
+around that mean whose scale is 2**(k / 4 - 4) steps. Symbol 0 is the escape, symbol i the level i - 1 - R, where the
+reach R depends on k. The frequencies of a table sum to 4096.
 """
 
 from __future__ import annotations

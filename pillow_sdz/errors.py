@@ -209,3 +209,8 @@ def notice(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def warn_of_old_name(old: str, new: str) -> None:
+    """Give a DeprecationWarning for the old name of something, at the line that uses it."""
+    notice(f"{old} is deprecated: it is called {new} now", DeprecationWarning)

@@ -12,13 +12,11 @@ from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
 
 from pillow_sdz import limits, payloads
-from pillow_sdz.errors import SdzOptionError, notice
+from pillow_sdz.errors import SdzOptionError, warn_of_old_name
 from pillow_sdz.limits import real, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-__all__ = ["ComputeSettings", "DecodeOptions", "DecodeSettings", "SaveOptions", "decode"]
 
 T = TypeVar("T")
 
@@ -153,11 +151,6 @@ class DeprecatedName(Generic[T]):
         setattr(instance, self._new, value)
 
 
-def warn_of_old_name(old: str, new: str) -> None:
-    """Warn that a name is deprecated, at the line that uses it."""
-    notice(f"{old} is deprecated: it is called {new} now", DeprecationWarning)
-
-
 class DecodeOptions:
     """Settings for decoding in this process; an image's own attributes of the same names come first.
 
@@ -193,11 +186,8 @@ class DecodeOptions:
     def resolved(self, image: object) -> DecodeSettings:
         """For each setting the attribute of an image that has them all; this process's where that is None."""
 
-        def pick(name: str) -> Any:
-            value = getattr(image, name)
-            return getattr(self, name) if value is None else value
-
-        return DecodeSettings(**{name: pick(name) for name in DecodeSettings.__dataclass_fields__})
+        own = {name: getattr(image, name) for name in DecodeSettings.__dataclass_fields__}
+        return DecodeSettings(**{name: getattr(self, name) if value is None else value for name, value in own.items()})
 
 
 decode: Final = DecodeOptions()
@@ -247,14 +237,15 @@ class SaveOptions:
             put("denoise_steps", steps)
         put("quality", whole("quality", self.quality, 0, 100))
         put("effort", whole("effort", self.effort, 0, 9))
-        if self.colors is not None:
-            put("colors", _colors(self.colors))
-        if self.denoise_steps is not None:
-            put("denoise_steps", check_denoise_steps(self.denoise_steps))
-        if self.target_size is not None:
-            put("target_size", whole("target_size", self.target_size, 1, limits.MAX_SECTION_BYTES, " bytes"))
-        if self.step is not None:
-            put("step", real("step", self.step, *STEP, " codes"))
+        checks: dict[str, Callable[[object], object]] = {
+            "colors": _colors,
+            "denoise_steps": check_denoise_steps,
+            "target_size": lambda size: whole("target_size", size, 1, limits.MAX_SECTION_BYTES, " bytes"),
+            "step": lambda step: real("step", step, *STEP, " codes"),
+        }
+        for name, check in checks.items():
+            if (value := getattr(self, name)) is not None:
+                put(name, check(value))
         if not isinstance(self.model, str) or not self.model:
             expected = "the name of a model, as 'tiny'"
             raise SdzOptionError("is not a name", field="model", found=repr(self.model), expected=expected)

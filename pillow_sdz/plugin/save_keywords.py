@@ -6,8 +6,8 @@ import difflib
 from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz import payloads
-from pillow_sdz.errors import SdzOptionError, notice
-from pillow_sdz.options import SaveOptions, refuse_both, warn_of_old_name
+from pillow_sdz.errors import SdzOptionError, notice, warn_of_old_name
+from pillow_sdz.options import SaveOptions, refuse_both
 from pillow_sdz.plugin.info import collect
 
 if TYPE_CHECKING:

@@ -215,7 +215,7 @@ def decode(data: bytes, shape: tuple[int, int, int], step: int, prior: Prior, *,
 def levels_and_bits(
     targets: NDArray[np.float32], step: int, prior: Prior
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-    """Residuals, and their information content in bits by the frequencies that the entropy coder uses.
+    """Levels, and their information content in bits by the frequencies that the entropy coder uses.
 
     Args:
         targets: codes less 128, not rounded, (h, w, C).
@@ -223,7 +223,7 @@ def levels_and_bits(
         prior: the model's.
 
     Returns:
-        Residuals in steps and bits, (h, w, C) each.
+        Levels and bits, (h, w, C) each.
     """
     levels, bits = np.zeros(targets.shape, np.int16), np.zeros(targets.shape)
     flat_levels, flat_bits = (array.reshape(-1, targets.shape[2]) for array in (levels, bits))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, overload
 
 from pillow_sdz import limits, payloads
 from pillow_sdz.errors import SdzOptionError, warn_of_old_name
@@ -185,7 +185,6 @@ class DecodeOptions:
 
     def resolved(self, image: object) -> DecodeSettings:
         """For each setting the attribute of an image that has them all; this process's where that is None."""
-
         own = {name: getattr(image, name) for name in DecodeSettings.__dataclass_fields__}
         return DecodeSettings(**{name: getattr(self, name) if value is None else value for name, value in own.items()})
 

@@ -172,7 +172,7 @@ def model_prior(manifest: Manifest) -> Prior:
 
 
 class _LazyModelData:
-    """What payloads may ask of a model, which is looked for when they ask."""
+    """Implements `ModelData`; finds the model when something is asked of it."""
 
     def __init__(self, find_model: Callable[[], Manifest]) -> None:
         self._find_model = find_model
@@ -182,15 +182,15 @@ class _LazyModelData:
 
 
 def model_data(manifest: Manifest) -> ModelData:
-    """What payloads may ask of this model; files are read when they ask."""
+    """What payloads may ask of this model; its files are read when they ask."""
     return _LazyModelData(lambda: manifest)
 
 
 def model_data_of(fingerprint: bytes) -> ModelData:
     """What payloads may ask of the model with this 8-byte fingerprint.
 
-    The model is looked for when they ask: most payloads decode without, and then it may be missing. The errors are
-    those of `find_by_fingerprint` and `model_prior`.
+    The model is looked for only when they ask, because palette and direct payloads need nothing of it and decode if it
+    is missing. The errors are those of `find_by_fingerprint` and `model_prior`.
     """
     return _LazyModelData(lambda: find_by_fingerprint(fingerprint))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import huggingface_hub
 import pytest
 import sd_checkpoints as sd
 
-from pillow_sdz.errors import SdzModelError
+from pillow_sdz.errors import SdzDependencyError, SdzModelError
 from pillow_sdz.models.checkpoints import hub
 from pillow_sdz.models.checkpoints.add import add_model, remove_model
 from pillow_sdz.models.checkpoints.checkpoint import NETWORK_STEM
@@ -163,6 +164,12 @@ def test_without_a_network_the_files_are_listed(models: Path, monkeypatch: pytes
         assert name in str(caught.value)
     assert "models add NAME FOLDER" in str(caught.value)
     assert not models.exists()
+
+
+def test_the_hubs_client_is_asked_for_by_name(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(SdzDependencyError, match=r"downloading needs huggingface_hub .*; pip install huggingface_hub"):
+        add_model("sd15", REPOSITORY)
 
 
 def test_repositories_of_an_autoencoder() -> None:

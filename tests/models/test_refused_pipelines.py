@@ -200,6 +200,15 @@ def test_text_encoders_that_make_no_sense(
     refused(pipeline, match)
 
 
+def test_scipy_is_asked_for_by_name(pipeline: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    monkeypatch.delitem(sys.modules, "diffusers.schedulers.scheduling_lms_discrete", raising=False)
+    with pytest.raises(SdzDependencyError, match=r"LMSDiscreteScheduler needs scipy.*pillow-sdz\[sd\]"):
+        add_model("sd15", pipeline, scheduler="lms")
+
+
 def test_a_text_encoder_cannot_ask_for_code(pipeline: Path, models: Path) -> None:
     sd.change_json(
         pipeline / "text_encoder" / "config.json", attn_implementation="kernels-community/x", use_return_dict=False

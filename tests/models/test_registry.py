@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from pillow_sdz.models import registry
 from pillow_sdz.models.fingerprint import fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pillow_sdz.models.model import Model
@@ -39,6 +40,22 @@ def test_missing_models_are_named_with_the_way_out() -> None:
         registry.find("tinny")
     with pytest.raises(SdzModelError, match=r"not installed \(found 0000000000000000, expected one of .*tiny-8"):
         registry.find_by_fingerprint(bytes(8))
+
+
+def test_finding_and_describing_models_imports_no_torch(fresh_python: Callable[..., Any]) -> None:
+    fresh_python(
+        """
+        import sys
+        import pillow_sdz.cli.models
+        import pillow_sdz.models.checkpoints.add
+        import pillow_sdz.models.checkpoints.single_file
+        import pillow_sdz.models.loading
+        from pillow_sdz.models import registry
+        registry.model_prior(registry.find("tiny"))
+        heavy = {"torch", "diffusers", "safetensors", "transformers", "huggingface_hub"}
+        assert not heavy & set(sys.modules), heavy & set(sys.modules)
+        """
+    )
 
 
 def test_shipped_weights_stay_small() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import zlib
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ from pillow_sdz.payloads.palette.layers import decode_layer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pillow_sdz.models.protocols import HasSample
 
 
 def saved(image: Image.Image, model: str = "sd14") -> bytes:
@@ -120,8 +123,13 @@ def test_strength_says_where_the_steps_begin(pipeline: Path, models: Path) -> No
     """His timesteps: 30 and 15."""
     manifest, _ = add_model("sd14", pipeline)
     model = registry.load(manifest, "cpu")
+    assert model.unet is not None
     seen: list[int] = []
     unet = model.unet
-    object.__setattr__(model, "unet", lambda sample, time: seen.append(time) or unet(sample, time))
-    model.denoise(np.zeros((4, 4, 4), np.float32), model.noise_at(0.03), 2)
+
+    def spy(sample: torch.Tensor, timestep: int) -> HasSample:
+        seen.append(timestep)
+        return unet(sample, timestep)
+
+    dataclasses.replace(model, unet=spy).denoise(np.zeros((4, 4, 4), np.float32), model.noise_at(0.03), 2)
     assert seen == [30, 15, 15]

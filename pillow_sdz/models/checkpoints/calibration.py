@@ -8,6 +8,7 @@ import numpy as np
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.limits import is_real
+from pillow_sdz.models.manifest import MAX_SHIFT
 from pillow_sdz.payloads.codes import to_codes
 from pillow_sdz.payloads.preview import binomial, fit_matrix
 
@@ -27,9 +28,6 @@ SCALED_STEP: Final = 0.18215**2
 MIN_SCALING: Final = 1e-4
 MAX_SCALING: Final = 1e3
 """Range of scaling factors; those in use are 0.13 to 1.6."""
-
-MAX_SHIFT: Final = 1e3
-"""Largest shift of latents to both sides; those in use are below 1."""
 
 PICTURES: Final = 4
 """How many pictures the preview matrix is fitted on."""
@@ -83,7 +81,7 @@ def pictures() -> list[NDArray[np.uint8]]:
 
 
 def _enlarged(grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A square grid (n, n, 3), interpolated linearly to `SIDE`."""
+    """Enlarge a square grid (n, n, 3) to sides of `SIDE`, by linear interpolation."""
     count = len(grid)
     at = np.clip((np.arange(SIDE) + 0.5) * count / SIDE - 0.5, 0, count - 1)
     weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(count)))

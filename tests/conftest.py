@@ -15,6 +15,7 @@ from PIL import Image
 
 if TYPE_CHECKING:
     import numpy as np
+    from cli_fakes import Run
     from fresh import FreshPython
     from numpy.typing import NDArray
     from toy_model import Toy
@@ -63,6 +64,24 @@ def path(tmp_path: Path, data: bytes) -> Path:
     return file
 
 
+@pytest.fixture
+def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Call ``sdz-convert`` with the toy model, in ``tmp_path``."""
+    import cli_fakes
+
+    monkeypatch.chdir(tmp_path)
+    return cli_fakes.Run(capfdbinary, monkeypatch)
+
+
+@pytest.fixture
+def run_real(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Call ``sdz-convert`` with the models that are installed, in ``tmp_path``."""
+    import cli_fakes
+
+    monkeypatch.chdir(tmp_path)
+    return cli_fakes.Run(capfdbinary, monkeypatch, real=True)
+
+
 def _photo(name: str) -> Image.Image:
     import skimage.data
 
@@ -85,6 +104,14 @@ def chelsea() -> Image.Image:
 def coffee() -> Image.Image:
     """600x400, a cup."""
     return _photo("coffee")
+
+
+@pytest.fixture(scope="session")
+def compare_report(tmp_path_factory: pytest.TempPathFactory, astronaut: Image.Image, chelsea: Image.Image) -> Path:
+    """The folder with the report of two photos, see `compare_report`."""
+    import compare_report
+
+    return compare_report.make(tmp_path_factory.mktemp("compare"), astronaut, chelsea)
 
 
 @pytest.fixture

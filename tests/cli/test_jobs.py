@@ -1,23 +1,27 @@
 """Directions, output names and what stands in the way, by --dry-run: nothing is opened and nothing is written."""
 
+from __future__ import annotations
+
 import json
 import os
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from cli_fakes import Run, photo
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Planner(Protocol):
+    def __call__(self, *args: str, stdin: bytes | None = None) -> tuple[list[tuple[str, str]], int]: ...
+
 
 @pytest.fixture
-def run(capfdbinary, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return Run(capfdbinary, monkeypatch)
-
-
-@pytest.fixture
-def planned(run, tmp_path):
+def planned(run: Run, tmp_path: Path) -> Planner:
     """Run with --dry-run; gives {input: output or error} and the exit code."""
 
-    def plan(*args, stdin=None):
+    def plan(*args: str, stdin: bytes | None = None) -> tuple[list[tuple[str, str]], int]:
         before = sorted(tmp_path.rglob("*"))
         code = run("--dry-run", "--json", *args, stdin=stdin)
         assert sorted(tmp_path.rglob("*")) == before
@@ -28,14 +32,14 @@ def planned(run, tmp_path):
 
 
 @pytest.fixture
-def sdz(tmp_path, run):
+def sdz(tmp_path: Path, run: Run) -> bytes:
     photo(tmp_path / "source.png")
     assert run("source.png", "-o", "made.sdz") == 0
     (tmp_path / "source.png").unlink()
     return (tmp_path / "made.sdz").replace(tmp_path / "b.sdz").read_bytes()
 
 
-def test_default_directions(planned, tmp_path, sdz):
+def test_default_directions(planned: Planner, tmp_path: Path, sdz: bytes) -> None:
     photo(tmp_path / "a.JPG")
     photo(tmp_path / "no suffix", format="PNG")
     (tmp_path / "upper.SDZ").write_bytes(sdz)
@@ -69,11 +73,11 @@ def test_default_directions(planned, tmp_path, sdz):
         (("-o", "again.sdz"), "again.sdz"),
     ],
 )
-def test_output_names_of_an_sdz(planned, sdz, arguments, output):
+def test_output_names_of_an_sdz(planned: Planner, sdz: bytes, arguments: tuple[str, ...], output: str) -> None:
     assert planned("b.sdz", *arguments) == ([("b.sdz", output)], 0)
 
 
-def test_names_that_need_care(planned, tmp_path):
+def test_names_that_need_care(planned: Planner, tmp_path: Path) -> None:
     for name in (
         "with space.png",
         "caf\u00e9 \u732b.png",
@@ -104,12 +108,14 @@ def test_names_that_need_care(planned, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names that are not text")
-def test_name_that_is_not_text(planned, tmp_path):
+def test_name_that_is_not_text(planned: Planner, tmp_path: Path) -> None:
     photo(tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"\xff.png"))
     assert planned(os.fsdecode(b"\xff.png")) == ([("\\udcff.png", "\\udcff.sdz")], 0)
 
 
-def test_second_input_for_one_output_fails_before_anything_is_written(planned, run, tmp_path):
+def test_second_input_for_one_output_fails_before_anything_is_written(
+    planned: Planner, run: Run, tmp_path: Path
+) -> None:
     photo(tmp_path / "a.png")
     photo(tmp_path / "a.jpg")
     found, code = planned("a.png", "a.jpg", "a.png")
@@ -118,7 +124,7 @@ def test_second_input_for_one_output_fails_before_anything_is_written(planned, r
     assert [problem for _, problem in found[1:]] == ["the output a.sdz is already that of a.png"] * 2
 
 
-def test_output_that_is_an_input(planned, tmp_path, sdz):
+def test_output_that_is_an_input(planned: Planner, tmp_path: Path, sdz: bytes) -> None:
     photo(tmp_path / "b.png")
     found, code = planned("b.sdz", "b.png", "--force")
     assert code == 1
@@ -126,7 +132,7 @@ def test_output_that_is_an_input(planned, tmp_path, sdz):
     assert "also an input" in found[1][1]
 
 
-def test_output_equal_to_the_input_is_refused_even_with_force(planned, tmp_path, sdz):
+def test_output_equal_to_the_input_is_refused_even_with_force(planned: Planner, tmp_path: Path, sdz: bytes) -> None:
     (tmp_path / "hard.sdz").hardlink_to(tmp_path / "b.sdz")
     (tmp_path / "sub").mkdir()
     for output in ("b.sdz", "sub/../b.sdz", "hard.sdz", str(tmp_path / "b.sdz")):
@@ -135,7 +141,7 @@ def test_output_equal_to_the_input_is_refused_even_with_force(planned, tmp_path,
         assert "would be the input itself" in found[0][1]
 
 
-def test_existing_outputs(planned, tmp_path):
+def test_existing_outputs(planned: Planner, tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     (tmp_path / "a.sdz").write_bytes(b"old")
     assert "exists; give --force" in planned("a.png")[0][0][1]
@@ -153,7 +159,7 @@ def test_existing_outputs(planned, tmp_path):
     assert code == 1
 
 
-def test_directories(planned, tmp_path, sdz):
+def test_directories(planned: Planner, tmp_path: Path, sdz: bytes) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     (tmp_path / "in" / ".hidden").mkdir()
     photo(tmp_path / "in" / "a.png")
@@ -172,7 +178,9 @@ def test_directories(planned, tmp_path, sdz):
     assert planned("-r", "in", "--preview") == ([("in/b.sdz", "in/b.preview.png")], 0)
 
 
-def test_directory_of_sdz_files_is_decoded_and_mixed_ones_say_what_is_left(planned, run, tmp_path, sdz):
+def test_directory_of_sdz_files_is_decoded_and_mixed_ones_say_what_is_left(
+    planned: Planner, run: Run, tmp_path: Path, sdz: bytes
+) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "b.sdz").rename(tmp_path / "in" / "b.sdz")
     assert planned("-r", "in") == ([("in/b.sdz", "in/b.png")], 0)
@@ -181,12 +189,12 @@ def test_directory_of_sdz_files_is_decoded_and_mixed_ones_say_what_is_left(plann
     assert "1 .sdz left alone" in run.err
 
 
-def test_nothing_found(planned, tmp_path):
+def test_nothing_found(planned: Planner, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     assert planned("-r", "in") == ([], 3)
 
 
-def test_trees_of_two_directories_collide_under_one_output(planned, tmp_path):
+def test_trees_of_two_directories_collide_under_one_output(planned: Planner, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         photo(tmp_path / name / "a.png")
@@ -195,7 +203,7 @@ def test_trees_of_two_directories_collide_under_one_output(planned, tmp_path):
     assert found[1][1] == "the output out/a.sdz is already that of one/a.png"
 
 
-def test_inputs_that_are_none(planned, tmp_path, sdz):
+def test_inputs_that_are_none(planned: Planner, tmp_path: Path, sdz: bytes) -> None:
     (tmp_path / "broken.png").symlink_to("nowhere.png")
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "map.sdz").write_bytes(b"PK\x03\x04" + bytes(40))
@@ -231,7 +239,7 @@ def test_inputs_that_are_none(planned, tmp_path, sdz):
         assert text in problem, name
 
 
-def test_neither_side_is_sdz(planned, tmp_path):
+def test_neither_side_is_sdz(planned: Planner, tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     found, code = planned("a.png", "-o", "a.jpg")
     assert code == 1
@@ -239,7 +247,7 @@ def test_neither_side_is_sdz(planned, tmp_path):
     assert "not an .sdz file" in planned("a.png", "--preview")[0][0][1]
 
 
-def test_standard_input_decides_the_direction_by_its_magic(planned, tmp_path, sdz):
+def test_standard_input_decides_the_direction_by_its_magic(planned: Planner, tmp_path: Path, sdz: bytes) -> None:
     assert planned("-", "-o", "x/", stdin=sdz) == ([("-", "x/stdin.png")], 0)
     assert planned("-", "-o", "y.webp", stdin=sdz) == ([("-", "y.webp")], 0)
     assert planned("-", stdin=b"P5 1 1 255 a") == ([("-", "-")], 0)
@@ -263,7 +271,7 @@ def test_standard_input_decides_the_direction_by_its_magic(planned, tmp_path, sd
         (("a.png", "--payload", "direct", "--colors", "5"), "cannot be given together"),
         (("a.png", "--device", "toaster"), "is not a device"),
         (("a.png", "--tile", "1"), "64<=x"),
-        (("a.png", "--strip", "everything"), "'all', 'exif'"),
+        (("a.png", "--strip", "everything"), "not one of 'all', 'icc'"),
         (("a.png", "-f", "psd"), "writes no such format"),
         (("a.png", "-o", "a.xyz"), "writes no format called .xyz"),
         (("a.png", "-o", "a.jpg", "-f", "png"), "names JPEG, but -f asks for PNG"),
@@ -275,7 +283,7 @@ def test_standard_input_decides_the_direction_by_its_magic(planned, tmp_path, sd
         (("a.png", "--preview", "-f", "sdz"), "--preview reads .sdz"),
     ],
 )
-def test_wrong_usage(run, tmp_path, arguments, text):
+def test_wrong_usage(run: Run, tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
     photo(tmp_path / "a.png")
     photo(tmp_path / "b.png")
     (tmp_path / "file").write_bytes(b"")

@@ -1,5 +1,7 @@
 """The program as a process of its own: imports, interruption, full disks, standard streams."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -8,20 +10,22 @@ import sys
 from pathlib import Path
 
 import pytest
-import toy_codec
+import toy_model
 from cli_fakes import FAKED, environment, names_in, photo, python
+from toy_files import file_of
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 SLOW_ENCODER = (
     FAKED
     + """
-import os, pillow_sdz, sys, time, toy_codec
-def encode(rgb, *rest):
+import os, sys, time
+fast = toy.model.encode
+def encode(rgb, tile):
     if rgb.shape[1] != 40:
         os.write(1, b"ready\\n")  # in one piece, whichever thread it comes from
         time.sleep(60)
-    return toy_codec.encode(rgb, *rest)
-pillow_sdz.codec.encode.encode = encode
+    return fast(rgb, tile)
+toy.model.encode = encode
 main(sys.argv[1:])
 """
 )
@@ -29,20 +33,18 @@ SLOW_DISK = (
     FAKED
     + """
 import os, sys, time
-from pillow_sdz.cli import outputs
-fsync = outputs.os.fsync
 def wait(descriptor):
     os.write(1, b"ready\\n")  # in one piece, whichever thread it comes from
     time.sleep(60)
-outputs.os.fsync = wait
+os.fsync = wait
 main(sys.argv[1:])
 """
 )
 
 
 @pytest.fixture
-def sdz(tmp_path):
-    (tmp_path / "a.sdz").write_bytes(toy_codec.encode(toy_codec.blocks(40, 24), None, "RGB"))
+def sdz(tmp_path: Path) -> str:
+    (tmp_path / "a.sdz").write_bytes(file_of(toy_model.blocks(40, 24)))
     return "a.sdz"
 
 
@@ -59,7 +61,7 @@ def sdz(tmp_path):
         ["--dry-run", "-r", "."],
     ],
 )
-def test_what_needs_no_network_imports_none(tmp_path, sdz, arguments):
+def test_what_needs_no_network_imports_none(tmp_path: Path, sdz: str, arguments: list[str]) -> None:
     code = """
 import sys
 from pillow_sdz.cli import main
@@ -73,7 +75,7 @@ except SystemExit as end:
     assert ended.stderr.splitlines()[-1] == "exit 0, heavy []"
 
 
-def test_help_tells_the_exit_codes(tmp_path):
+def test_help_tells_the_exit_codes(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "pillow_sdz.cli", "-h"],
         env=environment(),
@@ -94,7 +96,7 @@ def test_help_tells_the_exit_codes(tmp_path):
         assert line in ended.stdout
 
 
-def test_end_of_the_arguments_and_exit_code_of_the_module(tmp_path, sdz):
+def test_end_of_the_arguments_and_exit_code_of_the_module(tmp_path: Path, sdz: str) -> None:
     (tmp_path / "-i.sdz").write_bytes((tmp_path / sdz).read_bytes())
     command = [sys.executable, "-m", "pillow_sdz.cli", "--test", "--", "-i.sdz"]
     assert subprocess.run(command, env=environment(), cwd=tmp_path, timeout=60).returncode == 0
@@ -105,7 +107,7 @@ def test_end_of_the_arguments_and_exit_code_of_the_module(tmp_path, sdz):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("program", [SLOW_ENCODER, SLOW_DISK], ids=["encoding", "writing"])
-def test_interrupted(tmp_path, number, jobs, program):
+def test_interrupted(tmp_path: Path, number: int, jobs: str, program: str) -> None:
     names = ["a.png", "b.png", "c.png"]
     for name, width in zip(names, (40, 48, 56), strict=True):
         photo(tmp_path / name, size=(width, 24))
@@ -115,6 +117,7 @@ def test_interrupted(tmp_path, number, jobs, program):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in a shell's background ignore it
     )  # fmt: skip
     try:
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         if program is SLOW_DISK:
             assert any(name.endswith(".tmp") for name in names_in(tmp_path / "out"))
@@ -131,7 +134,7 @@ def test_interrupted(tmp_path, number, jobs, program):
 
 
 @posix
-def test_file_size_limit_leaves_nothing_behind(tmp_path):
+def test_file_size_limit_leaves_nothing_behind(tmp_path: Path) -> None:
     photo(tmp_path / "a.png", size=(400, 400))
     limited = (
         "import resource, sys; sys.dont_write_bytecode = True; resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n"
@@ -153,7 +156,7 @@ def test_file_size_limit_leaves_nothing_behind(tmp_path):
         (["-i", "a.sdz"], "cannot write to standard output: No space left on device"),
     ],
 )
-def test_full_disk(tmp_path, sdz, arguments, text):
+def test_full_disk(tmp_path: Path, sdz: str, arguments: list[str], text: str) -> None:
     photo(tmp_path / "a.png")
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
@@ -167,11 +170,13 @@ def test_full_disk(tmp_path, sdz, arguments, text):
 
 
 @posix
-def test_reader_that_goes_away(tmp_path, sdz):
+def test_reader_that_goes_away(tmp_path: Path, sdz: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "pillow_sdz.cli", "-i", *[sdz] * 3],
         env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
     process.stdout.close()
     errors = process.stderr.read()
     process.stderr.close()
@@ -179,7 +184,7 @@ def test_reader_that_goes_away(tmp_path, sdz):
     assert "Traceback" not in errors
 
 
-def test_folder_below_a_file(tmp_path):
+def test_folder_below_a_file(tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     ended = python(FAKED + "main(['a.png', '-o', 'a.png/x.sdz'])", cwd=tmp_path, text=True)
     assert ended.returncode == 1
@@ -187,21 +192,15 @@ def test_folder_below_a_file(tmp_path):
     assert names_in(tmp_path) == ["a.png"]
 
 
-def test_missing_torch_ends_with_its_own_code(tmp_path):
+def test_missing_torch_ends_with_its_own_code(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         photo(tmp_path / name)
-    code = (
-        FAKED
-        + """
+    code = """
 import sys
-import pillow_sdz
+from pillow_sdz.cli import main
 sys.modules["torch"] = None  # makes its import fail
-def encode(*_):
-    import torch
-pillow_sdz.codec.encode.encode = encode
 main(["a.png", "b.png"])
 """
-    )
     ended = python(code, cwd=tmp_path, text=True)
     assert ended.returncode == 4
     assert "pip install torch" in ended.stderr
@@ -209,7 +208,7 @@ main(["a.png", "b.png"])
     assert names_in(tmp_path) == ["a.png", "b.png"]
 
 
-def test_progress_bar_and_lines_do_not_mix(tmp_path):
+def test_progress_bar_and_lines_do_not_mix(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         photo(tmp_path / name)
     ended = python(FAKED + "main(['a.png', 'b.png', '--progress', 'always', '--json'])", cwd=tmp_path, text=True)
@@ -220,7 +219,8 @@ def test_progress_bar_and_lines_do_not_mix(tmp_path):
     assert (quiet.returncode, quiet.stderr) == (0, "")
 
 
-def test_threads_give_what_one_thread_gives(tmp_path):
+@pytest.mark.slow
+def test_threads_give_what_one_thread_gives(tmp_path: Path) -> None:
     names = [f"{n}.png" for n in range(6)]
     for n, name in enumerate(names):
         photo(tmp_path / name, size=(40 + n, 24))

@@ -1,0 +1,67 @@
+"""Options of conversions, on their way to the encoder and the decoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cli_fakes import Run, photo
+from in_memory import saved
+from PIL import Image
+
+import pillow_sdz
+
+
+def test_options_reach_the_encoder(run: Run, tmp_path: Path) -> None:
+    """A file is byte by byte what ``save`` makes with the same options."""
+    photo(tmp_path / "a.png", size=(160, 120))
+
+    def same(arguments: str, **keywords: Any) -> bool:
+        assert run("a.png", "--force", *arguments.split()) == 0
+        with Image.open("a.png") as image:
+            return Path("a.sdz").read_bytes() == saved(image, **keywords)
+
+    assert same("--colors 64,16 --model other-2 --denoise-steps 3", colors=(64, 16), model="other-2", denoise_steps=3)
+    with Image.open("a.sdz") as image:
+        assert (image.info["colors"], image.info["model"], image.info["denoise_steps"]) == ((64, 16), "other-2", 3)
+    assert same("--target-size 5KiB", target_size=5120)
+    assert same("-q 7 --payload palette", quality=7, payload="palette")
+    assert same("--effort 9", effort=9)
+    assert not same("--effort 9", effort=0)
+    assert same("")
+    assert same("", quality=50, denoise_steps=None, effort=4)
+
+
+def test_options_reach_the_decoder_and_do_not_stay(run: Run, tmp_path: Path) -> None:
+    photo(tmp_path / "a.png")
+    assert run("a.png") == 0
+    limit = Image.MAX_IMAGE_PIXELS
+    assert run("a.sdz", "-o", "b.png", "--denoise-steps", "0", "--device", "cpu", "--tile", "128") == 0
+    assert run.toy.loaded[-1].device == "cpu"
+    assert run.toy.model.denoised[-1].denoise_steps == 0
+    assert run.toy.model.decoding_tiles == [128]
+    decode = pillow_sdz.options.decode
+    assert (decode.denoise_steps, decode.device, decode.tile_size) == (None, None, None)
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def test_encoding_options_without_an_sdz_to_write_are_pointed_out(run: Run, tmp_path: Path) -> None:
+    photo(tmp_path / "a.png")
+    assert run("a.png") == 0
+    assert run("a.sdz", "-o", "b.jpg", "-q", "90", "--effort", "1") == 0
+    assert "no .sdz is written here, so --quality, --effort has no effect" in run.err
+
+
+def test_the_old_name_of_denoise_steps(run: Run, tmp_path: Path) -> None:
+    photo(tmp_path / "a.png")
+    assert run("a.png", "--steps", "3") == 0
+    assert "--steps is deprecated: it is called --denoise-steps now" in run.err
+    with Image.open("a.sdz") as image:
+        assert image.info["denoise_steps"] == 3
+    assert run("a.sdz", "-o", "b.png", "--steps", "2") == 0
+    assert run.toy.model.denoised[-1].denoise_steps == 2
+    assert run("a.png", "--steps", "3", "--denoise-steps", "3", "--force") == 2
+    assert "exclude each other" in run.err
+    assert run("--help") == 0
+    assert "--denoise-steps" in run.out
+    assert "--steps" not in run.out

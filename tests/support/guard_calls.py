@@ -19,13 +19,13 @@ from pillow_sdz.container.metadata import METADATA_SECTIONS, encode_blob, encode
 from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.errors import naming
 from pillow_sdz.models import registry
-from pillow_sdz.payloads.direct.payload import DirectPlan, encode_direct
+from pillow_sdz.payloads.direct.payload import encode_direct
 from pillow_sdz.payloads.palette import context_coder, index_coder, libimagequant, palette_coder, quantise
 from pillow_sdz.payloads.palette import rate_control as palette_rate_control
 from pillow_sdz.payloads.palette.layers import Layer, encode_layer
 from pillow_sdz.payloads.palette.payload import PalettePlan
 from pillow_sdz.payloads.preview import preview
-from pillow_sdz.payloads.protocol import Latent
+from pillow_sdz.payloads.protocol import Latent, Plan
 from pillow_sdz.payloads.scalar import coder as scalar_coder
 from pillow_sdz.payloads.scalar import rate_control as scalar_rate_control
 from pillow_sdz.payloads.scalar import tables as frequencies
@@ -57,9 +57,6 @@ __all__ = [
     "encode_direct",
     "encode_planes",
 ]
-
-Plan = ScalarPlan | PalettePlan | DirectPlan
-
 
 # Coders ---------------------------------------------------------------------------------------------------------------
 

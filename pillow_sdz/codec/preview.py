@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pillow_sdz.codec.picture import Picture
-from pillow_sdz.payloads.preview import matrix_from_bytes, preview
+from pillow_sdz.payloads.preview_matrix import matrix_from_bytes, preview
 
 if TYPE_CHECKING:
     from pillow_sdz.codec.file import SdzFile

@@ -86,7 +86,7 @@ class Manifest:
         fingerprint: the SHA-256, in hex, that `fingerprint.fingerprint` computes.
         latent_scaling, latent_shift: the U-Net works on (latent - shift) * scaling.
         denoise_steps: U-Net steps that files ask for by default; ``steps`` in the JSON.
-        preview_matrix: (channels + 1) rows of red, green and blue, see `pillow_sdz.payloads.preview`.
+        preview_matrix: (channels + 1) rows of red, green and blue, see `pillow_sdz.payloads.preview_matrix`.
         window: side of the windows, in latent positions, that pictures are worked on in; None for networks whose tiles
             equal the whole, which may be of any size.
         empty_prompt: SHA-256, in hex, of ``empty_prompt.safetensors``; None where the U-Net takes no prompt. It is not

@@ -4,7 +4,8 @@ Each kind is a folder here whose module ``payload`` holds ``PAYLOAD``, a `pillow
 header, the codec, the options, the command line and the report know kinds by that interface only. To add one, write the
 folder and append its name to `KINDS`.
 
-`codes` says what a code is, `preview` turns codes into a thumbnail; both are the same for all kinds.
+`codes` says what a code is, `preview_matrix` turns codes into a thumbnail, and `rate_control` has what the kinds' own
+modules of that name share.
 """
 
 from __future__ import annotations

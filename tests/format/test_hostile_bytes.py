@@ -8,6 +8,7 @@ import pytest
 import toy_scalar
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pillow_sdz.payloads.scalar.layer import encode_scalar, noise_field
 from sample_files import assemble, decode_everything, example, header, layer_body, sections_of, small
 
 from pillow_sdz.coding import planes
@@ -17,7 +18,6 @@ from pillow_sdz.container.header import HEADER_BYTES
 from pillow_sdz.container.sections import MAGIC, Container, build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError
 from pillow_sdz.payloads.palette.layers import Layer, encode_direct, encode_layer
-from pillow_sdz.payloads.scalar.layer import encode_scalar, noise_field
 
 MEGABYTE = 1 << 20
 

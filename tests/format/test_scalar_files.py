@@ -189,6 +189,7 @@ def test_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
 
 def test_verify_checks_what_it_can_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
     from pillow_sdz.codec.reading import check_bodies
+
     from pillow_sdz.container.sections import build, parse
 
     container = parse(saved(photo).getvalue())

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
 from pillow_sdz.codec.reading import read_codes
+
 from pillow_sdz.container.sections import parse
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry

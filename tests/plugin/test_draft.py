@@ -12,7 +12,7 @@ from PIL import Image
 from toy_files import file_of
 
 from pillow_sdz.errors import SdzDependencyError
-from pillow_sdz.payloads.preview import preview
+from pillow_sdz.payloads.preview_matrix import preview
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

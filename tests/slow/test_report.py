@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pillow_sdz.evaluation.report.bits import values_and_bits
 
 from pillow_sdz.evaluation import codecs as formats
 from pillow_sdz.evaluation import codecs as rivals
@@ -17,7 +18,6 @@ from pillow_sdz.evaluation import metrics as measures
 from pillow_sdz.evaluation import perceptual
 from pillow_sdz.evaluation.report import channels, draw, extra, latent_files, page
 from pillow_sdz.evaluation.report import page as crops
-from pillow_sdz.evaluation.report.bits import values_and_bits
 from pillow_sdz.evaluation.report.sheet import CAPTION, sheet
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.scalar import coder as scalar_coding

@@ -24,7 +24,7 @@ from pillow_sdz.payloads.palette import context_coder, index_coder, libimagequan
 from pillow_sdz.payloads.palette import rate_control as palette_rate_control
 from pillow_sdz.payloads.palette.layers import Layer, encode_layer
 from pillow_sdz.payloads.palette.payload import PalettePlan
-from pillow_sdz.payloads.preview import preview
+from pillow_sdz.payloads.preview_matrix import preview
 from pillow_sdz.payloads.protocol import Latent, Plan
 from pillow_sdz.payloads.scalar import coder as scalar_coder
 from pillow_sdz.payloads.scalar import rate_control as scalar_rate_control

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pillow_sdz.errors import SdzFormatError
-from pillow_sdz.payloads import preview as preview_module
-from pillow_sdz.payloads.preview import binomial, fit_matrix, matrix_from_bytes, preview
+from pillow_sdz.payloads import preview_matrix as preview_module
+from pillow_sdz.payloads.preview_matrix import binomial, fit_matrix, matrix_from_bytes, preview
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pillow_sdz.payloads.codes import MIDDLE
-from pillow_sdz.payloads.preview import SHIFT
+from pillow_sdz.payloads.preview_matrix import SHIFT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

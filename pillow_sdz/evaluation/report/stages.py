@@ -12,7 +12,7 @@ from pillow_sdz.evaluation.report.context import PictureContext
 from pillow_sdz.evaluation.report.payload_stages import of_file, of_palette
 from pillow_sdz.evaluation.report.stage import Comparison, Drawing, Stage, Stored
 from pillow_sdz.payloads.codes import to_latents
-from pillow_sdz.payloads.preview import preview
+from pillow_sdz.payloads.preview_matrix import preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable

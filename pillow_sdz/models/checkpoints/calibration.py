@@ -10,7 +10,7 @@ from pillow_sdz.errors import SdzModelError
 from pillow_sdz.limits import is_real
 from pillow_sdz.models.manifest import MAX_SHIFT
 from pillow_sdz.payloads.codes import to_codes
-from pillow_sdz.payloads.preview import binomial, fit_matrix
+from pillow_sdz.payloads.preview_matrix import binomial, fit_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,9 +1,9 @@
 """Index coding 2: an index plane <-> bytes, with the palette's geometry as context.
 
-The plane is coded in waves (`wavefront`), transposed if it is higher than wide; `context_model` gives the probabilities,
-`range_coder` the bytes. Palettes of more than 1,024 entries are coded in groups of consecutive entries, and then the
-place in the group with even odds, so that time and memory stay bounded; a palette in an order that keeps near entries
-together (`palette_coder.canonical_order`) loses little by that.
+The plane is coded in the waves of `wavefront`, transposed if it is higher than wide; `context_model` gives the
+probabilities, `range_coder` the bytes. Palettes of more than 1,024 entries are coded in groups of consecutive entries,
+and then the place in the group with uniform probability, so that time and memory stay bounded; a palette in an order
+that keeps near entries together (`palette_coder.canonical_order`) loses little by that.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def naming(file: str | os.PathLike[str] | None) -> Iterator[None]:
         raise
 
 
-PACKAGES: Final = ("torch", "diffusers", "safetensors", "imagequant", "transformers", "huggingface_hub")
+PACKAGES: Final = ("torch", "diffusers", "safetensors", "imagequant", "transformers", "huggingface_hub", "scipy")
 """Packages that are imported only where they are needed: importing this one must be fast, and possible without them."""
 
 

@@ -8,7 +8,7 @@ import construct
 import numpy as np
 import pytest
 from PIL import Image
-from reference_scalar import order
+from reference_scalar import scan
 from sample_files import EXAMPLE_CODES, decode_everything, example
 
 from pillow_sdz import limits, payloads
@@ -162,7 +162,7 @@ def test_links_within_the_document_lead_to_headings() -> None:
 def test_drawing_of_the_scan() -> None:
     lines = SPEC.split("<!-- drawing: scan -->\n```\n", 1)[1].split("```", 1)[0].splitlines()
     grid = [[int(cell) for cell in line[4:38].split()] for line in lines[2:]]
-    passes = list(order(17, 17))
+    passes = list(scan(17, 17))
     expected = {place: number for number, (*_, places) in enumerate(passes) for place in places}
     assert {(y, x): number for y, row in enumerate(grid) for x, number in enumerate(row)} == expected
     for top, offsets in ((2, passes[1][2]), (13, passes[2][2])):
@@ -223,10 +223,9 @@ def test_worked_example() -> None:
         data += bytes.fromhex(digits)
     assert data == build(example())
     assert parse(data) == example()
-    codes, (alpha, text, _) = decode_everything(data)  # type: ignore[misc]
+    codes, rest = decode_everything(data)
     assert codes.tolist() == EXAMPLE_CODES
-    assert alpha == [[255] * 16] * 8
-    assert text == {"Title": "Hi"}
+    assert rest == ([[255] * 16] * 8, metadata.Metadata(text={"Title": "Hi"}))
     shown = [[int(value) for value in vector.split(",")] for vector in re.findall(r"`\((\d[\d, ]+)\)`", SPEC)]
     assert [shown] == EXAMPLE_CODES
 

@@ -66,7 +66,7 @@ def test_a_latent_too_high_for_webp_has_no_size_there():
     assert latent_files.lossless_webp(np.zeros((8192, 1, 8), np.uint8)) is None
 
 
-class Numbered(formats.Format):
+class Numbered(formats.Codec):
     """A codec of which a file takes a byte for every pixel and quality."""
 
     def encode(self, image, quality):
@@ -78,7 +78,7 @@ class Numbered(formats.Format):
 )
 def test_rivals_are_reduced_only_where_no_quality_fits(size, stored, quality, monkeypatch):
     monkeypatch.setattr(rivals, "decoded", lambda data: Image.new("RGB", (1, 1)))
-    found = rivals.at_most(Numbered("n", "N", "N", ()), Image.new("RGB", (256, 256)), size)
+    found = rivals.at_equal_or_fewer_bytes(Numbered("n", "N", "N", ()), Image.new("RGB", (256, 256)), size)
     if stored is None:
         assert found is None
     else:
@@ -89,9 +89,9 @@ def test_rivals_are_reduced_only_where_no_quality_fits(size, stored, quality, mo
 @pytest.mark.parametrize("name", ["jpeg", "webp"])
 def test_a_rival_is_a_file_of_at_most_that_size(name, chelsea):
     image = chelsea.crop((100, 60, 229, 157))
-    form = next(form for form in formats.FORMATS if form.name == name)
+    form = next(form for form in formats.CODECS if form.name == name)
     for size in (900, 2500):
-        found = rivals.at_most(form, image, size)
+        found = rivals.at_equal_or_fewer_bytes(form, image, size)
         assert 0.3 * size < found.size <= size
         assert found.picture.size == image.size
         assert measures.psnr(image, found.picture) > 15

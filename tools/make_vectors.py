@@ -32,7 +32,7 @@ INFO = ("model", "fingerprint", "payload", "colors", "step", "layers", "steps", 
 
 def coffee_photo() -> Image.Image:
     """A photo that scikit-image brings, 600x400."""
-    pixels: NDArray[np.uint8] = skimage.data.coffee()  # type: ignore[no-untyped-call]
+    pixels: NDArray[np.uint8] = skimage.data.coffee()
     return Image.fromarray(pixels)
 
 

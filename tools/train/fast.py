@@ -41,7 +41,7 @@ def use_fast_norm(model: torch.nn.Module) -> None:
     """Replace the forward pass of each diffusers ``RMSNorm`` in ``model`` that has a weight and a bias."""
     for module in model.modules():
         if isinstance(module, RMSNorm) and module.weight is not None and module.bias is not None:
-            module.forward = partial(_normalised, module)  # type: ignore[method-assign]
+            module.forward = partial(_normalised, module)
 
 
 def _normalised(module: RMSNorm, x: Tensor) -> Tensor:

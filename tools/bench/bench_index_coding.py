@@ -52,7 +52,7 @@ def codes_of(path: Path, model_name: str) -> Iterator[NDArray[np.uint8]]:
     manifest = registry.find(model_name)
     model = registry.load(manifest)
     with Image.open(path) as picture:
-        rgb = np.asarray(picture.convert("RGB"))
+        rgb = np.array(picture.convert("RGB"))
     yield to_codes(model.encode(rgb), manifest.codes.step)
 
 

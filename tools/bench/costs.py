@@ -174,7 +174,7 @@ def flops(model: Model, photo: Photo) -> dict[str, int]:
 
 
 def _shares(costs: Sequence[NetworkCost], rate: float) -> Row:
-    """Median GFLOP/s of ``save`` and ``load``, whose times include all that is not a network, and as shares of ``rate``."""
+    """Median GFLOP/s of ``save`` and ``load``, and as shares of ``rate``; times include all that is not a network."""
     result: Row = {"matmul_gflops_per_s": rate}
     for name in ACTIONS:
         achieved = {

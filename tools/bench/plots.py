@@ -25,8 +25,8 @@ STYLES: Final[dict[str, dict[str, Any]]] = {
     "avif": {"color": "#0072B2", "marker": "^", "linestyle": "-"},
     "jxl": {"color": "#CC79A7", "marker": "D", "linestyle": "-."},
 }
-"""Name of a codec -> keywords of ``plot``. The colours of Okabe and Ito, which people with any kind of colour vision can
-tell apart; markers and dashes tell curves apart in grey."""
+"""Name of a codec -> keywords of ``plot``. The colours of Okabe and Ito, which people with any kind of colour vision
+can tell apart; markers and dashes tell curves apart in grey."""
 
 BPP: Final = (0.03, 0.6)
 TICKS: Final[dict[Axis, tuple[float, ...]]] = {

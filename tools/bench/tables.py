@@ -169,7 +169,7 @@ def speed(result: Row) -> str:
         f"A float32 matrix product runs at {rate} here ({arithmetic['device']}). "
         + " ".join(
             f"{name.capitalize()} runs at {arithmetic[f'{name}_executed_share']:.0%} of that "
-            f"({arithmetic[f'{name}_as_defined_share']:.0%} if convolutions are counted as defined and not as computed)."
+            f"({arithmetic[f'{name}_as_defined_share']:.0%} if convolutions count as defined and not as computed)."
             for name in ("encode", "decode")
         )
     )

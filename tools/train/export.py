@@ -27,7 +27,7 @@ from pillow_sdz.models.configuration import digests
 from pillow_sdz.models.fingerprint import all_tensors, fingerprint
 from pillow_sdz.models.manifest import PRIOR_NAME, CodeMapping, PriorFile, read_manifest
 from pillow_sdz.payloads.codes import to_codes
-from pillow_sdz.payloads.preview_matrix import binomial, fit_matrix
+from pillow_sdz.payloads.preview import binomial, fit_matrix
 from tools.train.checkpoint import load_average
 from tools.train.data import evaluation_crops, split_photos
 from tools.train.model import NOISE_SCHEDULER, SCHEDULER, TrainableModel
@@ -82,7 +82,7 @@ def sources(table: Path | None, used: list[Path]) -> list[dict[str, Any]]:
 
 
 def preview_matrix(model: TrainableModel, paths: list[Path]) -> NDArray[np.int8]:
-    """Fit the matrix of `pillow_sdz.payloads.preview_matrix` by least squares: from codes to the mean colours of their blocks."""
+    """Fit the matrix of `pillow_sdz.payloads.preview` by least squares, from codes to mean colours of their blocks."""
     codes, colours = [], []
     for picture in evaluation_crops(paths, PREVIEW_CROP):
         with torch.no_grad():
@@ -95,7 +95,7 @@ def preview_matrix(model: TrainableModel, paths: list[Path]) -> NDArray[np.int8]
 
 
 def write_prior(model: TrainableModel, output: Path) -> PriorFile | None:
-    """Write the prior's file into a model folder; returns its entry of the manifest, None for a model without a prior."""
+    """Write the prior's file into a model folder; returns its entry of the manifest, or None if there is no prior."""
     if model.prior is None:
         return None
     file, shape = prior_bytes(model.prior), model.prior.shape

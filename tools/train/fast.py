@@ -50,7 +50,7 @@ def _normalised(module: RMSNorm, x: Tensor) -> Tensor:
 
 
 EPSILON: Final = 1e-2
-"""Added to the norm of a feature vector before dividing by it, so that gradients are bounded where all features are 0."""
+"""Added to the norm of a feature vector before dividing by it: bounds gradients where all features are 0."""
 
 
 class _UnitDistance(torch.autograd.Function):

@@ -38,7 +38,7 @@ SPECTRUM_WINDOWS: Final = {16: 5, 32: 3}
 pixels a side."""
 
 SPECTRUM_FLOOR: Final = 1e-4
-"""Power that is added before the logarithm: that of white noise of 2.5 grey levels, so that less makes no difference."""
+"""Power that is added before the logarithm, so that less makes no difference: white noise of 2.5 grey levels."""
 
 YCBCR: Final = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """JFIF's weights of R, G and B in luma and the two colour differences."""

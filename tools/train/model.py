@@ -74,7 +74,7 @@ class TrainableModel(nn.Module):
 
     @property
     def code_step(self) -> float:
-        """Latent value of one 8-bit code: 256 codes span ``code_range``, if that is not set ``latent_bound``, each way."""
+        """Latent value of one 8-bit code: 256 codes span plus and minus ``code_range``, by default ``latent_bound``."""
         return 2 * self.range / 255
 
     def encode(self, pictures: Tensor) -> Tensor:

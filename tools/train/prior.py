@@ -109,7 +109,7 @@ class PassNetwork(nn.Module):
 
 
 def rounded(targets: Tensor, mean: Tensor, step: Tensor) -> Tensor:
-    """The codes less 128 that are nearest to ``targets`` (B, n, C) at whole steps from the mean, rounded to whole codes."""
+    """The codes less 128 that are nearest to ``targets`` (B, n, C) at whole steps from the mean; whole numbers."""
     mean, step = mean.clamp(-128, 127), step[:, None, None]
     return (mean + ((targets - mean) / step).round() * step).round().clamp(-128, 127)
 
@@ -199,7 +199,7 @@ def _around(reconstructed: Tensor, near: Tensor) -> Tensor:
 
 
 def bits(value: Tensor, mean: Tensor, log_scale: Tensor, step: Tensor) -> Tensor:
-    """Information content in bits: -log2 of a logistic distribution's mass in the interval of one step around ``value``."""
+    """Information content in bits: -log2 of the mass of a logistic distribution within half a step of ``value``."""
     relative = torch.maximum(
         torch.minimum(log_scale - step.log2(), torch.full_like(step, LARGEST)), torch.full_like(step, SMALLEST)
     )

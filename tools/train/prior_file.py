@@ -1,4 +1,4 @@
-"""The trained prior rounded to whole numbers: writes the file that `pillow_sdz.payloads.scalar.prior` reads; and back."""
+"""The trained prior in whole numbers: the file that `pillow_sdz.payloads.scalar.prior` reads, written and read."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ def learning_rate(step: int, stage: dict[str, Any]) -> float:
 def rate_weight(step: int, stage: dict[str, Any]) -> float:
     """Weight of the rate in the loss at a step of training.
 
-    It is ``rate_weight``, 1 by default. With ``rate_ramp``, (first step, last step, share), it is that share of it until
-    the first step, and grows linearly until the last.
+    It is ``rate_weight``, 1 by default. With ``rate_ramp``, (first step, last step, share), it is that share of it
+    until the first step, and grows linearly until the last.
     """
     first, last, share = stage.get("rate_ramp", (0, 1, 1.0))
     progress = min(1.0, max(0.0, (step - first) / (last - first)))

@@ -1,6 +1,7 @@
 """Train a model in stages, on a CPU or a GPU, from any folder of photos; stop and resume at any time.
 
-    python tools/train/train.py tools/train/configs/tiny.toml --stage codec --photos PHOTOS --perceptual WEIGHTS --run RUNS/tiny
+    python tools/train/train.py tools/train/configs/tiny.toml --stage codec --photos PHOTOS --perceptual WEIGHTS \\
+        --run RUNS/tiny
 
 Each stage writes RUN/STAGE.safetensors (weights, moving average, optimiser) and RUN/STAGE.jsonl (the log). The same
 command again resumes; batches depend on the seed and the step alone, so that a resumed run equals an uninterrupted one.

@@ -44,7 +44,7 @@ def convolve(x: Tensor, spread: Tensor) -> Tensor:
 
 
 def _turned(weight: Tensor) -> Tensor:
-    """The kernel of the transposed convolution, which computes gradients: rotated by 180 degrees, in and out swapped."""
+    """The kernel of the transposed convolution, for gradients: rotated by 180 degrees, in and out swapped."""
     return weight.flip(2, 3).transpose(0, 1)
 
 
@@ -88,6 +88,7 @@ class FrozenConvolution:
         self.spread, self.back = spread_kernel(weight), spread_kernel(_turned(weight))
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Convolve (B, C, h, w); gradients flow to ``x``."""
         result: Tensor = _Frozen.apply(x, self.spread, self.back)  # type: ignore[no-untyped-call]
         return result
 

@@ -1,4 +1,4 @@
-"""Scalar payloads from ``save`` to pixels, with a stand-in for the networks and for the coding."""
+"""Scalar payloads from ``save`` to pixels: real coder, a small prior, and a model without networks."""
 
 from __future__ import annotations
 
@@ -11,21 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import toy_codec
 import toy_scalar
-from cli_fakes import Run
+from fresh import WITHOUT_TORCH, FreshPython
+from in_memory import opened_sdz
 from PIL import Image, ImageFile
+from toy_model import STEP
 
-from pillow_sdz.codec import decode as decoder
+from pillow_sdz.codec.decode import decode
+from pillow_sdz.codec.file import read
+from pillow_sdz.container.sections import build, parse
 from pillow_sdz.errors import SdzError, SdzModelError, SdzOptionError
+from pillow_sdz.models import registry
+from pillow_sdz.options import DecodeSettings
 from pillow_sdz.payloads.scalar.rate_control import STEP_AT_DEFAULT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cli_fakes import Run
+    from toy_model import ToyModel
+
 
 @pytest.fixture(autouse=True)
-def model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> toy_scalar.Model:
+def model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ToyModel:
     return toy_scalar.install_model(monkeypatch, tmp_path)
 
 
@@ -48,7 +56,7 @@ def error_of(stream: io.BytesIO, image: Image.Image) -> float:
 def test_scalar_is_the_default_of_a_model_with_a_prior(photo: Image.Image) -> None:
     with Image.open(saved(photo)) as image:
         assert (image.info["payload"], image.info["colors"], image.info["layers"]) == ("scalar", (), 1)
-        assert (image.info["step"], image.info["steps"]) == (STEP_AT_DEFAULT, 1)
+        assert (image.info["step"], image.info["denoise_steps"]) == (STEP_AT_DEFAULT, 1)
         assert type(image.info["step"]) is float
         assert image.info["noise"] == pytest.approx(STEP_AT_DEFAULT / math.sqrt(12), abs=0.125)
     assert (
@@ -91,51 +99,48 @@ def test_contradictions_between_quality_and_payload(photo: Image.Image) -> None:
         saved(photo, quality=100, payload="scalar")
 
 
-def test_the_denoiser_is_told_the_exact_noise(photo: Image.Image, model: toy_scalar.Model) -> None:
+def test_the_denoiser_is_told_the_exact_noise(photo: Image.Image, model: ToyModel) -> None:
     Image.open(saved(photo, step=21.0625)).load()
-    assert model.noise == pytest.approx(21.0625 / math.sqrt(12) * toy_scalar.CODE_STEP, rel=1e-12)
+    assert model.denoised[-1].noise == pytest.approx(21.0625 / math.sqrt(12) * STEP, rel=1e-12)
     image = Image.open(saved(photo, colors=16))
     image.load()
-    assert model.noise == pytest.approx(image.info["noise"] * toy_scalar.CODE_STEP)
+    assert model.denoised[-1].noise == pytest.approx(image.info["noise"] * STEP)
 
 
-def test_a_file_may_not_ask_for_any_number_of_steps(photo: Image.Image, model: toy_scalar.Model) -> None:
-    Image.open(saved(photo, steps=50)).load()
-    assert model.steps == 50
-    image = Image.open(saved(photo, steps=255))
-    with pytest.warns(UserWarning, match=r"asks for 255 U-Net steps and gets 50; .*options\.decode\.steps"):
+def test_a_file_may_not_ask_for_any_number_of_steps(photo: Image.Image, model: ToyModel) -> None:
+    Image.open(saved(photo, denoise_steps=50)).load()
+    assert model.denoised[-1].denoise_steps == 50
+    image = Image.open(saved(photo, denoise_steps=255))
+    with pytest.warns(UserWarning, match=r"asks for 255 U-Net steps and gets 50; .*options\.decode\.denoise_steps"):
         image.load()
-    assert model.steps == 50
-    image = Image.open(saved(photo, steps=255))
-    image.steps = 200
+    assert model.denoised[-1].denoise_steps == 50
+    image = opened_sdz(saved(photo, denoise_steps=255).getvalue())
+    image.denoise_steps = 200
     image.load()
-    assert model.steps == 200
+    assert model.denoised[-1].denoise_steps == 200
 
 
 def test_a_file_that_contradicts_its_model_is_refused_before_its_codes(
     photo: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pillow_sdz.container.sections import build, parse
-    from pillow_sdz.models import registry
-
     container = parse(saved(photo).getvalue())
-    size = {"width": container.header.latent_width, "height": container.header.latent_height}
-    container.header = dataclasses.replace(container.header, factor=1, **size)
+    head = container.header
+    container.header = dataclasses.replace(head, factor=1, width=head.latent_width, height=head.latent_height)
     data = build(container)
     monkeypatch.setattr(registry, "model_prior", None)
     message = r"channels, factor: the file does not fit its model toy-1 \(found \(3, 1\), expected \(3, 8\)\)"
-    for use in (lambda image: image.verify(), lambda image: image.load()):
+    for use in ("verify", "load"):
         with Image.open(io.BytesIO(data)) as image, pytest.raises(SdzModelError, match=message):
-            use(image)
+            getattr(image, use)()
 
 
-def test_target_size(photo: Image.Image, model: toy_scalar.Model) -> None:
+def test_target_size(photo: Image.Image, model: ToyModel) -> None:
     for target in (1300, 2000, 3100):
-        model.encoded = 0
+        model.pictures.clear()
         stream = saved(photo, target_size=target)
         assert 0.97 * target <= len(stream.getvalue()) <= target
         assert Image.open(stream).info["payload"] == "scalar"
-        assert model.encoded == 1
+        assert len(model.pictures) == 1
     assert Image.open(saved(photo, target_size=10**6)).info["payload"] == "direct"
     smallest = len(saved(photo, step=128).getvalue())
     with pytest.raises(SdzOptionError, match=f"at least {smallest} bytes"):
@@ -143,8 +148,6 @@ def test_target_size(photo: Image.Image, model: toy_scalar.Model) -> None:
 
 
 def test_preview_needs_the_prior_but_no_weights(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pillow_sdz.models import registry
-
     stream = saved(photo, step=4)
     monkeypatch.setattr(registry, "load", None)
     image = Image.open(stream)
@@ -152,14 +155,12 @@ def test_preview_needs_the_prior_but_no_weights(photo: Image.Image, monkeypatch:
     assert np.abs(np.asarray(image, float) - np.asarray(photo.resize((50, 38), Image.Resampling.BOX))).mean() < 8
 
 
-def test_without_torch(photo: Image.Image, tmp_path: Path, fresh_python: Any) -> None:
+def test_without_torch(photo: Image.Image, tmp_path: Path, fresh_python: FreshPython) -> None:
     photo.save(tmp_path / "a.sdz", model="toy")
     program = f"""
-sys.path.insert(0, {str(toy_scalar.__file__).rsplit("/", 1)[0]!r})
-import pytest, toy_scalar, pillow_sdz
+import pillow_sdz
 from PIL import Image
 
-toy_scalar.install(pytest.MonkeyPatch())
 image = Image.open("a.sdz")
 assert image.info["model"] == "toy-1" and image.info["step"] == {STEP_AT_DEFAULT}
 image.thumbnail((40, 30))
@@ -167,7 +168,7 @@ with Image.open("a.sdz") as again:
     again.verify()
 assert "torch" not in sys.modules
 """
-    fresh_python(toy_codec.NO_TORCH + program)
+    fresh_python(WITHOUT_TORCH + program)
 
 
 def test_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
@@ -188,30 +189,24 @@ def test_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
 
 
 def test_verify_checks_what_it_can_without_the_model(photo: Image.Image, tmp_path: Path) -> None:
-    from pillow_sdz.codec.reading import check_bodies
-
-    from pillow_sdz.container.sections import build, parse
-
-    container = parse(saved(photo).getvalue())
+    data = saved(photo).getvalue()
     shutil.rmtree(tmp_path / "models" / "toy")
-    check_bodies(container, "a.sdz")
+    read(data).check()
+    container = parse(data)
     container.layers = [b"\x01\x00" + container.layers[0][2:]]
-    for check in (lambda: check_bodies(container, "a.sdz"), lambda: Image.open(io.BytesIO(build(container)))):
-        with pytest.raises(SdzError, match="layer 1, step"):
-            check()
+    with pytest.raises(SdzError, match="layer 1, step"):
+        Image.open(io.BytesIO(build(container)))
 
 
-def test_a_damaged_prior_shows_before_the_networks_work(
-    photo: Image.Image, tmp_path: Path, model: toy_scalar.Model
-) -> None:
-    (tmp_path / "models" / "toy" / "prior.i32").write_bytes(bytes(52))
+def test_a_damaged_prior_shows_before_the_networks_work(photo: Image.Image, tmp_path: Path, model: ToyModel) -> None:
+    (tmp_path / "models" / "toy" / "prior.i32").write_bytes(bytes(len(toy_scalar.PRIOR_BYTES)))
     with pytest.raises(SdzModelError, match="SHA-256"):
         saved(photo)
-    assert model.encoded == 0
+    assert not model.pictures
     saved(photo, colors=16)
 
 
-def test_a_model_without_a_prior_keeps_its_ladder(photo: Image.Image, tmp_path: Path) -> None:
+def test_a_model_without_a_prior_stores_palettes(photo: Image.Image, tmp_path: Path) -> None:
     path = tmp_path / "models" / "toy" / "model.json"
     fields = json.loads(path.read_text())
     del fields["codes"]["prior"]
@@ -230,14 +225,10 @@ def test_a_cut_file_has_no_layer_to_show(photo: Image.Image, monkeypatch: pytest
 
 
 def test_the_decoder_checks_that_the_file_fits_the_model(photo: Image.Image) -> None:
-    import dataclasses
-
-    from pillow_sdz.container.sections import parse
-
-    container = parse(saved(photo).getvalue())
-    container.header = dataclasses.replace(container.header, channels=4)
+    file = read(saved(photo).getvalue())
+    file.container.header = dataclasses.replace(file.header, channels=4)
     with pytest.raises(SdzModelError, match="does not fit its model toy-1"):
-        decoder.decode(container, file="a.sdz")
+        decode(file, DecodeSettings())
 
 
 def test_text_named_like_the_new_fact_survives(photo: Image.Image) -> None:
@@ -247,10 +238,9 @@ def test_text_named_like_the_new_fact_survives(photo: Image.Image) -> None:
     assert again.info["text:step"] == "one"
 
 
-def test_command_line(photo: Image.Image, tmp_path: Path, capfdbinary: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_command_line(photo: Image.Image, tmp_path: Path, run_real: Run) -> None:
+    run = run_real
     photo.save("a.png")
-    run = Run(capfdbinary, monkeypatch, real=True)
     assert run("a.png", "--model", "toy", "--step", "12.5") == 0
     assert run("--info", "a.sdz") == 0
     assert "scalar, in steps of 12.5 codes" in run.out

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pillow_sdz.codec.reading import read_codes
 
-from pillow_sdz.container.sections import parse
+from pillow_sdz.codec.file import read
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions
-from pillow_sdz.payloads.scalar import rate_control as scalar_ladder
+from pillow_sdz.payloads.scalar.payload import STEP_UNIT, ScalarPlan
+from pillow_sdz.payloads.scalar.rate_control import plan_for_quality
 
 VECTORS = sorted(path for path in (Path(__file__).parents[1] / "vectors").glob("v*/*") if path.is_dir())
 
@@ -29,8 +29,8 @@ def test_there_are_vectors() -> None:
 
 @pytest.mark.parametrize("folder", VECTORS, ids=lambda folder: f"{folder.parent.name}-{folder.name}")
 def test_old_files_decode_to_the_same_codes(folder: Path) -> None:
-    container = parse((folder / "file.sdz").read_bytes(), file=folder.name)
-    np.testing.assert_array_equal(read_codes(container, folder.name), np.load(folder / "codes.npy"))
+    file = read((folder / "file.sdz").read_bytes())
+    np.testing.assert_array_equal(file.codes(), np.load(folder / "codes.npy"))
 
 
 @pytest.mark.parametrize("folder", VECTORS, ids=lambda folder: f"{folder.parent.name}-{folder.name}")
@@ -69,6 +69,6 @@ def test_the_vector_of_the_defaults_is_as_the_defaults_are() -> None:
     expected = json.loads((folder / "expected.json").read_text())
     defaults = SaveOptions()
     assert registry.find(defaults.model).full_name == expected["model"]
-    plan = scalar_ladder.plan_for_quality(defaults.quality)
-    assert plan.step is not None
-    assert (expected["payload"], expected["step"]) == (plan.payload, plan.step / 16)
+    plan = plan_for_quality(defaults.quality)
+    assert isinstance(plan, ScalarPlan)
+    assert (expected["payload"], expected["step"]) == (plan.kind, plan.step * STEP_UNIT)

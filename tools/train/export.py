@@ -23,11 +23,12 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
 
+from pillow_sdz.payloads.preview import binomial, fit_matrix
+
 from pillow_sdz.models.configuration import digests
 from pillow_sdz.models.fingerprint import all_tensors, fingerprint
 from pillow_sdz.models.manifest import PRIOR_NAME, CodeMapping, PriorFile, read_manifest
 from pillow_sdz.payloads.codes import to_codes
-from pillow_sdz.payloads.preview import binomial, fit_matrix
 from tools.train.checkpoint import load_average
 from tools.train.data import evaluation_crops, split_photos
 from tools.train.model import NOISE_SCHEDULER, SCHEDULER, TrainableModel
@@ -82,7 +83,7 @@ def sources(table: Path | None, used: list[Path]) -> list[dict[str, Any]]:
 
 
 def preview_matrix(model: TrainableModel, paths: list[Path]) -> NDArray[np.int8]:
-    """Fit the matrix of `pillow_sdz.payloads.preview` by least squares, from codes to mean colours of their blocks."""
+    """Fit the matrix of `pillow_sdz.payloads.preview_matrix` by least squares, from codes to mean colours of their blocks."""
     codes, colours = [], []
     for picture in evaluation_crops(paths, PREVIEW_CROP):
         with torch.no_grad():

@@ -1,16 +1,15 @@
-"""What the package writes and says, pinned to the byte and to the letter.
+"""Regression test of everything that the package writes and reports, compared with pinned digests and texts.
 
-``vectors/encodings.json`` holds what each coder, payload and option writes for fixed inputs (`guard_cases`), and the
-texts of failures; ``vectors/readings.json`` what golden files say, and what becomes of damaged ones (`guard_readings`).
-No weights are needed for any of it. After a change that is meant to be one:
+``vectors/encodings.json`` pins what each coder, payload and option writes for fixed inputs, and the texts of errors and
+warnings; ``vectors/readings.json`` what golden files contain, and what becomes of damaged ones. The cases are in
+`guard`, a package in ``tests/support``. They need no model weights. After an intended change, write both files anew,
+and read their difference:
 
-    python tests/test_encoding_guard.py --write
+    PYTHONPATH=.:tests/support python tests/format/test_encoding_guard.py --write
 
-and the difference of the two files shows what has changed.
-
-Two things are other projects' work. DEFLATE streams depend on the build of zlib: "plain" is the digest of the same body
-or file with its streams inflated, and where the build is another one than the files name, only that is compared.
-Palettes that start from libimagequant's have groups of their own, which are left out with another version of it.
+Two results depend on other projects. DEFLATE streams depend on the build of zlib: "plain" is the digest of the same
+data with its streams inflated, and with another build than the one recorded in the file only that is compared. Palettes
+that start from libimagequant's are in groups of their own, which are skipped with another version of libimagequant.
 """
 
 from __future__ import annotations
@@ -22,38 +21,38 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import guard_calls
-import guard_cases
-import guard_readings
 import pytest
+from guard import calls, groups, models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-FILES: dict[str, tuple[Path, tuple[str, ...], Callable[[str], dict[str, Any]]]] = {
-    "encodings": (VECTORS / "encodings.json", tuple(guard_cases.WRITTEN), guard_cases.entries),
-    "readings": (VECTORS / "readings.json", tuple(guard_readings.READ), guard_readings.entries),
-}
-GROUPS = [(kind, group) for kind, (_, groups, _) in FILES.items() for group in groups]
+GROUPS = {"encodings": groups.WRITTEN, "readings": groups.READ}
+"""Groups of cases by the file that pins them."""
+
 BUILT_WITH = "built with"
 
 
+def path_of(kind: str) -> Path:
+    return VECTORS / f"{kind}.json"
+
+
 def builds() -> dict[str, str]:
-    return {"zlib": guard_cases.zlib_build(), "imagequant": version("imagequant")}
+    return {"zlib": groups.zlib_build(), "imagequant": version("imagequant")}
 
 
 def found(kind: str, group: str, folder: Path) -> dict[str, Any]:
-    """What a group gives now, as JSON has it, without the name of the folder of models."""
-    text = json.dumps(FILES[kind][2](group)).replace(str(folder), "<guard>")
+    """The present results of a group as read back from JSON, without the path of the folder of models."""
+    text = json.dumps(groups.entries(GROUPS[kind][group])).replace(str(folder), "<guard>")
     result: dict[str, Any] = json.loads(text)
     return result
 
 
 def written(kind: str, folder: Path) -> str:
-    """The text of a file of pins: an entry a line, sorted."""
+    """The text of a file of pins: one entry per line, sorted."""
     lines = []
-    for group in sorted(FILES[kind][1]):
+    for group in sorted(GROUPS[kind]):
         entries = found(kind, group, folder)
         rows = [f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in sorted(entries.items())]
         lines.append(f" {json.dumps(group)}: {{\n" + ",\n".join(rows) + "\n }")
@@ -63,21 +62,21 @@ def written(kind: str, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of the guard's models, which stand in for all but the shipped ones."""
+    """The folder of the guard's models, the only models beside the shipped ones."""
     place = tmp_path_factory.mktemp("guard")
-    guard_cases.write_models(place)
+    models.write_models(place)
     with pytest.MonkeyPatch.context() as patch:
-        guard_calls.replace_models(patch, place, guard_cases.Networks)
+        calls.replace_models(patch, place, models.Networks)
         yield place
 
 
 @pytest.fixture(scope="module")
 def pins() -> dict[str, dict[str, Any]]:
-    return {kind: json.loads(path.read_text()) for kind, (path, _, _) in FILES.items()}
+    return {kind: json.loads(path_of(kind).read_text()) for kind in GROUPS}
 
 
 def independent_of_zlib(entries: dict[str, Any]) -> dict[str, Any]:
-    """The entries less what another build of zlib may change."""
+    """The entries without what another build of zlib may change."""
     kept = {}
     for name, entry in entries.items():
         if isinstance(entry, dict) and "plain" in entry:
@@ -87,10 +86,13 @@ def independent_of_zlib(entries: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-@pytest.mark.parametrize(("kind", "group"), GROUPS)
+@pytest.mark.parametrize(
+    ("kind", "group"),
+    [(kind, group) for kind, named in GROUPS.items() for group in named],
+)
 def test_nothing_has_changed(kind: str, group: str, folder: Path, pins: dict[str, dict[str, Any]]) -> None:
     built = pins[kind][BUILT_WITH]
-    if group in guard_cases.OF_LIBIMAGEQUANT and built["imagequant"] != version("imagequant"):
+    if group in groups.OF_LIBIMAGEQUANT and built["imagequant"] != version("imagequant"):
         pytest.skip("another version of libimagequant makes other palettes")
     old, new = pins[kind][group], found(kind, group, folder)
     if built["zlib"] != builds()["zlib"]:
@@ -104,22 +106,23 @@ def test_nothing_has_changed(kind: str, group: str, folder: Path, pins: dict[str
 
 
 def test_every_group_is_pinned(pins: dict[str, dict[str, Any]]) -> None:
-    for kind, (_, groups, _) in FILES.items():
-        assert set(pins[kind]) == {BUILT_WITH, *groups}
+    for kind, named in GROUPS.items():
+        assert set(pins[kind]) == {BUILT_WITH, *named}
 
 
 def main() -> None:
     """Write both files anew."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        guard_cases.write_models(place)
-        guard_calls.replace_models(patch, place, guard_cases.Networks)
-        for kind, (path, _, _) in FILES.items():
+        models.write_models(place)
+        calls.replace_models(patch, place, models.Networks)
+        for kind in GROUPS:
+            path = path_of(kind)
             path.write_text(written(kind, place))
             print(path, path.stat().st_size, "bytes")
 
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--write"]:
-        sys.exit("python tests/test_encoding_guard.py --write")
+        sys.exit("usage: python tests/format/test_encoding_guard.py --write")
     main()

@@ -1,7 +1,7 @@
-"""Files taken apart and put together again, with nothing of the package: as `spec/sdz.md` describes them.
+"""Takes files apart and puts them together as ``spec/sdz.md`` specifies them, without any code of the package.
 
-`plain_file` and its relatives give what a body says with its DEFLATE streams inflated. Another build of zlib may
-deflate the same data to other bytes; what they inflate to must not change.
+`plain_file` and its relatives give data with its DEFLATE streams inflated: another build of zlib may compress the same
+data to other bytes, but what those inflate to must not change.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def varint(number: int) -> bytes:
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number, and the offset after it."""
+    """The number, and the offset of what follows it."""
     number = shift = 0
     while True:
         byte = data[at]
@@ -38,7 +38,7 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def sections(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Type, start and end of each section's body, of a file without damage."""
+    """Type, start and end of each section's body, in an undamaged file."""
     at = HEADER_BYTES
     while at < len(data):
         kind = data[at]
@@ -48,7 +48,7 @@ def sections(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def assemble(head: bytes, parts: list[tuple[int, bytes]]) -> bytes:
-    """Header and sections with the right lengths and checksums."""
+    """A file of a header and sections, with correct lengths and checksums."""
     data, crc = head, zlib.crc32(head)
     for kind, body in parts:
         piece = bytes([kind]) + varint(len(body)) + body
@@ -63,7 +63,7 @@ def apart(data: bytes) -> tuple[bytes, list[tuple[int, bytes]]]:
 
 
 def mended(damaged: bytes, original: bytes) -> bytes:
-    """A file of the same length with the checksums right again, at the places where the original has them."""
+    """The damaged file with its checksums recomputed at the offsets where the original has them."""
     result = bytearray(damaged)
     crc, at = zlib.crc32(damaged[:HEADER_BYTES]), HEADER_BYTES
     for _, _, end in sections(original):
@@ -90,7 +90,7 @@ def plain_blob(body: bytes) -> bytes:
 
 
 def palette_layer(body: bytes, channels: int) -> tuple[int, int, bytes, bytes]:
-    """Coding ids of palette and indices, the bytes in front of the indices, and those of the indices."""
+    """Coding ids of palette and indices, the bytes before the indices, and the bytes of the indices."""
     entries, palette, indices, at = int.from_bytes(body[:2], "little") + 1, body[2] >> 4, body[2] & 15, 3
     if palette == 0:
         at += entries * channels
@@ -108,7 +108,7 @@ def plain_layer(body: bytes, channels: int) -> bytes:
 
 
 def plain_file(data: bytes) -> bytes:
-    """Header and sections without lengths and checksums, inflated."""
+    """Header and sections with inflated data, and without checksums."""
     head, parts = apart(data)
     payload, channels = head[11] >> 4, head[17]
     out = head

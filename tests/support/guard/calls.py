@@ -1,4 +1,4 @@
-"""Every call of the encoding guard into the package: when modules move, only the imports here change."""
+"""The encoding guard's calls into the package, all in one place: when modules move, only this file changes."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def frequency_tables() -> dict[str, NDArray[np.int64]]:
 
 
 def fixed_point_tables(samples: NDArray[np.int32]) -> dict[str, NDArray[np.int64]]:
-    """The two tables, and logarithms of some numbers."""
+    """The tables of logarithms and powers, and logarithms of some numbers."""
     found = {
         "logarithms": fixed_point.logarithms(),
         "powers": fixed_point.powers(),
@@ -185,7 +185,7 @@ def layer_body(palette: Bytes, indices: Indices, effort: int, layers: int = 1) -
 
 
 def dithered_layer(codes: Bytes) -> tuple[Bytes, Indices]:
-    """As the profile of the experiment of 2022 has it."""
+    """The layer of the profile of 2022."""
     layer = libimagequant.dithered(codes, 256)
     return layer.palette, layer.indices
 
@@ -194,7 +194,7 @@ def dithered_layer(codes: Bytes) -> tuple[Bytes, Indices]:
 
 
 def new_names(options: dict[str, Any]) -> dict[str, Any]:
-    """Options by the names that they have today; the pins were made when U-Net steps were called ``steps``."""
+    """Options by their present names. In the pins, ``denoise_steps`` has its former name ``steps``."""
     return {{"steps": "denoise_steps"}.get(name, name): value for name, value in options.items()}
 
 
@@ -256,7 +256,7 @@ def fit_by_palettes(target: int, size_of: Callable[[Plan], int], positions: int,
 
 
 def check_options(keywords: dict[str, Any], info: dict[Any, Any]) -> tuple[Any, Any]:
-    """What the keywords of ``image.save`` and an image's info come to: options and metadata."""
+    """The options and metadata that the keywords of ``Image.save`` and an image's info give."""
     return save_keywords.save_options(keywords, info)
 
 
@@ -264,7 +264,7 @@ def check_options(keywords: dict[str, Any], info: dict[Any, Any]) -> tuple[Any, 
 
 
 def replace_models(patch: pytest.MonkeyPatch, folder: Path, load: Callable[[Any], Any]) -> None:
-    """Look for models in a folder and among the shipped ones only, and load their networks with a function."""
+    """Look up models only in a folder and among the shipped ones, and load their networks with a function."""
     patch.setenv(registry.MODELS_VARIABLE, str(folder))
     patch.setattr(registry, "user_folder", lambda: Path("<models>"))
     patch.setattr(registry, "load", lambda manifest, device, dtype: load(manifest))
@@ -275,5 +275,5 @@ def shipped_fingerprint() -> str:
 
 
 def is_preview(image: Image.Image) -> bool:
-    """Whether ``draft`` switched an opened image to its preview."""
+    """Whether ``draft`` has switched an opened image to its preview."""
     return bool(image.tile) and bool(image.tile[0][3][2])  # type: ignore[attr-defined]

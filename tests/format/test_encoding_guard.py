@@ -31,6 +31,9 @@ VECTORS = Path(__file__).parents[1] / "vectors"
 GROUPS = {"encodings": groups.WRITTEN, "readings": groups.READ}
 """Groups of cases by the file that pins them."""
 
+SLOW = ("damaged", "saves", "index planes", "layers", "palettes")
+"""Groups that take about two seconds or more on one core."""
+
 BUILT_WITH = "built with"
 
 
@@ -88,7 +91,11 @@ def independent_of_zlib(entries: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("kind", "group"),
-    [(kind, group) for kind, named in GROUPS.items() for group in named],
+    [
+        pytest.param(kind, group, marks=pytest.mark.slow if group in SLOW else ())
+        for kind, named in GROUPS.items()
+        for group in named
+    ],
 )
 def test_nothing_has_changed(kind: str, group: str, folder: Path, pins: dict[str, dict[str, Any]]) -> None:
     built = pins[kind][BUILT_WITH]

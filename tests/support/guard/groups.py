@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from guard import coders, containers, damage, messages, palettes, planes, plans, readings, saves, scalar
@@ -49,6 +50,7 @@ OF_LIBIMAGEQUANT = ("libimagequant", "saves by libimagequant")
 """Groups whose results depend on the version of libimagequant."""
 
 
+@cache
 def zlib_build() -> str:
     """A digest of some deflated data, which differs between builds of zlib that compress differently."""
     found = []

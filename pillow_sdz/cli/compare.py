@@ -6,22 +6,33 @@ import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import click
+from PIL import ImageOps
 
+import pillow_sdz
 from pillow_sdz import limits
+from pillow_sdz.cli import batch
+from pillow_sdz.cli.convert import ConversionError, limits_and_options, open_source
 from pillow_sdz.cli.exit_codes import ExitCode
+from pillow_sdz.cli.outputs import Outputs, WriteError, kind
+from pillow_sdz.cli.printable import printable
+from pillow_sdz.cli.settings import Settings
+from pillow_sdz.cli.sources import collect
+from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError, naming, needs_packages
+from pillow_sdz.evaluation import codecs, metrics
+from pillow_sdz.evaluation.report import numbers, page, requirements, sheet, stages
+from pillow_sdz.evaluation.report.context import Request
+from pillow_sdz.options import ComputeSettings, SaveOptions, check_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PIL import Image
 
-    from pillow_sdz.cli.outputs import Outputs
     from pillow_sdz.cli.sources import Source
-    from pillow_sdz.evaluation.report.context import Request
     from pillow_sdz.evaluation.report.stage import Comparison
-    from pillow_sdz.options import ComputeSettings
 
 NAMES = ("compare.json", "compare.png", "compare.html")
 """What is written, in this order: the page last, so that whoever sees it has the others."""
@@ -69,8 +80,6 @@ def command(**given: Any) -> int:
     The photos are only read. Outputs appear whole or not at all; those that exist are refused unless --force is given.
     It needs the packages of pip install 'pillow-sdz[compare]'.
     """
-    from pillow_sdz.errors import SdzDependencyError, SdzModelError
-
     try:
         return int(_run(given))
     except (SdzDependencyError, SdzModelError) as error:
@@ -79,14 +88,6 @@ def command(**given: Any) -> int:
 
 
 def _run(given: dict[str, Any]) -> ExitCode:
-    from pillow_sdz.cli import batch
-    from pillow_sdz.cli.convert import limits_and_options
-    from pillow_sdz.cli.outputs import Outputs
-    from pillow_sdz.cli.settings import Settings
-    from pillow_sdz.cli.sources import collect
-    from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError
-    from pillow_sdz.evaluation.report import requirements
-    from pillow_sdz.options import ComputeSettings, check_device
 
     device = None if given["device"] == "auto" else given["device"]
     try:
@@ -130,8 +131,6 @@ def _run(given: dict[str, Any]) -> ExitCode:
         _say(f"sdz-convert: {problem}")
         return ExitCode.FAILED
     if not given["quiet"]:
-        from pillow_sdz.cli.printable import printable
-
         _say(f"{printable(str(targets[-1]))}: {len(comparisons)} picture(s); {NAMES[1]} and {NAMES[0]} beside it")
     return ExitCode.FAILED if failed else ExitCode.DONE
 
@@ -142,13 +141,6 @@ def _request(given: dict[str, Any], compute: ComputeSettings) -> tuple[Request, 
     Raises:
         SdzDependencyError: --perceptual names a directory without any of the weights.
     """
-    from zipfile import BadZipFile
-
-    from pillow_sdz.errors import SdzDependencyError
-    from pillow_sdz.evaluation import codecs, metrics
-    from pillow_sdz.evaluation.report.context import Request
-    from pillow_sdz.options import SaveOptions
-
     folder = given["perceptual"]
     wanted = MEASURED if folder is not None else [name for name in MEASURED if name not in metrics.WEIGHTS]
     try:
@@ -172,9 +164,6 @@ def _request(given: dict[str, Any], compute: ComputeSettings) -> tuple[Request, 
 def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) -> Comparison:
     from tqdm import tqdm
 
-    from pillow_sdz.cli.convert import ConversionError, open_source
-    from pillow_sdz.errors import naming, needs_packages
-
     if source.problem is not None:
         raise ConversionError(source.problem)
     if source.is_sdz:
@@ -185,8 +174,6 @@ def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) ->
         naming(source.name),
         needs_packages("the report"),
     ):
-        from pillow_sdz.evaluation.report import stages
-
         comparison = stages.compare(_upright(opened), source.name, request, lambda _: bar.update())
     if not quiet:
         final = comparison.stage("sdz")
@@ -197,8 +184,6 @@ def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) ->
 
 def _upright(picture: Image.Image) -> Image.Image:
     """The first frame, turned as its EXIF orientation says: the page is for looking at."""
-    from PIL import ImageOps
-
     picture.load()
     turned = ImageOps.exif_transpose(picture)
     turned.info = {key: value for key, value in turned.info.items() if key == "transparency"}
@@ -209,9 +194,6 @@ def _documents(
     comparisons: list[Comparison], metrics: Any, given: dict[str, Any], missing: list[str]
 ) -> Iterator[bytes]:
     """The bytes of the outputs, in the order of `NAMES`."""
-    import pillow_sdz
-    from pillow_sdz.evaluation.report import numbers, page, sheet
-
     options = {name: given[name] for name in ("model", "quality", "strength")}
     yield numbers.document(comparisons, metrics, options)
     yield sheet.contact_sheet(comparisons)
@@ -220,9 +202,6 @@ def _documents(
 
 def _in_the_way(targets: list[Path], *, force: bool) -> str | None:
     """Why the outputs cannot be written, as far as that is known before there is anything to write."""
-    from pillow_sdz.cli.outputs import kind
-    from pillow_sdz.cli.printable import printable
-
     folder = targets[0].parent
     if kind(folder) in ("file", "special"):
         return f"{printable(str(folder))} is not a directory"
@@ -236,8 +215,6 @@ def _in_the_way(targets: list[Path], *, force: bool) -> str | None:
 
 def _write(documents: dict[Path, bytes], outputs: Outputs) -> str | None:
     """Write all files, or leave none that was not there before; returns what went wrong."""
-    from pillow_sdz.cli.outputs import WriteError
-
     new: list[Path] = []
     try:
         for target, data in documents.items():

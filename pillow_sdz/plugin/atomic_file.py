@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class AtomicFile:
 
 def _sync_folder(folder: Path) -> None:
     """Make a rename durable, where the system can (POSIX, most file systems)."""
-    if os.name == "posix":
+    if sys.platform != "win32":
         with contextlib.suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:

@@ -1,34 +1,38 @@
 """From a photo to a file and back with the model that is shipped: everything at once, few and small pictures."""
 
+from __future__ import annotations
+
 import io
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import toy_codec
+from fresh import WITHOUT_TORCH
+from in_memory import opened_sdz, psnr
 from PIL import Image, ImageFile
 
 import pillow_sdz
 from pillow_sdz.errors import SdzModelError, SdzOptionError, SdzTruncatedError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fresh import FreshPython
+
 
 @pytest.fixture(scope="session")
-def photo(chelsea):
+def photo(chelsea: Image.Image) -> Image.Image:
     """192x160, the face of a cat."""
     return chelsea.crop((100, 20, 292, 180))
 
 
-def saved(image, **keywords):
+def saved(image: Image.Image, **keywords: Any) -> io.BytesIO:
     stream = io.BytesIO()
     image.save(stream, "SDZ", **keywords)
     return stream
 
 
-def psnr(one, other):
-    difference = np.asarray(one, float) - np.asarray(other, float)
-    return 10 * np.log10(255**2 / np.mean(difference**2))
-
-
-def test_there_and_back(photo):
+def test_there_and_back(photo: Image.Image) -> None:
     stream = saved(photo)
     with Image.open(stream) as image:
         assert (image.size, image.mode) == (photo.size, "RGB")
@@ -38,11 +42,11 @@ def test_there_and_back(photo):
         assert psnr(image, photo) > 20
 
 
-def test_the_same_bytes_again(photo):
+def test_the_same_bytes_again(photo: Image.Image) -> None:
     assert saved(photo).getvalue() == saved(photo).getvalue()
 
 
-def test_quality_orders_sizes_and_errors(photo):
+def test_quality_orders_sizes_and_errors(photo: Image.Image) -> None:
     streams = [saved(photo, quality=quality) for quality in (0, 50, 100)]
     sizes = [len(stream.getvalue()) for stream in streams]
     errors = [psnr(Image.open(stream), photo) for stream in streams]
@@ -51,14 +55,14 @@ def test_quality_orders_sizes_and_errors(photo):
     assert errors == sorted(errors)
 
 
-def test_direct_codes(photo):
+def test_direct_codes(photo: Image.Image) -> None:
     direct, palette = saved(photo, payload="direct"), saved(photo, colors=16)
     with Image.open(direct) as image:
         assert image.info["payload"] == "direct"
         assert psnr(image, photo) > psnr(Image.open(palette), photo)
 
 
-def test_target_size(photo):
+def test_target_size(photo: Image.Image) -> None:
     free = len(saved(photo).getvalue())
     stream = saved(photo, target_size=free - 20)
     assert len(stream.getvalue()) <= free - 20
@@ -67,7 +71,7 @@ def test_target_size(photo):
         saved(photo, target_size=40)
 
 
-def test_layers_arrive_one_by_one(photo, monkeypatch):
+def test_layers_arrive_one_by_one(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = saved(photo, colors=(32, 32))
     data = stream.getvalue()
     whole = Image.open(stream)
@@ -83,14 +87,14 @@ def test_layers_arrive_one_by_one(photo, monkeypatch):
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "I;16", "CMYK"])
-def test_modes(photo, mode):
+def test_modes(photo: Image.Image, mode: str) -> None:
     if mode == "I;16":
         image = Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) << 8)
     else:
         image = photo.convert(mode)
     if mode in ("LA", "RGBA"):
         image.putalpha(Image.linear_gradient("L").resize(photo.size))
-    again = Image.open(saved(image))
+    again: Image.Image = Image.open(saved(image))
     assert again.mode == {"P": "RGB", "CMYK": "RGB", "I;16": "L"}.get(mode, mode)
     if again.mode.endswith("A"):
         assert again.getchannel("A").tobytes() == image.getchannel("A").tobytes()
@@ -100,7 +104,7 @@ def test_modes(photo, mode):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (65, 1)])
-def test_sizes(photo, size):
+def test_sizes(photo: Image.Image, size: tuple[int, int]) -> None:
     image = photo.resize(size)
     again = Image.open(saved(image))
     again.load()
@@ -108,52 +112,52 @@ def test_sizes(photo, size):
     assert np.abs(np.asarray(again, float) - np.asarray(image)).mean() < 60
 
 
-def test_preview_resembles_the_picture(photo):
+def test_preview_resembles_the_picture(photo: Image.Image) -> None:
     image = Image.open(saved(photo))
     image.thumbnail((24, 20))
     assert image.size == (24, 20)
     assert psnr(image, photo.resize((24, 20), Image.Resampling.BOX)) > 15
 
 
-def test_steps_come_from_the_file_the_process_or_the_image(photo, monkeypatch):
-    stream = saved(photo, colors=16, steps=1)
+def test_steps_come_from_the_file_the_process_or_the_image(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = saved(photo, colors=16, denoise_steps=1)
 
-    def pixels(steps=None):
-        image = Image.open(stream)
-        image.steps = steps
+    def pixels(denoise_steps: int | None = None) -> bytes:
+        image = opened_sdz(stream.getvalue())
+        image.denoise_steps = denoise_steps
         return image.tobytes()
 
     plain, denoised = pixels(0), pixels()
     assert plain != denoised
-    monkeypatch.setattr(pillow_sdz.options.decode, "steps", 0)
+    monkeypatch.setattr(pillow_sdz.options.decode, "denoise_steps", 0)
     assert pixels() == plain
     assert pixels(1) == denoised
-    stream = saved(photo, colors=16, steps=0)
-    monkeypatch.setattr(pillow_sdz.options.decode, "steps", None)
+    stream = saved(photo, colors=16, denoise_steps=0)
+    monkeypatch.setattr(pillow_sdz.options.decode, "denoise_steps", None)
     assert pixels() == plain
 
 
-def test_tiles_change_nothing(photo):
+def test_tiles_change_nothing(photo: Image.Image) -> None:
     stream = saved(photo)
-    tiled, whole = Image.open(stream), Image.open(stream)
+    tiled, whole = opened_sdz(stream.getvalue()), Image.open(stream)
     tiled.tile_size = 64
     assert np.abs(np.asarray(tiled, int) - np.asarray(whole, int)).max() <= 1
 
 
-def test_unknown_model(photo, tmp_path):
+def test_unknown_model(photo: Image.Image, tmp_path: Path) -> None:
     with pytest.raises(SdzModelError, match=r"a\.sdz: model: no such model \(found tinny"):
         photo.save(tmp_path / "a.sdz", model="tinny")
     assert not list(tmp_path.iterdir())
 
 
-def test_unknown_device(photo):
-    image = Image.open(saved(photo))
+def test_unknown_device(photo: Image.Image) -> None:
+    image = opened_sdz(saved(photo).getvalue())
     image.device = "cuda:99"
     with pytest.raises(SdzOptionError, match="device"):
         image.load()
 
 
-def test_apps(photo, tmp_path):
+def test_apps(photo: Image.Image, tmp_path: Path) -> None:
     import imageio.v3
     import matplotlib.image
 
@@ -163,7 +167,9 @@ def test_apps(photo, tmp_path):
     assert np.array_equal(matplotlib.image.imread(file), imageio.v3.imread(file))
 
 
-def test_without_torch_the_error_says_what_to_install(photo, tmp_path, fresh_python):
+def test_without_torch_the_error_says_what_to_install(
+    photo: Image.Image, tmp_path: Path, fresh_python: FreshPython
+) -> None:
     file = tmp_path / "cat.sdz"
     photo.save(file)
     program = """
@@ -183,4 +189,4 @@ for _ in range(2):
 image.thumbnail((24, 24))
 assert image.size == (24, 20)
 """
-    fresh_python(toy_codec.NO_TORCH + program, str(file))
+    fresh_python(WITHOUT_TORCH + program, str(file))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 import pillow_sdz
-from pillow_sdz.plugin.image_file import MAGIC
+from pillow_sdz.container.magic import MAGIC
 
 GOLDEN = Path(__file__).parents[1] / "vectors" / "v0" / "scalar" / "file.sdz"
 
@@ -68,6 +68,7 @@ def test_the_unet_does_something(chelsea: Image.Image) -> None:
     pictures = []
     for steps in (0, 1):
         with Image.open(file) as image:
-            image.steps = steps
+            assert isinstance(image, pillow_sdz.SdzImageFile)
+            image.denoise_steps = steps
             pictures.append(np.asarray(image, int))
     assert np.abs(pictures[0] - pictures[1]).max() > 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,15 +15,17 @@ from diffusers import AutoencoderKL
 from PIL import Image
 
 from pillow_sdz.codec import buehlmann2022 as buehlmann
-from pillow_sdz.container.sections import parse
+from pillow_sdz.codec.file import read
 from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints.add import add_model
 from pillow_sdz.payloads import codes as plain
-from pillow_sdz.payloads.palette.layers import decode_layer
+from pillow_sdz.payloads.palette.layers import decode_layer, read_head
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from pillow_sdz.models.protocols import HasSample
 
@@ -34,7 +36,7 @@ def saved(image: Image.Image, model: str = "sd14") -> bytes:
     return stream.getvalue()
 
 
-def his_codes(picture: Image.Image, vae: AutoencoderKL) -> np.ndarray:
+def his_codes(picture: Image.Image, vae: Any) -> NDArray[np.uint8]:
     """to_latents and quantize of his notebook, in torch; (64, 64, 4).
 
     Channels last as in the package: other layouts sum in another order, and a few codes at an edge would differ.
@@ -47,7 +49,7 @@ def his_codes(picture: Image.Image, vae: AutoencoderKL) -> np.ndarray:
     return q[0].permute(1, 2, 0).numpy()
 
 
-def his_palette(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def his_palette(codes: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Palette by libimagequant at speed 1, as its example program calls it; palette (256, 4) and indices (64, 64)."""
     from imagequant import ffi, lib
 
@@ -68,17 +70,18 @@ def his_palette(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def test_codes_palette_and_indices_are_his(astronaut: Image.Image, pipeline: Path, models: Path) -> None:
     add_model("sd14", pipeline, vae_only=True)
-    codes = his_codes(astronaut, AutoencoderKL.from_pretrained(pipeline / "vae"))
+    his: Any = AutoencoderKL
+    codes = his_codes(astronaut, his.from_pretrained(pipeline / "vae"))
     assert len(np.unique(codes.reshape(-1, 4), axis=0)) > 256, "a palette that loses nothing would test nothing"
     model = registry.load(registry.find("sd14"), "cpu")
     ours = buehlmann.to_codes(model.encode_sample(np.asarray(astronaut).copy(), 0))
     assert np.array_equal(ours, codes), f"{(ours != codes).sum()} codes differ"
     palette, indices = his_palette(codes)
     data = saved(astronaut)
-    container = parse(data)
-    assert (container.header.width, container.header.height) == (512, 512)
-    layer = decode_layer(container.layers[0], container.header)
-    assert layer.palette is not None
+    file = read(data)
+    assert (file.header.width, file.header.height) == (512, 512)
+    (body,) = file.container.layers
+    layer = decode_layer(body, read_head(body, 4), file.header.latent_shape)
     assert layer.palette.tobytes() == palette.tobytes()
     assert layer.indices.astype(np.uint8).tobytes() == indices.tobytes()
     assert len(data) <= 5200
@@ -107,11 +110,12 @@ def test_other_sizes_are_cut_and_scaled(chelsea: Image.Image, pipeline: Path, mo
 def test_other_models_and_options_are_refused(astronaut: Image.Image, models: Path, tmp_path: Path) -> None:
     with pytest.raises(SdzModelError, match=r"model tiny-8 does not fit the profile buehlmann2022.*models add"):
         saved(astronaut, "tiny")
-    sd.make_tiny_vae().save_pretrained(tmp_path / "taesd")
+    vae: Any = sd.make_tiny_vae()
+    vae.save_pretrained(tmp_path / "taesd")
     add_model("taesd", tmp_path / "taesd")
     with pytest.raises(SdzModelError, match="does not fit the profile"):
         saved(astronaut, "taesd")
-    fixed = {"quality": 5, "colors": 16, "payload": "direct", "effort": 1, "step": 9, "target_size": 99}
+    fixed: dict[str, Any] = {"quality": 5, "colors": 16, "payload": "direct", "effort": 1, "step": 9, "target_size": 99}
     for name, value in fixed.items():
         with pytest.raises(SdzOptionError, match=f"profile: cannot be given together with {name}"):
             astronaut.save(tmp_path / "a.sdz", profile="buehlmann2022", **{name: value})

@@ -69,6 +69,7 @@ def test_force_replaces_and_a_broken_photo_does_not_stop_the_others(run_real: Ru
     assert "sdz with U-Net" in document["pictures"][0]["left_out"]
 
 
+@pytest.mark.slow
 def test_nothing_to_compare(run_real: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert run_real("compare", "empty") == 3

@@ -54,10 +54,10 @@ def sdz(tmp_path: Path) -> str:
         ["--help"],
         ["--version"],
         ["--info", "a.sdz"],
-        ["--info", "--json", "a.sdz"],
+        pytest.param(["--info", "--json", "a.sdz"], marks=pytest.mark.slow),
         ["--test", "a.sdz"],
         ["--preview", "a.sdz"],
-        ["--dry-run", "a.sdz"],
+        pytest.param(["--dry-run", "a.sdz"], marks=pytest.mark.slow),
         ["--dry-run", "-r", "."],
     ],
 )
@@ -104,8 +104,8 @@ def test_end_of_the_arguments_and_exit_code_of_the_module(tmp_path: Path, sdz: s
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])
 @pytest.mark.parametrize("program", [SLOW_ENCODER, SLOW_DISK], ids=["encoding", "writing"])
 def test_interrupted(tmp_path: Path, number: int, jobs: str, program: str) -> None:
     names = ["a.png", "b.png", "c.png"]

@@ -1,8 +1,10 @@
-"""Lossless coding in whole numbers, the same on every machine; it knows nothing of pictures, latents and payloads.
+"""Lossless coding in integer arithmetic, with the same result everywhere; independent of pictures, latents, payloads.
 
-Which coder is for what: `range_coder` codes symbols under adaptive probabilities that change with every symbol (index
-planes and palettes), `rans` symbols under one of a few fixed tables, thousands at a time (scalar payloads), `deflate`
-bytes whose statistics nobody models (metadata, filtered byte `planes` of alpha and direct codes), `bitpack` stores
-indices as they are. `fixed_point` has the logarithms and powers that the models of the coders share, `boxes` the small
-structures of the format.
+- `range_coder`: symbols with adaptive frequencies, which change with every symbol (index planes and palettes).
+- `rans`: symbols with one of a few fixed frequency tables, thousands at a time (scalar payloads).
+- `deflate`: bytes without a model of their own (metadata; the byte planes of alpha and of direct codes).
+- `planes`: byte planes (alpha, direct codes), filtered and then deflated.
+- `bitpack`: indices in a fixed number of bits each, not compressed.
+- `fixed_point`: the integer logarithms and powers that context models and frequency tables are computed with.
+- `boxes`: parsing and building the fixed structures of the format (header, section heads, layer heads).
 """

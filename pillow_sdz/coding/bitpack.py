@@ -1,4 +1,4 @@
-"""Indices <-> bits: each index takes the same number of bits, most significant bit first, rows without gaps."""
+"""Packed indices: all with the same number of bits, most significant bit first, in raster order without gaps."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_CHUNK: Final = 1 << 18  # indices at a time; a multiple of 8, so that chunks meet at whole bytes
+_CHUNK: Final = 1 << 18  # indices packed at a time, which bounds memory; a multiple of 8, so that chunks end at bytes
 
 
 def bits_for(entries: int) -> int:
-    """Bits that an index into this many entries takes: ceil(log2(entries)).
+    """Bits of an index into a palette of ``entries`` entries (2 or more): ceil(log2(entries)).
 
     >>> [bits_for(n) for n in (2, 3, 16, 17, 256, 4096)]
     [1, 2, 4, 5, 8, 12]
@@ -22,7 +22,7 @@ def bits_for(entries: int) -> int:
 
 
 def packed_size(count: int, bits: int) -> int:
-    """Bytes that `count` indices of `bits` bits take.
+    """Bytes that ``count`` indices of ``bits`` bits take, the last byte padded.
 
     >>> packed_size(3, 3)
     2
@@ -31,10 +31,10 @@ def packed_size(count: int, bits: int) -> int:
 
 
 def pack(indices: NDArray[np.uint16], bits: int) -> bytes:
-    """Pack indices; the bits left in the last byte are zero.
+    """Pack indices; the padding bits of the last byte are zero.
 
     Args:
-        indices: any shape, taken row by row, each below 2**bits.
+        indices: any shape, packed in raster order; each below 2**bits.
         bits: 1 to 16.
 
     >>> import numpy as np
@@ -64,7 +64,7 @@ def unpack(data: bytes | memoryview, count: int, bits: int) -> NDArray[np.uint16
         Shape (count,).
 
     Raises:
-        ValueError: the number of bytes is wrong, or the bits left in the last byte are not zero.
+        ValueError: the number of bytes is wrong, or a padding bit of the last byte is set.
 
     >>> unpack(bytes.fromhex("2980"), 3, 3)
     array([1, 2, 3], dtype=uint16)
@@ -72,8 +72,8 @@ def unpack(data: bytes | memoryview, count: int, bits: int) -> NDArray[np.uint16
     if len(data) != packed_size(count, bits):
         raise ValueError(f"{len(data)} bytes instead of {packed_size(count, bits)}")
     packed = np.frombuffer(data, np.uint8)
-    spare = -count * bits % 8
-    if spare and packed[-1] & ((1 << spare) - 1):
+    padding = -count * bits % 8
+    if padding and packed[-1] & ((1 << padding) - 1):
         raise ValueError("the bits after the last index are not zero")
     out = np.empty(count, np.uint16)
     if bits == 8:

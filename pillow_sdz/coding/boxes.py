@@ -1,7 +1,8 @@
-"""Boxes: the small fixed structures of a file, defined with construct where they belong, parsed and built here.
+"""Boxes: the small structures of a file (header, section heads, layer heads), parsed and built here by construct.
 
-Every box is small and of bounded size: bodies are sliced by length elsewhere and never go through construct. Numbers
-are little-endian. Field names, offsets and sizes equal the tables of the specification; a test compares them.
+Each box is defined in the module that uses it. A box is a few bytes long and has a maximum size; section bodies, which
+may be long, are sliced by their length and never go through construct. Numbers are little-endian. Field names, offsets
+and sizes equal those of the tables in ``spec/sdz.md``, which a test compares.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ import construct
 from pillow_sdz.errors import SdzFormatError, SdzTruncatedError
 
 CODED_HEAD: Final = construct.Struct("coding" / construct.Int8ul)
-"""First byte of a plane body (alpha, direct) and of a metadata body: the coding of the rest."""
+"""First byte of the body of an alpha, direct layer or metadata section: how the rest of the body is coded."""
 
 _LONGEST: Final[dict[int, int]] = {}
-"""Bytes of the longest form of each box with a varint, by its identity."""
+"""Maximum size in bytes of each box that contains a varint, by the id() of its Struct."""
 
 
 def with_varint(box: Any, longest: int) -> Any:
-    """Register a box that has a varint of at most four bytes, and an ``end`` that tells where it ends.
+    """Register a box that contains a varint of at most four bytes.
 
     Args:
-        box: the construct Struct.
-        longest: bytes of its longest form.
+        box: the construct Struct. Its last member is ``"end" / Tell``, the size of the box in bytes.
+        longest: maximum size of the box in bytes.
 
     Returns:
-        The box.
+        The same box.
     """
     _LONGEST[id(box)] = longest
     return box
@@ -36,17 +37,17 @@ def with_varint(box: Any, longest: int) -> Any:
 def parse_box(box: Any, data: bytes | memoryview, offset: int, *, field: str) -> Any:
     """Parse one box at `offset` of `data`.
 
-    No more bytes are looked at than the largest form of the box has, and a number in a longer form than needed is
-    refused, so that there is one way only to write each box.
+    At most the maximum size of the box is read. A varint that is not in its shortest form is refused, so that the same
+    fields always have the same bytes.
 
     Args:
         box: a construct Struct of fixed size, or one that went through `with_varint`.
         data: the bytes that hold the box.
         offset: where it starts, in bytes.
-        field: name for error messages.
+        field: the section or field that errors name.
 
     Returns:
-        The construct container. Boxes with a varint have an attribute ``end``, their own length in bytes.
+        The construct container. Of a box with a varint, ``end`` is the size in bytes.
 
     Raises:
         SdzTruncatedError: the data ends within the box.
@@ -72,7 +73,7 @@ def parse_box(box: Any, data: bytes | memoryview, offset: int, *, field: str) ->
 
 
 def build_box(box: Any, **fields: Any) -> bytes:
-    """Build one box from its fields.
+    """Serialise one box from its fields.
 
     >>> build_box(CODED_HEAD, coding=3)
     b'\\x03'

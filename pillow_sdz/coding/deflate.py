@@ -1,6 +1,7 @@
-"""Raw DEFLATE streams (RFC 1951, no zlib wrapper): every section that deflates goes through here.
+"""Raw DEFLATE streams (RFC 1951), for all sections that use DEFLATE.
 
-The container's checksum covers the bytes, so a wrapper's own checksum would only cost six bytes a section.
+There is no zlib wrapper: its header and checksum would cost six bytes a section, and the container has a checksum of
+its own.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from typing import Final
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError
 
 _RAW: Final = -15
+"""The ``wbits`` of zlib for a raw stream with a window of 2**15 bytes."""
+
 _STRATEGIES: Final = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_RLE, zlib.Z_FILTERED)
 
 
 def deflate(data: bytes, effort: int = 4) -> bytes:
-    """Compress to one raw DEFLATE stream, the smallest of what a few settings of zlib give.
+    """Compress to one raw DEFLATE stream: the smallest that one to three strategies of zlib give.
 
     Args:
         data: any bytes.
-        effort: 0 (fast) to 9 (small).
+        effort: 0 (fast) to 9 (small); sets the level of zlib and how many of its strategies are tried.
     """
     level = min(9, effort + 2)
     strategies = _STRATEGIES[: 1 + (effort >= 1) + (effort >= 7)]
@@ -31,13 +34,13 @@ def deflate(data: bytes, effort: int = 4) -> bytes:
 
 
 def inflate(data: bytes | memoryview, size: int, *, field: str) -> bytes:
-    """Decompress a stream that must give exactly `size` bytes and end exactly with `data`.
+    """Decompress a stream that must give exactly ``size`` bytes and take all of ``data``.
 
-    Never allocates more than `size` + 1 bytes for the result, whatever the stream says.
+    The result never takes more than ``size`` + 1 bytes of memory, whatever the stream holds.
 
     Raises:
         SdzTruncatedError: the stream ends too early.
-        SdzFormatError: the stream is invalid, longer than `size`, or followed by more bytes.
+        SdzFormatError: the stream is invalid, does not give ``size`` bytes, or is followed by more bytes.
     """
     out, ended = _inflate(data, size, field=field)
     if len(out) > size or (ended and len(out) < size):
@@ -47,12 +50,12 @@ def inflate(data: bytes | memoryview, size: int, *, field: str) -> bytes:
 
 
 def inflate_up_to(data: bytes | memoryview, limit: int, *, field: str) -> bytes:
-    """Decompress a stream of unknown size that must not give more than `limit` bytes.
+    """Decompress a stream of unknown size that must not give more than ``limit`` bytes.
 
     Raises:
         SdzTruncatedError: the stream ends too early.
         SdzFormatError: the stream is invalid or followed by more bytes.
-        SdzLimitError: the stream gives more than `limit` bytes.
+        SdzLimitError: the result would exceed ``limit`` bytes.
     """
     out, _ = _inflate(data, limit, field=field)
     if len(out) > limit:
@@ -61,7 +64,7 @@ def inflate_up_to(data: bytes | memoryview, limit: int, *, field: str) -> bytes:
 
 
 def _inflate(data: bytes | memoryview, limit: int, *, field: str) -> tuple[bytes, bool]:
-    """Return at most limit + 1 bytes, and whether the stream ended; the one byte more tells too long from exact."""
+    """Return at most ``limit`` + 1 bytes and whether the stream ended; one byte beyond the limit shows an oversize."""
     unpacker = zlib.decompressobj(_RAW)
     try:
         out = unpacker.decompress(data, limit + 1)

@@ -1,4 +1,7 @@
-"""Logarithms and powers of two in whole numbers, for the coders that must agree on every machine."""
+"""Binary logarithms and powers of two in integer arithmetic, where all encoders and decoders must agree to the bit.
+
+In ``spec/sdz.md`` they are lb(x) and power(d) (Logarithms and powers). A logarithm is in 256ths: 256 is one octave.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 POWER_BITS: Final = 20
-POWERS: Final = 5120
-"""`powers` has this many entries: 20 octaves."""
+"""`powers` starts at 2**20."""
 
-_DOUBLINGS: Final = 1 << np.arange(13, 31, dtype=np.int32)
+POWERS: Final = 5120
+"""Entries of `powers`: 20 octaves of 256."""
+
+_BEYOND_TABLE: Final = 1 << np.arange(13, 31, dtype=np.int32)
+"""2**13 .. 2**30: a number is shifted right once for each of these that does not exceed it, to fit `logarithms`."""
 
 
 @cache
 def logarithms() -> NDArray[np.int32]:
-    """The largest n with 2**(n / 256) <= x, for x = 0 .. 8191 (0 for x = 0), found bit by bit by squaring.
+    """Table of 256 * log2(x), rounded down, for x = 0 .. 8191 (0 for x = 0).
+
+    The eight fraction bits come from squaring the mantissa eight times: it doubles the fraction of the logarithm, and a
+    mantissa of 2 or more says that the next bit is 1.
+
 
     >>> [int(logarithms()[x]) for x in (1, 2, 3, 4096)]
     [0, 256, 405, 3072]
@@ -33,42 +43,42 @@ def logarithms() -> NDArray[np.int32]:
         mantissa[1 << bits : 2 << bits] <<= 30 - bits
     for _ in range(8):
         mantissa = mantissa * mantissa >> 30
-        carry = mantissa >> 31
-        mantissa >>= carry
-        result = 2 * result + carry
-    return _constant(result)
+        bit = mantissa >> 31
+        mantissa >>= bit
+        result = 2 * result + bit
+    return _read_only(result)
 
 
 @cache
 def powers() -> NDArray[np.int32]:
-    """2**(20 - d / 256), rounded down, for d = 0 .. 5119.
+    """Table of 2**(20 - d / 256), rounded down, for d = 0 .. 5119.
 
     >>> [int(powers()[d]) for d in (0, 128, 256, 5119)]
     [1048576, 741455, 524288, 1]
     """
-    # 2**(5120 - d) under 256-th roots; eight square roots of a number with 200 more bits keep every bit of the result
-    root = 1 << 200
-    step = isqrt(1 << 399)  # 2**(-1/2) in 2**200ths
+    # 200 fraction bits are enough that rounding in between never changes a whole number of the result.
+    ratio = isqrt(1 << 399)  # 2**(-1/2)
     for _ in range(7):
-        step = isqrt(step << 200)
-    fractions = [root]
+        ratio = isqrt(ratio << 200)  # after eight square roots in all: 2**(-1/256)
+    fractions = [1 << 200]
     for _ in range(255):
-        fractions.append(fractions[-1] * step >> 200)
-    return _constant(np.array([fractions[d % 256] >> (200 - POWER_BITS + d // 256) for d in range(POWERS)], np.int64))
+        fractions.append(fractions[-1] * ratio >> 200)
+    return _read_only(np.array([fractions[d % 256] >> (200 - POWER_BITS + d // 256) for d in range(POWERS)], np.int64))
 
 
 def logarithm(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
-    """256 * log2 of numbers from 1 to 2**31 - 1: `logarithms` of the number or of its 13 leading bits.
+    """256 * log2 of numbers from 1 to 2**31 - 1, from the 13 leading bits of each: exact, rounded down, below 2**13.
 
     >>> logarithm(np.array([1, 8191, 8192, 1 << 30], np.int32)).tolist()
     [0, 3327, 3328, 7680]
     """
-    shift = _DOUBLINGS.searchsorted(numbers, side="right")
+    shift = _BEYOND_TABLE.searchsorted(numbers, side="right")
     result: NDArray[Any] = logarithms().take(numbers >> shift) + (shift << 8)
     return result.astype(np.int32)
 
 
-def _constant(values: NDArray[np.int64]) -> NDArray[np.int32]:
+def _read_only(values: NDArray[np.int64]) -> NDArray[np.int32]:
+    """A table as int32; read-only, because callers share the cached array."""
     result = values.astype(np.int32)
     result.setflags(write=False)
     return result

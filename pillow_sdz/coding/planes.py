@@ -1,8 +1,9 @@
 """Lossless coding of byte planes, for the alpha plane and for direct codes: a filter, then DEFLATE.
 
-The filters replace each value by its difference, modulo 256, to what its neighbours say. All of them are undone by
-sums along rows and columns, so that decoding needs no loop over values. On natural and synthetic alpha planes the
-gradient filter beat PNG's Paeth-like median predictor, which cannot be undone that way.
+A filter replaces each value by its difference, modulo 256, from a prediction: the value on the left, the one above, or
+left + above - above left (gradient). All of them are undone by cumulative sums along rows and columns, so decoding
+needs no loop over values. On natural and synthetic alpha planes the gradient filter beat a median predictor akin to
+PNG's Paeth filter, which is not linear and cannot be undone that way. `spec/sdz.md` lists the codings (Plane coding).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 RAW: Final = 0
+"""Codings 0, 1, ..: the first byte of what `encode_planes` returns. `NONE` to `BILEVEL` are deflated."""
+
 CONSTANT: Final = 1
 NONE: Final = 2
 LEFT: Final = 3
@@ -30,19 +33,25 @@ GRADIENT: Final = 5
 BILEVEL: Final = 6
 
 _FILTERS: Final = (NONE, LEFT, UP, GRADIENT)
-_SAMPLE_VALUES: Final = 1 << 20  # enough to tell the filters apart, little enough to try all of them
+_SAMPLE_VALUES: Final = 1 << 20
+"""About how many values the filters are compared on: enough to find the best one, few enough to try them all."""
+
 _BANDS: Final = 8
+"""How many bands of successive rows these values come from."""
 
 
 def encode_planes(planes: NDArray[np.uint8], effort: int = 4) -> bytes:
-    """Code byte planes without loss: the smallest of the codings that apply.
+    """Code byte planes without loss: the smallest result of the codings that can hold them.
 
     Args:
-        planes: shape (P, H, W), uint8, none of them zero.
-        effort: 0 (fast) to 9 (small).
+        planes: shape (P, H, W), uint8; P, H and W are at least 1.
+        effort: 0 (fast) to 9 (small); below 7 the filter is chosen on a sample.
 
     Returns:
-        One byte of coding, then the coded bytes.
+        One byte that names the coding, then the coded bytes.
+
+    Raises:
+        ValueError: another shape or type, or no values.
     """
     if planes.ndim != 3 or planes.dtype != np.uint8 or planes.size == 0:
         raise ValueError(f"planes must be uint8 of shape (P, H, W), not {planes.dtype} of {planes.shape}")
@@ -65,7 +74,7 @@ def decode_planes(body: bytes, shape: tuple[int, int, int], *, field: str) -> ND
     Args:
         body: the coding byte and the coded bytes.
         shape: (P, H, W), from the checked header.
-        field: name for error messages.
+        field: the section or layer that errors name.
 
     Returns:
         uint8 array of that shape, writable.
@@ -76,25 +85,25 @@ def decode_planes(body: bytes, shape: tuple[int, int, int], *, field: str) -> ND
     """
     coding = parse_box(CODED_HEAD, body, 0, field=field).coding
     count, height, width = shape
-    payload = memoryview(body)[CODED_HEAD.sizeof() :]
+    coded = memoryview(body)[CODED_HEAD.sizeof() :]
     if coding in (RAW, CONSTANT):
         size = count * height * width if coding == RAW else count
-        if len(payload) != size:
+        if len(coded) != size:
             raise SdzFormatError(
-                "has the wrong length", field=field, found=f"{len(payload)} bytes", expected=f"{size} bytes"
+                "has the wrong length", field=field, found=f"{len(coded)} bytes", expected=f"{size} bytes"
             )
-        values = np.frombuffer(payload, np.uint8)
+        values = np.frombuffer(coded, np.uint8)
         return values.reshape(shape).copy() if coding == RAW else np.broadcast_to(values[:, None, None], shape).copy()
     if coding == BILEVEL:
-        row = -(-width // 8)
-        packed = _frame(inflate(payload, count * height * row, field=field), (count, height, row))
+        row_bytes = -(-width // 8)
+        packed = _writable(inflate(coded, count * height * row_bytes, field=field), (count, height, row_bytes))
         np.bitwise_xor.accumulate(packed, axis=1, out=packed)
         if width % 8 and (packed[:, :, -1] & (0xFF >> width % 8)).any():
             raise SdzFormatError("the bits after the end of a row are not zero", field=field)
         return np.unpackbits(packed, axis=2, count=width) * np.uint8(255)
     if coding not in _FILTERS:
         raise SdzVersionError(NEWER, field=f"{field} coding", found=coding)
-    planes = _frame(inflate(payload, count * height * width, field=field), shape)
+    planes = _writable(inflate(coded, count * height * width, field=field), shape)
     if coding in (UP, GRADIENT):
         np.add.accumulate(planes, axis=1, out=planes)
     if coding in (LEFT, GRADIENT):
@@ -102,12 +111,13 @@ def decode_planes(body: bytes, shape: tuple[int, int, int], *, field: str) -> ND
     return planes
 
 
-def _frame(data: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def _writable(data: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Bytes as an array that may be changed in place."""
     return np.frombuffer(bytearray(data), np.uint8).reshape(shape)
 
 
 def _filter(planes: NDArray[np.uint8], coding: int) -> NDArray[np.uint8]:
-    """Differences to the value on the left, above, or both; outside the plane values count as zero."""
+    """What a coding deflates: differences along rows, columns or both (outside the plane values are 0), or bits."""
     if coding == BILEVEL:
         packed = np.packbits(planes >> 7, axis=2)
         packed[:, 1:] ^= packed[:, :-1].copy()
@@ -121,7 +131,7 @@ def _filter(planes: NDArray[np.uint8], coding: int) -> NDArray[np.uint8]:
 
 
 def _best_filter(planes: NDArray[np.uint8]) -> int:
-    """The filter whose output deflates best on a few bands of rows, spread evenly over the planes."""
+    """The filter whose output deflates to the fewest bytes on bands of rows, spread evenly over the planes."""
     count, height, width = planes.shape
     rows = max(2, _SAMPLE_VALUES // (count * width * _BANDS))
     if rows * _BANDS >= height:

@@ -1,7 +1,8 @@
-"""Table-driven asymmetric numeral systems (rANS, Duda 2013): symbols to 16-bit words and back, in whole numbers.
+"""Range variant of asymmetric numeral systems (rANS, Duda 2013) with fixed frequency tables and interleaved states.
 
-One or many *lanes*, each a state of 32 bits, share one stream of words. Symbol i of a batch belongs to lane i modulo
-the number of lanes. A single lane runs in plain Python, many lanes run at once in numpy; the bytes are the same.
+Each *lane* is a state of 32 bits; all lanes share one stream of 16-bit words. Symbol i of a batch belongs to lane
+i mod lanes. One lane is coded in plain Python, many are coded together in numpy; the format is the same. As in every
+ANS coder, the encoder goes through the symbols backwards, from the last to the first. See `spec/sdz.md` (rANS coder).
 """
 
 from __future__ import annotations
@@ -19,33 +20,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LOWEST: Final = 1 << 16
-"""States lie from 2**16 to 2**32 - 1; this is where an encoder starts and a decoder ends."""
+"""Smallest state (the largest is 2**32 - 1): where an encoder starts and a decoder must end."""
 
 PRECISION: Final = 12
-"""The frequencies of a table sum to 2**12."""
+"""The frequencies of every table add up to 2**12."""
 
 SYMBOLS: Final = 64
-"""Most symbols of a table."""
+"""Symbols of a table; those that a table does not use have frequency 0."""
 
 _MASK: Final = (1 << PRECISION) - 1
 
 SYMBOLS_A_LANE: Final = 1 << 13
-"""With many lanes each has this many symbols or more, so that its state of four bytes costs next to nothing."""
+"""Fewest symbols a lane where there are several, so that the four bytes of a state hardly count."""
 
 SINGLE_BELOW: Final = 1 << 19
-"""Planes with fewer symbols use a single lane: numpy gains nothing on them."""
+"""Latents of fewer values use a single lane: with so few, numpy is no faster."""
 
 MOST_LANES: Final = 1024
+"""Largest number of lanes, however many values there are."""
 
 
 @dataclass(frozen=True)
 class FrequencyTables:
-    """The tables that symbols are coded with, one after the other.
+    """The frequency tables of all distributions, concatenated.
 
     Attributes:
-        frequency, start: (tables * 64,) int64: of symbol s of table t, at 64 * t + s, how often it occurs among 4096,
-            and how often those before it do.
-        slots: tables * 4096 bytes, the symbol at each place of the cumulative frequencies.
+        frequency: (tables * 64,) int64; number 64 * t + s is the frequency of symbol s in table t, 0 to 4096.
+        start: (tables * 64,) int64; the sum of the frequencies of the symbols before s in table t.
+        slots: tables * 4096 bytes; byte 4096 * t + i is the symbol of table t with start <= i < start + frequency.
     """
 
     frequency: NDArray[np.int64]
@@ -54,7 +56,7 @@ class FrequencyTables:
 
 
 def lanes_for(symbols: int) -> int:
-    """How many lanes a file with so many values has.
+    """Number of lanes for a latent of ``symbols`` values: a power of two; part of the format.
 
     >>> lanes_for(100), lanes_for(1 << 19), lanes_for(1 << 30)
     (1, 64, 1024)
@@ -65,26 +67,36 @@ def lanes_for(symbols: int) -> int:
 
 
 class AnsEncoder:
-    """Collect batches of symbols with `put`, then take the bytes with `finish`."""
+    """Collect batches of symbols with `put`, then take the bytes with `finish`.
+
+    Args:
+        lanes: from `lanes_for`.
+        tables: the frequency tables that symbols are coded with.
+    """
 
     def __init__(self, lanes: int, tables: FrequencyTables) -> None:
         self._lanes, self._tables = lanes, tables
         self._batches: list[NDArray[np.int64]] = []
 
     def put(self, table: NDArray[np.int64], symbol: NDArray[np.int64]) -> None:
-        """Append a batch: symbol i is coded with table i."""
+        """Append a batch.
+
+        Args:
+            table: (n,), the number of the table of each symbol.
+            symbol: (n,), the symbols; their frequencies in these tables are above 0.
+        """
         if len(table):
             self._batches.append(table * SYMBOLS + symbol)
 
     def finish(self) -> bytes:
-        """The states of the lanes, then the words, all little-endian."""
-        states, words = self._single() if self._lanes == 1 else self._many()
+        """Encode; return the final states of the lanes, then the words, all little-endian."""
+        states, words = self._encode_single_lane() if self._lanes == 1 else self._encode_lanes()
         return np.array(states, "<u4").tobytes() + words.astype("<u2").tobytes()
 
-    def _single(self) -> tuple[Sequence[int] | NDArray[np.int64], NDArray[np.int64]]:
+    def _encode_single_lane(self) -> tuple[Sequence[int] | NDArray[np.int64], NDArray[np.int64]]:
         state, words = LOWEST, []
-        at = np.concatenate(self._batches)[::-1] if self._batches else np.zeros(0, np.int64)
-        frequencies, starts = self._tables.frequency[at].tolist(), self._tables.start[at].tolist()
+        rows = np.concatenate(self._batches)[::-1] if self._batches else np.zeros(0, np.int64)
+        frequencies, starts = self._tables.frequency[rows].tolist(), self._tables.start[rows].tolist()
         for frequency, start in zip(frequencies, starts, strict=True):
             if state >= frequency << (32 - PRECISION):
                 words.append(state & 0xFFFF)
@@ -93,29 +105,29 @@ class AnsEncoder:
             state = (high << PRECISION) + low + start
         return [state], np.array(words[::-1], np.int64)
 
-    def _many(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _encode_lanes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         states, words = np.full(self._lanes, LOWEST, np.int64), []
         for batch in reversed(self._batches):
             for first in range((len(batch) - 1) // self._lanes * self._lanes, -1, -self._lanes):
-                at = batch[first : first + self._lanes]
-                frequency, state = self._tables.frequency[at], states[: len(at)]
-                full = state >= frequency << (32 - PRECISION)
-                words.append(state[full] & 0xFFFF)
-                state[full] >>= 16
+                rows = batch[first : first + self._lanes]
+                frequency, state = self._tables.frequency[rows], states[: len(rows)]
+                overflows = state >= frequency << (32 - PRECISION)  # these lanes renormalise
+                words.append(state[overflows] & 0xFFFF)
+                state[overflows] >>= 16
                 high, low = np.divmod(state, frequency)
-                state[:] = (high << PRECISION) + low + self._tables.start[at]
+                state[:] = (high << PRECISION) + low + self._tables.start[rows]
         return states, np.concatenate(words[::-1]) if words else np.zeros(0, np.int64)
 
 
 class AnsDecoder:
-    """Read batches of symbols from the bytes of `AnsEncoder.finish`.
+    """Decode batches of symbols from the bytes of `AnsEncoder.finish`.
 
     Args:
         data: the bytes.
-        lanes: as the encoder had.
-        symbols: how many there can be at most. Each takes a word or none.
-        tables: as the encoder had.
-        field: named in errors.
+        lanes: the encoder's.
+        symbols: upper bound of the number of symbols, which bounds the size: each takes one word at most.
+        tables: the encoder's.
+        field: the field that errors name.
 
     Raises:
         SdzFormatError: too few bytes for the states, more than the symbols can take, an odd number of bytes, or a state
@@ -130,67 +142,73 @@ class AnsDecoder:
         if (self._states < LOWEST).any():
             raise self._damaged("starts with a state that no encoder gives")
         self._words = np.frombuffer(data, "<u2", offset=4 * lanes).astype(np.int64)
-        self._at = 0
+        self._next = 0
         if lanes == 1:
-            self._state, self._list = int(self._states[0]), self._words.tolist()
+            self._state, self._word_list = int(self._states[0]), self._words.tolist()
             self._frequency, self._start = self._tables.frequency.tolist(), self._tables.start.tolist()
         else:
             self._slots = np.frombuffer(self._tables.slots, np.uint8)
 
     def get(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Read one symbol for each table number.
+        """Decode a batch, of the size that the encoder put.
+
+        Args:
+            table: (n,), the number of the table of each symbol.
+
+        Returns:
+            (n,) symbols.
 
         Raises:
             SdzFormatError: the words end too early.
         """
-        return self._single(table) if self._lanes == 1 else self._many(table)
+        return self._decode_single_lane(table) if self._lanes == 1 else self._decode_lanes(table)
 
-    def _single(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
-        state, at, words, slots = self._state, self._at, self._list, self._tables.slots
+    def _decode_single_lane(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
+        state, next_word, words, slots = self._state, self._next, self._word_list, self._tables.slots
         frequency, start, symbols = self._frequency, self._start, []
         try:
-            for row in table.tolist():
+            for number in table.tolist():
                 slot = state & _MASK
-                symbol = slots[(row << PRECISION) | slot]
+                symbol = slots[(number << PRECISION) | slot]
                 symbols.append(symbol)
-                row = row * SYMBOLS + symbol
+                row = number * SYMBOLS + symbol
                 state = frequency[row] * (state >> PRECISION) + slot - start[row]
                 if state < LOWEST:
-                    state = (state << 16) | words[at]
-                    at += 1
+                    state = (state << 16) | words[next_word]
+                    next_word += 1
         except IndexError:
             raise self._damaged("ends too early") from None
-        self._state, self._at = state, at
+        self._state, self._next = state, next_word
         return np.array(symbols, np.int64)
 
-    def _many(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _decode_lanes(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
         result = np.empty(len(table), np.int64)
         for first in range(0, len(table), self._lanes):
-            row = table[first : first + self._lanes]
-            state = self._states[: len(row)]
+            numbers = table[first : first + self._lanes]
+            state = self._states[: len(numbers)]
             slot = state & _MASK
-            symbol = self._slots[(row << PRECISION) | slot]
+            symbol = self._slots[(numbers << PRECISION) | slot]
             result[first : first + self._lanes] = symbol
-            index = row * SYMBOLS + symbol
+            rows = numbers * SYMBOLS + symbol
             state >>= PRECISION
-            state *= self._tables.frequency[index]
-            state += slot - self._tables.start[index]
-            empty = np.flatnonzero(state < LOWEST)
-            words = self._words[self._at : self._at + len(empty)]
-            if len(words) < len(empty):
+            state *= self._tables.frequency[rows]
+            state += slot - self._tables.start[rows]
+            underflows = np.flatnonzero(state < LOWEST)  # these lanes renormalise
+            words = self._words[self._next : self._next + len(underflows)]
+            if len(words) < len(underflows):
                 raise self._damaged("ends too early")
-            state[empty] = (state[empty] << 16) | words
-            self._at += len(empty)
+            state[underflows] = (state[underflows] << 16) | words
+            self._next += len(underflows)
         return result
 
     def finish(self) -> None:
-        """Check that every lane is back where an encoder starts, and that no words are left.
+        """Check that every lane is back in the state `LOWEST`, and that no words are left.
 
         Raises:
-            SdzFormatError: it is not so.
+            SdzFormatError: a lane is in another state, or words are left.
         """
         states = [self._state] if self._lanes == 1 else self._states.tolist()
-        if self._at != len(self._words) or any(state != LOWEST for state in states):
+        if self._next != len(self._words) or any(state != LOWEST for state in states):
             raise self._damaged("does not end where its last symbol ends")
 
     def _damaged(self, problem: str) -> SdzFormatError:

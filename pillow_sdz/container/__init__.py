@@ -1,1 +1,5 @@
-"""The file around a payload: `magic` and `header`, `sections` with their checksums, and `metadata`."""
+"""The container of a file: all of its bytes but the bodies of layers, which `pillow_sdz.payloads` codes.
+
+`magic` has the signature of the format, `header` the fixed fields after it, `sections` the typed and checksummed
+sections that follow, `metadata` the contents of those for ICC, EXIF, XMP and text.
+"""

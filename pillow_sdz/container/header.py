@@ -1,4 +1,4 @@
-"""The header of a file: its fields, their limits and how they fit together. `pillow_sdz.container.magic` starts it."""
+"""The header of a file: fixed fields, the magic first, checked against limits and against each other."""
 
 from __future__ import annotations
 
@@ -30,30 +30,34 @@ HEADER: Final = Struct(
     "fingerprint" / Bytes(8),
 )
 HEADER_BYTES: Final = HEADER.sizeof()
+"""Size of the header, the magic included."""
 
 VERSION: Final = 0
 """Format version written and read. 0 means draft: until release 1.0 the format may change without notice."""
 
 MODES: Final = ("L", "LA", "RGB", "RGBA")
+"""Modes of Pillow, by their number in the header."""
+
 FLAG_SYNTHESISED: Final = 1
+"""Bit 0 of the flags; see `Header.synthesised`."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """The fixed part of a file.
+    """The fields of the header, decoded.
 
     Attributes:
         mode: Pillow mode of the decoded picture: "L", "LA", "RGB" or "RGBA".
         payload: kind of payload, one of `pillow_sdz.payloads.KINDS`.
-        layer_count: layer sections announced, 1 to as many as the kind of payload may have.
+        layer_count: number of layer sections, 1 to the `max_layers` of the payload kind.
         width: picture width in pixels, 1 to 65535.
         height: picture height in pixels, 1 to 65535.
         factor: downsampling factor of the model: 1, 2, 4, 8, 16, 32 or 64.
         channels: latent channels, 1 to 64.
         latent_width: ceil(width / factor).
         latent_height: ceil(height / factor).
-        fingerprint: first 8 bytes of the model's SHA-256.
-        noise: rms error of the codes by quantisation, in quarters of a code, 0 to 255 (255 means 255 or more).
+        fingerprint: first 8 bytes of the model's SHA-256, see `pillow_sdz.models.fingerprint`.
+        noise: rms quantisation error of the codes in quarters of a code, 0 to 255 (255 means 255 or more).
         denoise_steps: U-Net steps that a reader should take by default, 0 to 255; 0 means none.
         quantiser: 0, the uniform code mapping of the model's manifest.
         synthesised: True if decoding may show detail that was not in the original.
@@ -106,8 +110,8 @@ def check_header(header: Header) -> None:
         raise SdzVersionError(NEWER, field="quantiser", found=header.quantiser, expected=0)
     demand(header.mode in MODES, "mode", header.mode, "one of " + ", ".join(MODES))
     demand(header.payload in payloads.KINDS, "payload", header.payload, "one of " + ", ".join(payloads.KINDS))
-    most = payloads.payload(header.payload).max_layers
-    demand(1 <= header.layer_count <= most, "layers", header.layer_count, f"1 to {most}")
+    max_layers = payloads.payload(header.payload).max_layers
+    demand(1 <= header.layer_count <= max_layers, "layers", header.layer_count, f"1 to {max_layers}")
     limits.check_picture(header.width, header.height)
     demand(header.factor in limits.FACTORS, "factor", header.factor, f"one of {limits.FACTORS}")
     demand(1 <= header.channels <= limits.MAX_CHANNELS, "channels", header.channels, f"1 to {limits.MAX_CHANNELS}")
@@ -115,8 +119,10 @@ def check_header(header: Header) -> None:
         ("latent_width", header.width, header.latent_width),
         ("latent_height", header.height, header.latent_height),
     ):
-        right = -(-side // header.factor)
-        demand(latent == right, name, latent, f"{right}, the {name[7:]} {side} divided by {header.factor}, rounded up")
+        fitting = -(-side // header.factor)
+        demand(
+            latent == fitting, name, latent, f"{fitting}, the {name[7:]} {side} divided by {header.factor}, rounded up"
+        )
     values = header.latent_width * header.latent_height * header.channels
     if values > limits.MAX_LATENT_VALUES:
         raise SdzLimitError(
@@ -132,13 +138,16 @@ def check_header(header: Header) -> None:
 
 
 def read_header(view: memoryview) -> Header:
-    """Parse and check the header; what later versions may give a meaning to is refused as newer.
+    """Parse and check the header.
 
     Args:
         view: the whole file, its magic already checked.
 
     Raises:
-        SdzError: see `check_header`; SdzTruncatedError if the header is cut.
+        SdzTruncatedError: the file ends within the header.
+        SdzVersionError: a field has a value reserved for later versions.
+        SdzFormatError: a field contradicts another or is out of its range.
+        SdzLimitError: the picture or its latent is too large.
     """
     if len(view) < HEADER_BYTES:
         raise SdzTruncatedError(
@@ -179,7 +188,7 @@ def read_header(view: memoryview) -> Header:
 
 
 def header_bytes(header: Header) -> bytes:
-    """Write a checked header."""
+    """Serialise a header that `check_header` accepts, in `HEADER_BYTES` bytes."""
     return build_box(
         HEADER,
         magic=MAGIC,

@@ -1,4 +1,4 @@
-"""The first eight bytes of a file, and what a file without them may be."""
+"""The signature of the format (magic): the first eight bytes of a file, and messages for files without it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Final
 from pillow_sdz.errors import SdzFormatError, SdzTruncatedError
 
 MAGIC: Final = b"\x89SDZ\r\n\x1a\n"
-"""First eight bytes of a file. As in PNG: a byte with its high bit set, letters, CR LF, control-Z and LF, so that
-every usual kind of text-mode transfer damages it. It cannot be taken for a ZIP archive (``PK``)."""
+"""Built like the signature of PNG: a byte with its high bit set, the name, CR LF, control-Z, LF. The usual text-mode
+transfers each change one of these bytes. A ZIP archive, which other programs name .sdz, starts with ``PK``."""
 
 
 def has_magic(start: bytes) -> bool:
-    """Whether a file that starts like this is ours."""
+    """Whether these are the first bytes of an .sdz file."""
     return start.startswith(MAGIC)
 
 
 def check_magic(start: bytes) -> None:
-    """Refuse what does not start with the magic, and say what it looks like instead.
+    """Refuse a file that does not start with the magic; the message says what it seems to be.
 
     Args:
         start: the first bytes of the file, all of them or at least 16.
 
     Raises:
-        SdzFormatError: something else, or an .sdz file damaged by a text-mode transfer.
+        SdzFormatError: another format, or an .sdz file damaged by a text-mode transfer.
         SdzTruncatedError: an empty file, or one that ends within the magic.
     """
     if start.startswith(MAGIC):
@@ -40,7 +40,7 @@ def check_magic(start: bytes) -> None:
             found=found,
             expected=MAGIC.hex(" "),
         )
-    # A lost high bit, a recoded first byte or changed line ends leave the three letters near the start.
+    # Losing the high bit, recoding the first byte (to UTF-8) or changing line ends leaves the letters near the start.
     if b"SDZ" in start[:7]:
         raise SdzFormatError(
             "this looks like an .sdz file damaged by a text-mode transfer",

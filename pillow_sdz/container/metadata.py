@@ -1,8 +1,8 @@
-"""Metadata: ICC profile, EXIF, XMP and text, each in a section of its own: a byte of coding, then stored or deflated.
+"""Metadata sections: ICC profile, EXIF, XMP and text; each body is one byte that names the coding, then the data.
 
-The data of the first three are what they are elsewhere: an ICC profile, a TIFF stream without the ``Exif`` prefix of
-JPEG, an XMP packet in UTF-8. They are handed on unread. A further kind is a line in `METADATA_SECTIONS` and a field of
-`Metadata`; where it comes from and goes to in Pillow is up to `pillow_sdz.plugin.info`.
+ICC, EXIF and XMP are passed on as they are, without parsing: an ICC profile, a TIFF stream without the ``Exif`` prefix
+of JPEG, an XMP packet in UTF-8. To add a kind of metadata, add a line to `METADATA_SECTIONS` and a field to `Metadata`;
+`pillow_sdz.plugin.info` maps it to and from Pillow's ``image.info``.
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ METADATA_SECTIONS: Final = {0x82: "icc", 0x83: "exif", 0x84: "xmp", 0x85: "text"
 """Section type -> kind of metadata, a field of `Metadata`."""
 
 STORED: Final = 0
+"""Codings of a metadata body: the data as they are, or one DEFLATE stream."""
+
 DEFLATED: Final = 1
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is stored besides the picture; None or empty where there is nothing.
+    """The metadata of a picture; None or empty where there is none.
 
     Attributes:
         icc: ICC profile.
         exif: EXIF, starting with its TIFF header.
         xmp: XMP packet, UTF-8.
-        text: texts by key.
+        text: key -> value, in the order of the file.
     """
 
     icc: bytes | None = None
@@ -48,7 +50,7 @@ class Metadata:
 
 
 def encode_metadata(metadata: Metadata) -> dict[str, bytes]:
-    """The bodies of the metadata sections, by kind; none for what is empty.
+    """The bodies of the metadata sections, by kind (a value of `METADATA_SECTIONS`), without empty ones.
 
     Raises:
         SdzLimitError: something is too large.
@@ -77,11 +79,11 @@ def decode_metadata(bodies: Mapping[str, bytes]) -> Metadata:
 
 
 def encode_blob(data: bytes, *, field: str = "metadata") -> bytes:
-    """Code metadata, stored or deflated, whichever is smaller.
+    """Code the data of one metadata section: stored or deflated, whichever is smaller.
 
     Args:
         data: any bytes, at most `limits.MAX_METADATA_BYTES`.
-        field: name for error messages.
+        field: the kind of metadata, which errors name.
 
     Raises:
         SdzLimitError: too many bytes.
@@ -100,8 +102,8 @@ def decode_blob(body: bytes, limit: int | None = None, field: str = "metadata") 
 
     Args:
         body: the body of the section.
-        limit: most bytes allowed in the result; None means `limits.MAX_METADATA_BYTES`.
-        field: name for error messages.
+        limit: maximum size of the result in bytes; None means `limits.MAX_METADATA_BYTES`.
+        field: the kind of metadata, which errors name.
 
     Raises:
         SdzFormatError: the body is malformed.
@@ -110,20 +112,18 @@ def decode_blob(body: bytes, limit: int | None = None, field: str = "metadata") 
     """
     limit = limits.MAX_METADATA_BYTES if limit is None else limit
     coding = parse_box(CODED_HEAD, body, 0, field=field).coding
-    payload = memoryview(body)[CODED_HEAD.sizeof() :]
+    data = memoryview(body)[CODED_HEAD.sizeof() :]
     if coding == DEFLATED:
-        return inflate_up_to(payload, limit, field=field)
+        return inflate_up_to(data, limit, field=field)
     if coding != STORED:
         raise SdzVersionError(NEWER, field=f"{field} coding", found=coding)
-    if len(payload) > limit:
-        raise SdzLimitError(
-            "is too large", field=field, found=f"{len(payload)} bytes", expected=f"at most {limit} bytes"
-        )
-    return bytes(payload)
+    if len(data) > limit:
+        raise SdzLimitError("is too large", field=field, found=f"{len(data)} bytes", expected=f"at most {limit} bytes")
+    return bytes(data)
 
 
 def encode_text(text: Mapping[str, str]) -> bytes:
-    """Code text entries in their order.
+    """Code the entries of the text section, in their order.
 
     Args:
         text: keys of 1 to 255 bytes of UTF-8, values of any length; at most `limits.MAX_TEXT_ENTRIES` of them.

@@ -1,7 +1,7 @@
-"""The container: bytes <-> header and sections, with their limits and checksums.
+"""Bytes of a file <-> `Container`: the header and the sections, with their order, limits and checksums.
 
-Section bodies come out as they lie in the file; `pillow_sdz.payloads`, `pillow_sdz.coding.planes` and
-`pillow_sdz.container.metadata` turn them into arrays, bytes and text.
+Section bodies stay coded here. `pillow_sdz.payloads` (layers), `pillow_sdz.coding.planes` (alpha),
+`pillow_sdz.payloads.preview_matrix` and `pillow_sdz.container.metadata` decode them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ SECTION_HEAD: Final = with_varint(
     longest=5,  # one byte of type and a varint of at most four
 )
 SECTION_TAIL: Final = Struct("crc" / Int32ul)
+"""CRC-32 of all bytes of the file before it, except the earlier checksums."""
 
 ANCILLARY: Final = 0x80
+"""Bit of a section type: readers skip an unknown section that has it, and refuse one that has not."""
+
 LAYER: Final = 0x01
 ALPHA: Final = 0x02
 PREVIEW: Final = 0x81
@@ -34,16 +37,16 @@ SECTION_NAMES: Final = {LAYER: "layer", ALPHA: "alpha", PREVIEW: "preview", **ME
 
 @dataclass
 class Container:
-    """A whole file: header and section bodies, as they lie in the file (bodies of metadata may be deflated).
+    """The header and the coded section bodies of a file.
 
     Attributes:
         header: the header.
         layers: layer bodies, most important first.
-        alpha: alpha body, present exactly if the mode has alpha.
+        alpha: alpha body; None exactly if the mode has no alpha.
         preview: preview matrix body, (channels + 1) * 3 bytes.
-        metadata: metadata bodies by the names of `pillow_sdz.container.metadata.METADATA_SECTIONS`.
+        metadata: metadata bodies by kind, a value of `pillow_sdz.container.metadata.METADATA_SECTIONS`.
         unknown: (type, body) of ancillary sections that this version does not know.
-        missing_layers: layers announced that did not arrive whole; above 0 only after
+        missing_layers: layers that the header announces but the file does not hold whole; above 0 only after
             ``parse(..., allow_truncated=True)``.
     """
 
@@ -79,7 +82,7 @@ def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
     offset = HEADER_BYTES
     while len(container.layers) < header.layer_count:
         try:
-            kind, body, offset, crc = _read_section(view, offset, crc)
+            section_type, body, offset, crc = _read_section(view, offset, crc)
         except SdzFormatError as error:
             if not container.layers:
                 raise
@@ -87,11 +90,11 @@ def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
                 container.missing_layers = header.layer_count - len(container.layers)
                 return container
             arrived = f"{len(container.layers)} of {header.layer_count} layers arrived"
-            hint = f"get the file again; {arrived}, PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True decodes those"
+            remedy = f"get the file again; {arrived}, PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True decodes those"
             raise type(error)(
-                error.problem, field=error.field, found=error.found, expected=error.expected, remedy=hint
+                error.problem, field=error.field, found=error.found, expected=error.expected, remedy=remedy
             ) from error
-        _place_section(container, seen, kind, body)
+        _place_section(container, seen, section_type, body)
     if offset != len(view):
         raise SdzFormatError(
             "there are bytes after the last layer",
@@ -103,7 +106,7 @@ def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
 
 
 def build(container: Container) -> bytes:
-    """Write a file: header, the other sections in the order of their types, the layers.
+    """Serialise a file: the header, then all sections but layers in rising order of their types, then the layers.
 
     Raises:
         SdzFormatError: the parts contradict each other.
@@ -118,30 +121,30 @@ def build(container: Container) -> bytes:
             found=len(container.layers),
             expected=header.layer_count,
         )
-    for kind, _ in container.unknown:
-        if kind in SECTION_NAMES:
-            raise SdzFormatError("is not an unknown type", field="unknown", found=f"{_name(kind)} section")
+    for section_type, _ in container.unknown:
+        if section_type in SECTION_NAMES:
+            raise SdzFormatError("is not an unknown type", field="unknown", found=f"{_name(section_type)} section")
     known = {ALPHA: container.alpha, PREVIEW: container.preview}
-    known |= {kind: container.metadata.get(name) for kind, name in METADATA_SECTIONS.items()}
-    sections = [(kind, body) for kind, body in known.items() if body is not None]
+    known |= {section_type: container.metadata.get(kind) for section_type, kind in METADATA_SECTIONS.items()}
+    sections = [(section_type, body) for section_type, body in known.items() if body is not None]
     sections = sorted(sections + container.unknown, key=lambda section: section[0])
     sections += [(LAYER, body) for body in container.layers]
-    check = Container(header, [])
+    checked = Container(header, [])  # filled only for the checks of `_place_section`
     seen: set[int] = set()
     out = bytearray(header_bytes(header))
     crc = zlib.crc32(out)
-    for kind, body in sections:
+    for section_type, body in sections:
         if len(body) > limits.MAX_SECTION_BYTES:
             raise SdzLimitError(
                 "the section is too long",
-                field=_name(kind),
+                field=_name(section_type),
                 found=f"{len(body)} bytes",
                 expected=f"at most {limits.MAX_SECTION_BYTES} bytes",
             )
-        _place_section(check, seen, kind, body)
-        piece = build_box(SECTION_HEAD, type=kind, length=len(body)) + body
-        crc = zlib.crc32(piece, crc)
-        out += piece
+        _place_section(checked, seen, section_type, body)
+        section = build_box(SECTION_HEAD, type=section_type, length=len(body)) + body
+        crc = zlib.crc32(section, crc)
+        out += section
         out += build_box(SECTION_TAIL, crc=crc)
     return bytes(out)
 
@@ -160,8 +163,8 @@ def _read_section(view: memoryview, offset: int, crc: int) -> tuple[int, bytes, 
             expected=f"{end + SECTION_TAIL.sizeof() - offset} bytes",
             remedy="get the file again",
         )
-    # The checksum runs over everything but the checksums: over them too, it would be the same constant after each
-    # section (that is how a CRC works) and would not notice a section that was lost, moved or from another file.
+    # The running checksum leaves out the stored checksums. The CRC of data followed by their own CRC is a constant, so
+    # with them included it would start anew at each section and miss one that was lost, moved or from another file.
     crc = zlib.crc32(view[offset:end], crc)
     stored = parse_box(SECTION_TAIL, view, end, field=name).crc
     if stored != crc:
@@ -175,39 +178,50 @@ def _read_section(view: memoryview, offset: int, crc: int) -> tuple[int, bytes, 
     return head.type, bytes(view[start:end]), end + SECTION_TAIL.sizeof(), crc
 
 
-def _place_section(container: Container, seen: set[int], kind: int, body: bytes) -> None:
-    """Put a section where it belongs, checking order and number."""
+def _place_section(container: Container, seen: set[int], section_type: int, body: bytes) -> None:
+    """Add a section to the container, and check that it may stand here.
+
+    Args:
+        container: the header, and the sections before this one.
+        seen: types of the sections before this one, layers left out; the new type is added.
+        section_type: type of the section.
+        body: its body.
+
+    Raises:
+        SdzFormatError: the section is out of order, repeated, or contradicts the header.
+        SdzVersionError: the type is unknown and not ancillary.
+    """
 
     def fault(problem: str, found: object = None, expected: object = None) -> SdzError:
-        return SdzFormatError(problem, field=f"{_name(kind)} section", found=found, expected=expected)
+        return SdzFormatError(problem, field=f"{_name(section_type)} section", found=found, expected=expected)
 
     header = container.header
-    if kind == LAYER:
+    if section_type == LAYER:
         if not container.layers and header.has_alpha and ALPHA not in seen:
             raise fault(f"mode {header.mode} needs an alpha section before the first layer")
         container.layers.append(body)
         return
     if container.layers:
         raise fault("only layers may follow a layer")
-    if kind in seen:
+    if section_type in seen:
         raise fault("appears twice")
-    seen.add(kind)
-    if kind not in SECTION_NAMES:
-        if not kind & ANCILLARY:
-            raise SdzVersionError(NEWER, field="section type", found=f"0x{kind:02x}")
-        container.unknown.append((kind, body))
+    seen.add(section_type)
+    if section_type not in SECTION_NAMES:
+        if not section_type & ANCILLARY:
+            raise SdzVersionError(NEWER, field="section type", found=f"0x{section_type:02x}")
+        container.unknown.append((section_type, body))
         return
-    if kind == ALPHA and not header.has_alpha:
+    if section_type == ALPHA and not header.has_alpha:
         raise fault(f"mode {header.mode} has no alpha")
-    if kind == PREVIEW and len(body) != (header.channels + 1) * 3:
+    if section_type == PREVIEW and len(body) != (header.channels + 1) * 3:
         raise fault("has the wrong length", f"{len(body)} bytes", f"{(header.channels + 1) * 3} bytes")
-    if kind == ALPHA:
+    if section_type == ALPHA:
         container.alpha = body
-    elif kind == PREVIEW:
+    elif section_type == PREVIEW:
         container.preview = body
     else:
-        container.metadata[METADATA_SECTIONS[kind]] = body
+        container.metadata[METADATA_SECTIONS[section_type]] = body
 
 
-def _name(kind: int) -> str:
-    return SECTION_NAMES.get(kind, f"unknown (0x{kind:02x})")
+def _name(section_type: int) -> str:
+    return SECTION_NAMES.get(section_type, f"unknown (0x{section_type:02x})")

@@ -119,10 +119,9 @@ def check_header(header: Header) -> None:
         ("latent_width", header.width, header.latent_width),
         ("latent_height", header.height, header.latent_height),
     ):
-        fitting = -(-side // header.factor)
-        demand(
-            latent == fitting, name, latent, f"{fitting}, the {name[7:]} {side} divided by {header.factor}, rounded up"
-        )
+        positions = -(-side // header.factor)
+        expected = f"{positions}, the {name[7:]} {side} divided by {header.factor}, rounded up"
+        demand(latent == positions, name, latent, expected)
     values = header.latent_width * header.latent_height * header.channels
     if values > limits.MAX_LATENT_VALUES:
         raise SdzLimitError(

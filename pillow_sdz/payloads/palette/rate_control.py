@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pillow_sdz.limits import MIN_ENTRIES
 from pillow_sdz.payloads.direct.payload import DirectPlan
 from pillow_sdz.payloads.palette.payload import PalettePlan
-from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, between, check_quality, does_not_fit
+from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, check_quality, does_not_fit, interpolate_geometrically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,4 +168,4 @@ def _rungs(positions: int, channels: int) -> list[LadderPlan]:
 
 def _entries_between(least: int, most: int, part: float) -> int:
     """The number of entries at a part (0 to 1) of the way from least to most, in equal factors."""
-    return round(between(least, most, part))
+    return round(interpolate_geometrically(least, most, part))

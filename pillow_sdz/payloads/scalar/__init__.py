@@ -1,6 +1,6 @@
-"""The scalar payload, the default: uniformly quantised errors of a learned prediction.
+"""The scalar payload, the default: closed-loop predictive coding with a uniform quantiser and a learned predictor.
 
-`rate_control` turns a quality into a step of the quantiser; `coder` visits the latent in the order of `scan`, lets the
-network in `prior` predict each value, quantises the error and codes it with the frequencies of `tables`. `payload` is
-the interface to all of it.
+`rate_control` maps a quality to a step of the quantiser. `coder` visits the latent in the order of `scan`, predicts
+each value by the networks of `prior`, quantises the prediction residual to a level, and entropy codes the level with
+the frequencies of `tables`. `payload` is the interface that the rest of the package uses.
 """

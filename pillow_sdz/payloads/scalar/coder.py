@@ -1,8 +1,8 @@
-"""Closed-loop predictive coding of a latent: uniformly quantised errors of the prior's predictions, through rANS.
+"""Closed-loop predictive coding of a latent: the prior's prediction residuals, uniformly quantised and coded by rANS.
 
-The prior predicts each group of channels from the reconstruction that a decoder has by then, so the encoder quantises
-group by group and reconstructs as it goes. ``spec/sdz.md`` gives the same steps in words (Scalar payload). All but the
-encoder's choice of levels is computed in whole numbers.
+The prior predicts each group of channels from values that the decoder has already reconstructed, so the encoder
+quantises and reconstructs group by group as well. ``spec/sdz.md`` gives the same steps (Scalar payload). All arithmetic
+is on integers but the encoder's choice of levels, which a decoder need not repeat.
 """
 
 from __future__ import annotations
@@ -25,84 +25,97 @@ if TYPE_CHECKING:
 
     from pillow_sdz.payloads.scalar.prior import Prior
 
-    Place = tuple[NDArray[np.intp], slice]
+    Place = tuple[NDArray[np.intp], slice]  # rows and columns of an array (h * w, C): positions (n,), channels
 
 LEVEL_LIMIT: Final = 1 << 15
-"""Levels (whole numbers of steps) are smaller than this in magnitude; three digits of six bits hold any of them."""
+"""Levels (prediction residuals in steps) are below this in magnitude: three 6-bit digits of an escape code hold any."""
 
 FINE_STEP: Final = 64
-"""Below this step (4 codes) rounding to codes is not monotone in the level: the encoder tries the neighbours, too."""
+"""Below this step, 4 codes, rounding the reconstruction to a whole code matters: the level next to the nearest one may
+give a nearer code, so the encoder tries both neighbours of a level."""
 
 LOWEST_CODE: Final = -128
 HIGHEST_CODE: Final = 127
-"""Range of codes less 128; the prior's means are clamped to it."""
+"""Range of signed codes (codes less 128); the prior's means are clamped to it."""
 
 _DIGITS: Final = (12, 6, 0)
+"""Shifts of the digits of an escape code, in the order of the stream."""
 
 _CHUNK: Final = 1 << 16
-"""Positions whose neighbours are gathered at a time: 768 bytes each with eight channels."""
+"""Positions whose neighbours are gathered at a time, which bounds memory: 768 bytes each with eight channels."""
 
 ESCAPE_BITS: Final = 6 * len(_DIGITS)
-"""Bits that follow an escape: its digits are equally likely."""
+"""Information content of the digits after an escape symbol, which are coded with uniform probability."""
 
 
 class ScalarTraversal:
-    """What encoder and decoder do alike: predict the latent pass by pass, and in each pass group by group.
+    """What encoder and decoder have in common: prediction and reconstruction, pass by pass and group by group.
+
+    Args:
+        shape: (h, w, C) of the latent.
+        step: of the quantiser, in sixteenths of a code.
+        prior: the model's.
 
     Attributes:
-        reconstructed: (h * w + 1, C), codes less 128 so far, whole numbers; the last row, zeros, stands for neighbours
-            outside of the picture.
+        reconstructed: (h * w + 1, C) float64 of whole numbers: the signed codes reconstructed so far, 0 elsewhere. The
+            last row stays 0: it takes the place of neighbours outside the latent.
     """
 
     def __init__(self, shape: tuple[int, int, int], step: int, prior: Prior) -> None:
         height, width, channels = shape
-        self.step, self.prior, self.size = step, prior, prior.shape.size
-        self.log = int(logarithm(np.array([step], np.int32))[0])
+        self.step, self.prior, self.group_size = step, prior, prior.shape.size
+        self.log_step = int(logarithm(np.array([step], np.int32))[0])
         self.passes = scan(height, width)
         self.reconstructed = np.zeros((height * width + 1, channels))
 
     def predictions(self) -> Iterator[tuple[Place, NDArray[np.int64], NDArray[np.int64]]]:
-        """Yield a place (positions (n,) and channels), its means and its table numbers, (n, size) each.
+        """Predict the groups of channels of all passes; call `reconstruct` before requesting the next batch.
 
-        Means are in 256ths of a code, less 128. Call `reconstruct` before requesting the next batch.
+        Yields:
+            Positions (n,) and channels of the batch, its means (n, group_size) in 256ths of a signed code, and the
+            numbers of its frequency tables (n, group_size).
         """
-        for each in self.passes:
-            count = len(each.positions)
-            parts = [slice(start, start + _CHUNK) for start in range(0, count, _CHUNK)]
-            context = [] if each.network is None else [self._context(each.network, each.neighbours[p]) for p in parts]
-            if len(parts) > 1:  # whole numbers that fit; kept until the last group, as floats they would take gigabytes
-                context = [(shared.astype(np.uint16), near.astype(np.int16)) for shared, near in context]
+        size = self.group_size
+        for scan_pass in self.passes:
+            network, positions, count = scan_pass.network, scan_pass.positions, len(scan_pass.positions)
+            chunks = [slice(start, start + _CHUNK) for start in range(0, count, _CHUNK)]
+            contexts = [] if network is None else [self._context(network, scan_pass.neighbours[c]) for c in chunks]
+            if len(chunks) > 1:  # all are kept until the last group: as float64 they could take gigabytes
+                contexts = [(shared.astype(np.uint16), near.astype(np.int16)) for shared, near in contexts]
             for group in range(self.prior.shape.groups):
-                channels = slice(group * self.size, (group + 1) * self.size)
-                if each.network is None:
-                    mean, scale = (np.broadcast_to(row[channels], (count, self.size)) for row in self.prior.initial())
+                channels = slice(group * size, (group + 1) * size)
+                if network is None:
+                    mean, scale = (np.broadcast_to(row[channels], (count, size)) for row in self.prior.initial())
                 else:
-                    found = [
-                        self._predict(each.network, group, *seen, each.positions[part])
-                        for part, seen in zip(parts, context, strict=True)
+                    predicted = [
+                        self._predict(network, group, *context, positions[chunk])
+                        for chunk, context in zip(chunks, contexts, strict=True)
                     ]
-                    mean, scale = found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+                    mean, scale = (
+                        predicted[0] if len(predicted) == 1 else map(np.concatenate, zip(*predicted, strict=True))
+                    )
                 mean = np.maximum(np.minimum(mean, 256 * HIGHEST_CODE), 256 * LOWEST_CODE)
-                table = np.maximum(np.minimum((scale - self.log + 8 * 256 + 32) >> 6, SCALES - 1), 0)
-                yield (each.positions, channels), mean, table
+                # Table k has a scale of 2**(k / 4 - 4) steps; the step is in sixteenths of a code; + 32 rounds.
+                table = np.maximum(np.minimum((scale - self.log_step + 8 * 256 + 32) >> 6, SCALES - 1), 0)
+                yield (positions, channels), mean, table
 
     def reconstruct(self, place: Place, mean: NDArray[np.int64], level: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Reconstruct a batch from its levels (n, size), in steps from the means; returns its codes, 0 to 255."""
+        """Reconstruct a batch from its levels (n, group_size), and return its codes, 0 to 255."""
         codes = self.codes(mean, level)
         self.reconstructed[place] = codes
         return codes - LOWEST_CODE
 
     def codes(self, mean: NDArray[np.int64], level: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The codes less 128 that levels stand for."""
+        """The signed codes that levels stand for, -128 to 127."""
         codes: NDArray[np.int64] = (mean + 16 * self.step * level + 128) >> 8
         np.maximum(codes, LOWEST_CODE, out=codes)
         np.minimum(codes, HIGHEST_CODE, out=codes)
         return codes
 
     def _context(self, network: int, neighbours: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What all groups see of the neighbours (n, 12): the shared hidden layer, and the sums of the nearest four."""
+        """Inputs of all groups: the shared hidden layer, and the sums (n, C) over the nearest four neighbours."""
         context = self.reconstructed[neighbours]
-        return self.prior.share(network, context, self.log - 9 * 256), context[:, :4].sum(1)
+        return self.prior.share(network, context, self.log_step - 9 * 256), context[:, :4].sum(1)
 
     def _predict(
         self, network: int, group: int, shared: NDArray[Any], near: NDArray[Any], positions: NDArray[np.intp]
@@ -113,14 +126,15 @@ class ScalarTraversal:
 
 
 class Symbols(NamedTuple):
-    """One group of one pass as it is coded; arrays are (n, size), in the order of the stream.
+    """The symbols of one group of channels in one pass; arrays are (n, group_size), in the order of the stream.
 
     Attributes:
         place: positions (n,) and channels in the latent.
-        level: steps from the prior's mean to the value.
-        code: its reconstruction, 0 to 255.
-        table, symbol: what is coded: a symbol, and the table of its frequencies.
-        escaped: which levels follow in digits, because no symbol stands for them.
+        level: the quantised prediction residual, in steps.
+        code: the reconstructed value, 0 to 255.
+        table: the number of the frequency table of each symbol.
+        symbol: the symbol of the level, or `ESCAPE`.
+        escaped: which levels have no symbol in their table and follow as an escape code of digits.
     """
 
     place: Place
@@ -132,7 +146,7 @@ class Symbols(NamedTuple):
 
 
 def symbols(targets: NDArray[np.float32], step: int, prior: Prior) -> Iterator[Symbols]:
-    """What the encoder codes, batch by batch; arguments as for `encode`."""
+    """Quantise a latent to the symbols that the encoder writes, batch by batch; arguments as for `encode`."""
     height, width, channels = targets.shape
     traversal = ScalarTraversal((height, width, channels), step, prior)
     flat = targets.reshape(-1, channels)
@@ -146,56 +160,67 @@ def symbols(targets: NDArray[np.float32], step: int, prior: Prior) -> Iterator[S
 
 
 def _nearest(traversal: ScalarTraversal, targets: NDArray[np.float64], mean: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The levels whose codes are nearest to the targets, (n, size)."""
+    """The levels (n, group_size) whose reconstruction is nearest to the targets."""
     rounded = np.rint((256 * targets - mean) / (16 * traversal.step))
     levels: list[NDArray[np.int64]] = [
-        np.maximum(np.minimum(rounded + more, LEVEL_LIMIT - 1), 1 - LEVEL_LIMIT).astype(np.int64)
-        for more in ((0, -1, 1) if traversal.step < FINE_STEP else (0,))
+        np.maximum(np.minimum(rounded + offset, LEVEL_LIMIT - 1), 1 - LEVEL_LIMIT).astype(np.int64)
+        for offset in ((0, -1, 1) if traversal.step < FINE_STEP else (0,))
     ]
     if len(levels) == 1:
         return levels[0]
-    errors = [np.abs(traversal.codes(mean, each) - targets) for each in levels]
+    errors = [np.abs(traversal.codes(mean, level) - targets) for level in levels]
     nearest: NDArray[np.int64] = np.choose(np.argmin(errors, 0), levels)
     return nearest
 
 
 def quantise(targets: NDArray[np.float32], step: int, prior: Prior) -> NDArray[np.uint8]:
-    """The codes (h, w, C) that `decode` makes of what `encode` writes; arguments as there."""
+    """The codes (h, w, C) that `decode` returns for the bytes of `encode`; arguments as there."""
     codes = np.empty(targets.shape, np.uint8)
     flat = codes.reshape(-1, targets.shape[2])
-    for each in symbols(targets, step, prior):
-        flat[each.place] = each.code
+    for batch in symbols(targets, step, prior):
+        flat[batch.place] = batch.code
     return codes
 
 
 def encode(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
-    """Quantise the errors of the prior's predictions to levels, and entropy code those.
+    """Predict, quantise and entropy code a latent.
 
     Args:
-        targets: (h, w, C), codes less 128, -128 to 127, not rounded.
-        step: 16 to 2048 sixteenths of a code.
+        targets: (h, w, C), signed codes before rounding, -128 to 127.
+        step: of the quantiser, 16 to 2048 sixteenths of a code.
         prior: the model's.
+
+    Returns:
+        The stream of the layer body.
     """
     encoder = AnsEncoder(lanes_for(targets.size), tables())
-    for each in symbols(targets, step, prior):
-        encoder.put(each.table.ravel(), each.symbol.ravel())
-        digits = each.level[each.escaped] + LEVEL_LIMIT
+    for batch in symbols(targets, step, prior):
+        encoder.put(batch.table.ravel(), batch.symbol.ravel())
+        digits = batch.level[batch.escaped] + LEVEL_LIMIT
         for shift in _DIGITS:
             encoder.put(np.full(len(digits), EVEN), (digits >> shift) & 63)
     return encoder.finish()
 
 
 def decode(data: bytes, shape: tuple[int, int, int], step: int, prior: Prior, *, field: str) -> NDArray[np.uint8]:
-    """Undo `encode`, but for the quantisation.
+    """Reconstruct the codes from the bytes of `encode`.
+
+    Args:
+        data: the bytes.
+        shape: (h, w, C) of the latent.
+        step: of the quantiser, 16 to 2048 sixteenths of a code.
+        prior: the model's.
+        field: the field that errors name.
 
     Returns:
         The codes, (h, w, C).
 
     Raises:
-        SdzFormatError: the bytes are damaged.
+        SdzFormatError: the bytes are no output of `encode`.
     """
-    lanes, most = lanes_for(math.prod(shape)), (1 + len(_DIGITS)) * math.prod(shape)
-    decoder = AnsDecoder(data, lanes, most, tables(), field=field)
+    value_count = math.prod(shape)
+    most_symbols = (1 + len(_DIGITS)) * value_count  # every value escaped
+    decoder = AnsDecoder(data, lanes_for(value_count), most_symbols, tables(), field=field)
     traversal = ScalarTraversal(shape, step, prior)
     reach = tables().reach
     for place, mean, table in traversal.predictions():
@@ -215,21 +240,21 @@ def decode(data: bytes, shape: tuple[int, int, int], step: int, prior: Prior, *,
 def levels_and_bits(
     targets: NDArray[np.float32], step: int, prior: Prior
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-    """Levels, and their information content in bits by the frequencies that the entropy coder uses.
+    """The levels of a latent, and the information content of each by the frequencies of the entropy coder.
 
     Args:
-        targets: codes less 128, not rounded, (h, w, C).
-        step: in sixteenths of a code, 16 to 2048.
+        targets: (h, w, C), signed codes before rounding, -128 to 127.
+        step: of the quantiser, 16 to 2048 sixteenths of a code.
         prior: the model's.
 
     Returns:
-        Levels and bits, (h, w, C) each.
+        Levels and bits, (h, w, C) each; an escaped level includes the bits of its digits.
     """
     levels, bits = np.zeros(targets.shape, np.int16), np.zeros(targets.shape)
     flat_levels, flat_bits = (array.reshape(-1, targets.shape[2]) for array in (levels, bits))
     frequency = tables().frequency
-    for each in symbols(targets, step, prior):
-        cost = PRECISION - np.log2(frequency[SYMBOLS * each.table + each.symbol])
-        flat_levels[each.place] = each.level
-        flat_bits[each.place] = cost + ESCAPE_BITS * each.escaped
+    for batch in symbols(targets, step, prior):
+        cost = PRECISION - np.log2(frequency[SYMBOLS * batch.table + batch.symbol])
+        flat_levels[batch.place] = batch.level
+        flat_bits[batch.place] = cost + ESCAPE_BITS * batch.escaped
     return levels, bits

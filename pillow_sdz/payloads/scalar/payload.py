@@ -1,7 +1,7 @@
-"""Payload kind 2: latent values in uniform steps from what the model's prior predicts, entropy coded with that prior.
+"""Payload kind 2: one layer with the quantiser step of the whole picture and the entropy-coded prediction residuals.
 
-One step holds for the whole picture. `pillow_sdz.payloads.scalar.coder` quantises and codes the values; this module
-frames them, and knows how large the error is.
+This module writes and reads the layer body, and computes the noise of a step; `pillow_sdz.payloads.scalar.coder`
+quantises and codes the values.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 SCALAR_HEAD: Final = Struct("step" / Int16ul)
 
 STEP_UNIT: Final = 1 / 16
-"""The step is counted in sixteenths of a code."""
+"""Unit of the stored step, in codes."""
 
 FIELD: Final = "layer 1"
+"""How errors name the only layer."""
 
 
 @dataclass(frozen=True)
 class ScalarPlan:
-    """Store values in uniform steps.
+    """Quantise uniformly.
 
     Attributes:
         step: of the quantiser, in sixteenths of a code, 16 to 2048.
@@ -47,7 +48,7 @@ class ScalarPlan:
 
     @classmethod
     def in_codes(cls, step: float) -> ScalarPlan:
-        """The plan of a step in codes, 1.0 to 128.0, rounded to sixteenths of a code.
+        """The plan for a step in codes, 1.0 to 128.0, which is rounded to sixteenths of a code.
 
         >>> ScalarPlan.in_codes(4.04).step
         65
@@ -56,9 +57,9 @@ class ScalarPlan:
 
 
 def noise_field(step: int) -> int:
-    """What the header's noise field says for a step: its rms rounding error in quarters of a code.
+    """The header's noise field for a step: the rms error of uniform quantisation, in quarters of a code.
 
-    ``step / 16 / sqrt(12) * 4``, rounded; in whole numbers, so that every writer and reader finds the same.
+    ``step / 16 / sqrt(12) * 4``, rounded; in integer arithmetic, because readers check it.
 
     Args:
         step: in sixteenths of a code, 16 to 2048.
@@ -73,9 +74,12 @@ def noise_field(step: int) -> int:
 
 
 def rms_of_rounding(step: int) -> float:
-    """The rms error, in codes, of rounding with a step in sixteenths of a code: that of a uniform distribution.
+    """The rms error in codes of uniform quantisation: step / sqrt(12), if errors are spread evenly over a step.
 
-    Values that the prior predicts to less than a step have a smaller error.
+    Where the prior predicts a value to within a step, the error is smaller.
+
+    Args:
+        step: in sixteenths of a code.
 
     >>> round(rms_of_rounding(336), 3)
     6.062
@@ -87,7 +91,7 @@ def check_values(count: int, remedy: str | None = None) -> None:
     """Check the number of latent values against `limits.MAX_SCALAR_VALUES`.
 
     Raises:
-        SdzLimitError: there are more.
+        SdzLimitError: there are more values.
     """
     if count > limits.MAX_SCALAR_VALUES:
         raise SdzLimitError(
@@ -104,11 +108,11 @@ class ScalarPayload:
     lossless = False
 
     def require(self, model: ModelData) -> None:
-        """The prior."""
+        """Needs the prior."""
         model.prior()
 
     def plan(self, quality: int, parameter: float | None, shape: Shape) -> Plan:  # noqa: ARG002
-        """The step that is asked for, or that of the quality; direct codes at 100."""
+        """The given step in codes, or the step of the quality; direct codes at quality 100."""
         from pillow_sdz.payloads.scalar.rate_control import plan_for_quality
 
         return plan_for_quality(quality) if parameter is None else ScalarPlan.in_codes(parameter)
@@ -120,11 +124,12 @@ class ScalarPayload:
         return fit_target(target, size_of)
 
     def encode(self, latent: Latent, plan: ScalarPlan, model: ModelData, effort: int) -> Encoded:  # noqa: ARG002
-        """Quantise and entropy code the values; there is one coding, whatever the effort.
+        """Quantise and entropy code the values; the effort changes nothing.
 
         Raises:
             ValueError: the step is out of range.
-            SdzLimitError: more values than a scalar payload may have.
+            SdzLimitError: the latent has more values than a scalar payload may have.
+            SdzModelError: the prior is missing or damaged.
         """
         from pillow_sdz.payloads.scalar import coder
 
@@ -154,9 +159,9 @@ class StoredScalar:
     """See `pillow_sdz.payloads.protocol.StoredPayload`.
 
     Attributes:
-        body: of the one layer section.
+        body: the body of the one layer section.
         step: in sixteenths of a code, 16 to 2048.
-        shape: of the latent.
+        shape: (h, w, C) of the latent.
     """
 
     body: bytes
@@ -165,7 +170,7 @@ class StoredScalar:
 
     @property
     def noise(self) -> float:
-        """By the step; the header's field is rounded."""
+        """From the step, because the header's noise field is rounded."""
         return rms_of_rounding(self.step)
 
     def describe(self) -> Description:
@@ -188,12 +193,12 @@ class StoredScalar:
         return coder.decode(stream, self.shape, self.step, prior, field=f"{FIELD}, values")
 
     def check(self, model: ModelData) -> None:
-        """Decode the values, if the model's prior is there."""
+        """Decode the values, if the model's prior is installed."""
         with suppress(SdzModelError):
             self.decode(model)
 
     def contents(self, latent: Latent, model: ModelData) -> Contents:
-        """Steps from the prior's predictions, and their information content."""
+        """The levels and their information content."""
         from pillow_sdz.payloads.scalar.coder import levels_and_bits
 
         levels, bits = levels_and_bits(latent.targets, self.step, model.prior())

@@ -1,7 +1,8 @@
-"""The prior of a scalar payload: small networks in whole numbers that predict latent values from decoded neighbours.
+"""The prior of a scalar payload: small integer networks that predict latent values from decoded neighbours.
 
-Sums are exact on every machine: values, weights and their products are whole numbers far below 2**53, which float64
-holds without rounding in whatever order a matrix product adds them. No float decides anything here.
+Arrays are float64, but all inputs, weights and sums are whole numbers below 2**53. Float64 represents these exactly, so
+matrix products give the same result in whatever order a BLAS adds, and on every computer. See `spec/sdz.md`
+(Prediction), where signed codes are codes less 128.
 """
 
 from __future__ import annotations
@@ -29,29 +30,29 @@ WEIGHT_BITS: Final = 12
 """Fraction bits of weights on hidden values."""
 
 MEAN_SHIFT: Final = 7
-"""From the sums of the last layer, in units of 32 codes, to 256ths of a code."""
+"""Right shift that turns an output into a mean in 256ths of a code; 2**15 in the output are one code."""
 
 SCALE_START: Final = 3 * 256
-"""256 * log2 of the scale, in codes, that an output of zero stands for."""
+"""log_scale (256 * log2 of the scale in codes) for an output of zero: a scale of 8 codes."""
 
 MANY_ROWS: Final = 1 << 14
-"""From here on a product may have the threads of numpy's BLAS."""
+"""A product with this many rows may use the threads of numpy's BLAS."""
 
 UNTHREADED: Final = 1 << 17
-"""Multiplications in one product that OpenBLAS does not divide among threads (it does above 2**18)."""
+"""Most multiplications of one product otherwise; OpenBLAS starts threads above 2**18."""
 
 LARGEST_HIDDEN: Final = (1 << 15) - 1
 LARGEST_WEIGHT: Final = 1 << 20
-"""Bounds under which every sum stays exact in float64."""
+"""Bounds of hidden values and of weights, with which every sum is exact in float64."""
 
 
 @dataclass(frozen=True)
 class PriorShape:
-    """Sizes of a prior.
+    """Layer sizes of a prior, from the model's manifest.
 
     Attributes:
         channels: latent channels.
-        groups: how many groups of channels are predicted one after the other; divides channels.
+        groups: number of groups of channels, predicted one after the other; divides channels.
         shared_width: width of the hidden layer that all groups share.
         group_width: width of the hidden layer of one group.
     """
@@ -67,7 +68,11 @@ class PriorShape:
         return self.channels // self.groups
 
     def arrays(self) -> Iterator[tuple[int, int]]:
-        """Shapes of the arrays of a prior's file, in order; a weight's rows are its inputs, a bias has one row."""
+        """Shapes (rows, columns) of the arrays of a prior file, in order. Weights have a row per input, biases one row.
+
+        The first array holds mean and scale of pass 0. Then come, for each network: context weights and bias, and for
+        each group inner weights and bias, outer weights and bias.
+        """
         yield 2, self.channels
         for _ in range(NETWORKS):
             yield NEIGHBOURS * self.channels + 1, self.shared_width
@@ -80,39 +85,41 @@ class PriorShape:
 
     @property
     def byte_count(self) -> int:
-        """Size of a prior's file."""
+        """Size of a prior file in bytes."""
         return 4 * sum(rows * columns for rows, columns in self.arrays())
 
 
 @dataclass(frozen=True)
 class _Network:
+    """Weights of one network; a group has inner weights and bias, outer weights and bias."""
+
     context: NDArray[np.float64]
     context_bias: NDArray[np.float64]
     groups: tuple[tuple[NDArray[np.float64], ...], ...]
 
 
 class Prior:
-    """Networks in memory. See `from_bytes`."""
+    """The networks of a prior file, loaded by `from_bytes`."""
 
     def __init__(self, shape: PriorShape, first: NDArray[np.int64], networks: tuple[_Network, ...]) -> None:
         self.shape, self._first, self._networks = shape, first, networks
 
     @classmethod
     def from_bytes(cls, data: bytes, shape: PriorShape) -> Prior:
-        """Read the file of a prior: int32 values, little-endian, array after array as `PriorShape.arrays` lists them.
+        """Load a prior file: int32 values, little-endian, array after array as `PriorShape.arrays` lists them.
 
         Raises:
-            SdzModelError: another size, or a weight so large that sums would not be exact.
+            SdzModelError: the file has another size, or a weight is beyond `LARGEST_WEIGHT`.
         """
         if len(data) != shape.byte_count:
             raise SdzModelError(
                 "the prior has another size than the model's manifest says", field="size",
                 found=f"{len(data)} bytes", expected=f"{shape.byte_count} bytes", remedy="install the model again",
             )  # fmt: skip
-        arrays, at = [], 0
+        arrays, offset = [], 0
         for rows, columns in shape.arrays():
-            array = np.frombuffer(data, "<i4", rows * columns, at).reshape(rows, columns).astype(np.float64)
-            at += 4 * array.size
+            array = np.frombuffer(data, "<i4", rows * columns, offset).reshape(rows, columns).astype(np.float64)
+            offset += 4 * array.size
             if rows > 1 and np.abs(array).max() > LARGEST_WEIGHT:
                 raise SdzModelError(
                     "the prior has a weight out of range", field="weights",
@@ -128,15 +135,15 @@ class Prior:
         return cls(shape, arrays[0].astype(np.int64), tuple(networks))
 
     def initial(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Mean and scale of pass 0, (C,) each, in the units of `predict`."""
+        """Mean and scale of pass 0, which has no neighbours, (C,) each, in the units of `predict`."""
         return self._first[0], self._first[1]
 
     def share(self, network: int, context: NDArray[np.float64], log_step: int) -> NDArray[np.float64]:
         """The hidden layer that all groups of one pass share, (n, shared_width).
 
         Args:
-            network: which network, as `pillow_sdz.payloads.scalar.scan.Pass` says.
-            context: (n, 12, C), codes less 128 of the neighbours.
+            network: number of the network, from `pillow_sdz.payloads.scalar.scan.Pass`.
+            context: (n, 12, C), signed codes of the neighbours.
             log_step: 256 * log2 of the quantiser's step in sixteenths of a code, less 9 * 256.
         """
         net = self._networks[network]
@@ -148,47 +155,51 @@ class Prior:
         self, network: int, group: int, shared: NDArray[np.float64], near: NDArray[np.float64],
         own: NDArray[np.float64],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
-        """Mean (256ths of a code, less 128) and scale (256 * log2, in codes) of a group's channels, (n, size) each.
+        """Predict the channels of one group.
 
         Args:
-            network, group: which network, which group.
+            network: number of the network.
+            group: number of the group.
             shared: from `share`.
-            near: (n, C), sums of the codes less 128 of the first four neighbours.
-            own: (n, C), codes less 128 at the positions themselves; channels of earlier groups are looked at.
+            near: (n, C), sums of the signed codes of the first four neighbours.
+            own: (n, C), signed codes at the positions themselves; only channels of earlier groups are used.
+
+        Returns:
+            Means in 256ths of a signed code, and 256 * log2 of the scales in codes, (n, size) each.
         """
-        hidden, hidden_bias, out, out_bias = self._networks[network].groups[group]
-        shared_width, seen = self.shape.shared_width, group * self.shape.size
-        sums = _product(shared, hidden[:shared_width]) + hidden_bias[0]
-        if seen:
-            sums += _product(own[:, :seen], hidden[shared_width:])
-        result = (_product(_hidden(sums, WEIGHT_BITS), out) + out_bias[0]).astype(np.int64)
+        inner, inner_bias, outer, outer_bias = self._networks[network].groups[group]
+        shared_width, known_channels = self.shape.shared_width, group * self.shape.size
+        sums = _product(shared, inner[:shared_width]) + inner_bias[0]
+        if known_channels:
+            sums += _product(own[:, :known_channels], inner[shared_width:])
+        result = (_product(_hidden(sums, WEIGHT_BITS), outer) + outer_bias[0]).astype(np.int64)
         size = self.shape.size
-        mean = (result[:, :size] >> MEAN_SHIFT) + 64 * near[:, seen : seen + size].astype(np.int64)
+        mean = (result[:, :size] >> MEAN_SHIFT) + 64 * near[:, known_channels : known_channels + size].astype(np.int64)
         return mean, (result[:, size:] >> WEIGHT_BITS) + SCALE_START
 
 
 def _product(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``rows`` (n, k) @ ``weights`` (k, m), as a stack of products that are too small for threads unless n is large.
+    """``rows`` (n, k) @ ``weights`` (k, m); unless n is large, in blocks that OpenBLAS computes without threads.
 
-    The threads of OpenBLAS keep a core busy for some 25 ms after their work, waiting for more: that took a quarter of
-    the time of decoding a small picture, because torch had one core less.
+    A thread of OpenBLAS goes on to occupy its core for some 25 ms, waiting for more work. torch then has one core less,
+    which took a quarter of the time of decoding a small picture.
     """
-    height = max(1, UNTHREADED // weights.size)
-    whole = len(rows) // height * height
+    block = max(1, UNTHREADED // weights.size)
+    whole = len(rows) // block * block  # rows in whole blocks
     if len(rows) >= MANY_ROWS or whole == 0:
         return rows @ weights
     result = np.empty((len(rows), weights.shape[1]))
     np.matmul(
-        rows[:whole].reshape(-1, height, rows.shape[1]),
+        rows[:whole].reshape(-1, block, rows.shape[1]),
         weights,
-        out=result[:whole].reshape(-1, height, weights.shape[1]),
+        out=result[:whole].reshape(-1, block, weights.shape[1]),
     )
     np.matmul(rows[whole:], weights, out=result[whole:])
     return result
 
 
 def _hidden(sums: NDArray[np.float64], shift: int) -> NDArray[np.float64]:
-    """Shift right (a division by a power of two, exact, and rounding down), then clamp to 0 .. 2**15 - 1."""
+    """Activation: shift right, rounding down, then clamp to 0 .. 2**15 - 1; in place."""
     sums *= 2.0**-shift
     np.floor(sums, out=sums)
     np.maximum(sums, 0, out=sums)

@@ -1,6 +1,7 @@
-"""Rate control of scalar payloads: from quality 0 to 99 ever finer steps of the quantiser, at 100 direct codes.
+"""Rate control of scalar payloads: a quality or a target size -> a step of the quantiser, or direct codes.
 
-A quality is one step; a target size in bytes is the finest step found whose file fits.
+Qualities 0 to 99 have ever finer steps, quality 100 is direct codes. For a target size in bytes, the finest step whose
+file fits is searched for.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
 from pillow_sdz.payloads.direct.payload import DirectPlan
-from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, between, check_quality, does_not_fit
+from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, check_quality, does_not_fit, interpolate_geometrically
 from pillow_sdz.payloads.scalar.payload import ScalarPlan
 
 if TYPE_CHECKING:
@@ -28,26 +29,29 @@ STEP_AT_FINEST: Final = 1.5
 """Step of quality 99, in codes."""
 
 DEFAULT: Final = 50
+"""Default quality."""
+
 FINEST: Final = DIRECT_QUALITY - 1
+"""Highest quality with a scalar payload."""
 
-CLOSE: Final = 0.995
-"""A file of this part of the target size is close enough: the search for a better one ends."""
+CLOSE_ENOUGH: Final = 0.995
+"""The search for a target size ends at a file of at least this share of the target."""
 
-FAR: Final = 0.97
-"""Where the search ends further below the target than this, a few finer steps are tried: sizes are not monotone."""
+TOO_SMALL: Final = 0.97
+"""If the search ends with a file below this share of the target, finer steps are tried, as sizes are not monotone."""
 
-NEIGHBOURS: Final = 4
-"""How many steps beyond the one that does not fit are tried then."""
+EXTRA_STEPS: Final = 4
+"""How many of them: those beyond the step that does not fit."""
 
 
 def plan_for_quality(quality: int) -> Plan:
-    """The plan of a quality: its step falls by one constant factor per quality up to 50, by another above.
+    """The plan of a quality. Steps fall by a constant factor per quality up to 50, and by another one above.
 
     Args:
         quality: 0 to 100.
 
     Returns:
-        The plan; its step falls strictly with rising quality.
+        The plan; a higher quality has a smaller step.
 
     Raises:
         SdzOptionError: quality is out of its range.
@@ -59,19 +63,20 @@ def plan_for_quality(quality: int) -> Plan:
     if quality == DIRECT_QUALITY:
         return DirectPlan()
     if quality <= DEFAULT:
-        return ScalarPlan.in_codes(between(STEP_AT_ZERO, STEP_AT_DEFAULT, quality / DEFAULT))
+        return ScalarPlan.in_codes(interpolate_geometrically(STEP_AT_ZERO, STEP_AT_DEFAULT, quality / DEFAULT))
     part = (quality - DEFAULT) / (FINEST - DEFAULT)
-    return ScalarPlan.in_codes(between(STEP_AT_DEFAULT, STEP_AT_FINEST, part))
+    return ScalarPlan.in_codes(interpolate_geometrically(STEP_AT_DEFAULT, STEP_AT_FINEST, part))
 
 
 def fit_target(target: int, size_of: Callable[[Plan], int]) -> Plan:
     """Find the best plan whose file is not larger than a target.
 
-    Sizes need not grow from step to finer step: what is returned has been measured, and fits.
+    A finer step does not always give a larger file, so the search may miss a finer one that fits. The file of the plan
+    that is returned has been measured.
 
     Args:
-        target: bytes.
-        size_of: the bytes of the file that a plan gives. Called some ten times, never twice with the same plan.
+        target: maximum size of the file in bytes.
+        size_of: encodes a plan and returns the size of the file in bytes. Called some ten times, once for each plan.
 
     Returns:
         The plan with the finest step found, or direct codes if those fit.
@@ -86,30 +91,30 @@ def fit_target(target: int, size_of: Callable[[Plan], int]) -> Plan:
         direct = DirectPlan()
         return direct if size_of(direct) <= target else ScalarPlan(MIN_STEP)
     fits = _bracket(target, measure)
-    if measure(fits) < FAR * target:
-        finer = range(fits - 2, max(MIN_STEP, fits - 2 - NEIGHBOURS), -1)
+    if measure(fits) < TOO_SMALL * target:
+        finer = range(fits - 2, max(MIN_STEP, fits - 2 - EXTRA_STEPS), -1)
         fits = min((step for step in finer if measure(step) <= target), default=fits)
     return ScalarPlan(fits)
 
 
 def _bracket(target: int, measure: Callable[[int], int]) -> int:
-    """Narrow the steps down from all to one that fits, next to one that does not or close to the target.
+    """Narrow the interval between a step that does not fit and one that does, and return the latter.
 
-    Each measurement encodes the whole picture, so bisection alternates with interpolation: within a few percent, the
-    size falls linearly with the logarithm of the step.
+    It ends when the two are neighbours or the file is close to the target. Each measurement encodes the whole picture,
+    so bisection alternates with interpolation: the size falls about linearly with the logarithm of the step.
     """
     fails, fits = MIN_STEP, MAX_STEP
-    guess = True
-    while fits - fails > 1 and measure(fits) < CLOSE * target:
+    interpolate = True
+    while fits - fails > 1 and measure(fits) < CLOSE_ENOUGH * target:
         part = 0.5
-        if guess:
-            aim = (1 + CLOSE) / 2 * target
+        if interpolate:
+            aim = (1 + CLOSE_ENOUGH) / 2 * target
             part = (measure(fails) - aim) / max(1, measure(fails) - measure(fits))
-        middle = round(between(fails, fits, part))
+        middle = round(interpolate_geometrically(fails, fits, part))
         middle = min(fits - 1, max(fails + 1, middle))
         if measure(middle) <= target:
             fits = middle
         else:
             fails = middle
-        guess = not guess
+        interpolate = not interpolate
     return fits

@@ -1,8 +1,8 @@
-"""Frequencies of symbols for the scalar payload: logistic distributions of many widths, in whole numbers.
+"""Frequency tables of the scalar payload: discretised logistic distributions of 36 scales, in integer arithmetic.
 
-A symbol stands for a level: the whole steps from the prior's mean to a value. Table k is for a logistic distribution
-around that mean whose scale is 2**(k / 4 - 4) steps. Symbol 0 is the escape, symbol i the level i - 1 - R, where the
-reach R depends on k. The frequencies of a table sum to 4096.
+Table k is for levels (prediction residuals in steps) with a logistic distribution around 0 whose scale is
+2**(k / 4 - 4) steps. Symbol 0 is the escape; symbol i stands for level i - 1 - R. The reach R, the largest level with a
+symbol of its own, depends on k. The frequencies of a table add up to 4096. See `spec/sdz.md` (Frequency tables).
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCALES: Final = 36
-"""Widths: from 2**-4 to 2**4.75 steps, four an octave."""
+"""Number of scales: from 2**-4 to 2**4.75 steps, four an octave."""
 
 EVEN: Final = SCALES
-"""Number of the table whose 64 symbols are equally likely, for the digits of escaped values."""
+"""Number of the uniform table, whose 64 symbols are the digits of escape codes."""
 
 ESCAPE: Final = 0
+"""The escape symbol."""
 
-_WIDEST: Final = 31
-_NARROW: Final = 2560
-"""Distances whose tail has less than 2**-10 of the probability are not worth a symbol of their own."""
+_MAX_REACH: Final = 31
+"""Largest reach: with the escape, 64 symbols in all."""
+
+_TAIL: Final = 2560
+"""10 octaves in 256ths. Levels beyond the distance at which a tail has 2**-10 of the probability have no symbol."""
 
 _LOG2_E: Final = 24204406
 """256 * log2(e), in 65536ths."""
@@ -40,38 +43,38 @@ class Tables(FrequencyTables):
     """All 37 tables.
 
     Attributes:
-        reach: (36,), R of each table but the even one.
+        reach: (36,), R of each table but the uniform one.
     """
 
     reach: NDArray[np.int64]
 
 
-def _exponent(halves: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
-    """256 * log2(e) * |halves| / 2 over the scale of table ``scale`` in steps."""
+def _exponent(half_steps: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
+    """256 * log2(e) * |x| / s for x = ``half_steps`` / 2 and s = 2**(``scale`` / 4 - 4), both in steps."""
     inverse = int(powers()[64 * scale])
-    result: NDArray[np.int64] = (np.abs(halves) * (_LOG2_E * inverse >> 20)) >> 13
+    result: NDArray[np.int64] = (np.abs(half_steps) * (_LOG2_E * inverse >> 20)) >> 13
     return result
 
 
-def _below(halves: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
-    """The logistic distribution function at ``halves`` half steps from the mean, in 2**-24ths."""
-    exponent = _exponent(halves, scale)
+def _cumulative(half_steps: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
+    """The cumulative distribution function, scaled to 2**24, at a distance from the mean in half steps."""
+    exponent = _exponent(half_steps, scale)
     power = np.where(exponent < POWERS, powers()[np.minimum(exponent, POWERS - 1)], 0).astype(np.int64)
     tail = (power << 24) // ((1 << 20) + power)
-    return np.where(halves < 0, tail, (1 << 24) - tail)
+    return np.where(half_steps < 0, tail, (1 << 24) - tail)
 
 
 @cache
 def tables() -> Tables:
-    """Build the tables, in some milliseconds; later calls return the same object."""
+    """The tables of the format; built by the first call, in some milliseconds."""
     frequency = np.zeros((EVEN + 1, SYMBOLS), np.int64)
     frequency[EVEN] = (1 << PRECISION) // SYMBOLS
     reach = np.zeros(SCALES, np.int64)
-    halves = 2 * np.arange(_WIDEST + 1, dtype=np.int64) + 1
+    half_steps = 2 * np.arange(_MAX_REACH + 1, dtype=np.int64) + 1
     for scale in range(SCALES):
-        inside = np.flatnonzero(_exponent(halves, scale) >= _NARROW)
-        reach[scale] = r = min(_WIDEST, 1 + int(inside[0])) if len(inside) else _WIDEST
-        mass = np.diff(_below(2 * np.arange(-r, r + 2, dtype=np.int64) - 1, scale))
+        in_tail = np.flatnonzero(_exponent(half_steps, scale) >= _TAIL)
+        reach[scale] = r = min(_MAX_REACH, 1 + int(in_tail[0])) if len(in_tail) else _MAX_REACH
+        mass = np.diff(_cumulative(2 * np.arange(-r, r + 2, dtype=np.int64) - 1, scale))
         mass = np.concatenate([[(1 << 24) - int(mass.sum())], mass])
         counts = 1 + (mass * ((1 << PRECISION) - len(mass)) >> 24)
         counts[r + 1] += (1 << PRECISION) - int(counts.sum())

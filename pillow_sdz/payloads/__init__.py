@@ -1,11 +1,11 @@
 """Payload kinds: how the 8-bit codes of a latent are stored in a file.
 
-Each kind is a folder here whose module ``payload`` holds ``PAYLOAD``, a `pillow_sdz.payloads.protocol.Payload`. The
-header, the codec, the options, the command line and the report know kinds by that interface only. To add one, write the
-folder and append its name to `KINDS`.
+Each kind is a folder here, whose module ``payload`` has an object ``PAYLOAD`` with the interface of
+`pillow_sdz.payloads.protocol.Payload`. Header, codec, options, command line and report use nothing else of a kind. To
+add one, write the folder and append its name to `KINDS`.
 
-`codes` says what a code is, `preview_matrix` turns codes into a thumbnail, and `rate_control` has what the kinds' own
-modules of that name share.
+`codes` maps latents to codes and back, `preview_matrix` turns codes into a thumbnail, and `rate_control` holds what the
+``rate_control`` modules of the kinds share.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pillow_sdz.payloads.protocol import Payload
 
 KINDS: tuple[str, ...] = ("palette", "direct", "scalar")
-"""The kinds by their number in the header."""
+"""Names of the kinds; the position of a name is its number in the header."""
 
 
 def payload(kind: str) -> Payload[Any]:
-    """The payload of a kind, one of `KINDS`; its modules are imported when it is asked for."""
-    found: Payload[Any] = import_module(f"{__name__}.{kind}.payload").PAYLOAD
-    return found
+    """The ``PAYLOAD`` of a kind, one of `KINDS`. Its module is imported on demand, so that imports stay fast."""
+    interface: Payload[Any] = import_module(f"{__name__}.{kind}.payload").PAYLOAD
+    return interface

@@ -1,7 +1,8 @@
-"""Latents to 8-bit codes and back: the uniform mapping that a model's manifest describes by its step.
+"""Uniform quantisation of latents to 8-bit codes, and back.
 
-Code 127.5 is latent 0, one code is one step, as in Bühlmann's article of 2022 (there with a step of 0.18215, in
-units of the unscaled latent).
+A code stands for the latent (code - 127.5) * step, where the step comes from the model's manifest. This is the mapping
+of Bühlmann's article of 2022, where the step is 0.18215 in units of the unscaled latent. A *signed code* is a code less
+128.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ZERO = 127.5
-"""The code, between two whole ones, of latent value 0."""
+"""Latent value 0 lies midway between the codes 127 and 128."""
 
 MIDDLE = 128
-"""Scalar payloads and previews count from this code, and previews from this grey level."""
+"""What is subtracted from a code to get a signed code, and from a pixel to centre it for the preview matrix."""
 
 NOISE_UNIT = 0.25
-"""The header counts the codes' noise in quarters of a code step."""
+"""Unit of the header's noise field, in codes."""
 
 
 def to_codes(latents: NDArray[np.float32], step: float) -> NDArray[np.uint8]:
-    """Quantise latents: ``clip(rint(latent / step + 127.5), 0, 255)``, halves to the even code.
+    """Quantise latents: ``clip(rint(latent / step + 127.5), 0, 255)``, halves to the even code, as numpy rounds.
 
     Args:
         latents: any shape, usually (h, w, C).
@@ -51,14 +52,14 @@ def to_codes(latents: NDArray[np.float32], step: float) -> NDArray[np.uint8]:
 
 
 def to_targets(latents: NDArray[np.float32], step: float) -> NDArray[np.float32]:
-    """Return the codes less 128 that a scalar payload approximates: ``clip(latent / step - 0.5, -128, 127)``.
+    """Return signed codes before rounding, which a scalar payload quantises: ``clip(latent / step - 0.5, -128, 127)``.
 
     Args:
         latents: any shape, usually (h, w, C).
         step: latent units per code, above 0.
 
     Returns:
-        Same shape, not rounded.
+        The targets, same shape, -128 to 127.
 
     Raises:
         SdzModelError: a latent is infinite or not a number.

@@ -1,7 +1,7 @@
-"""A small picture from codes alone: one pixel per latent position, by a matrix of small whole numbers.
+"""The preview: a linear map from the codes of a latent position to one RGB pixel, in integer arithmetic.
 
-The matrix travels in the file, so a preview needs neither a model nor torch. Latents of autoencoders are nearly
-linear in colour, which a fit by least squares uses (as the 'latent preview' matrices of Stable Diffusion's tools do).
+The matrix is stored in the file, so a preview needs neither networks nor torch. The colours of a picture are nearly
+linear in its latent; the matrix is fitted by least squares, like the latent previews in tools for Stable Diffusion.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHIFT = 6
-"""The matrix counts in 64ths."""
+"""Fraction bits of the weights: a matrix entry of 64 maps one code to one grey level."""
 
 BINOMIAL_SHIFT = 4
-"""The weights of `binomial` add up to 16."""
+"""Binary logarithm of the sum of the weights of `binomial`, 16."""
 
 BAND = 1 << 20
-"""Positions that are worked on at a time, in whole rows: they take some 70 bytes each on the way."""
+"""About how many positions are computed at a time, in whole rows. Each takes some 70 bytes of temporary memory."""
 
 
 def matrix_from_bytes(body: bytes, channels: int) -> NDArray[np.int8]:
@@ -46,10 +46,10 @@ def matrix_from_bytes(body: bytes, channels: int) -> NDArray[np.int8]:
 
 
 def preview(codes: NDArray[np.uint8], matrix: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Return the preview: codes times matrix, smoothed by `binomial`, in 32-bit integers.
+    """Return the preview: signed codes times matrix, smoothed by `binomial`, in 32-bit integers.
 
-    ``clip(128 + bias + ((binomial((codes - 128) @ matrix) + 512) >> 10), 0, 255)``. Latents hold fine detail of the
-    picture as checkerboards between positions, which a matrix alone would show as such.
+    ``clip(128 + bias + ((binomial((codes - 128) @ matrix) + 512) >> 10), 0, 255)``. The smoothing removes checkerboard
+    patterns, which latents contain where the picture has fine detail.
 
     Args:
         codes: (h, w, C).
@@ -78,37 +78,40 @@ def preview(codes: NDArray[np.uint8], matrix: NDArray[np.int8]) -> NDArray[np.ui
 
 
 def binomial(values: NDArray[Any]) -> NDArray[np.int32]:
-    """Return sums over 3x3 neighbours weighted 1 2 1, 2 4 2, 1 2 1 (16 in all), the edges repeated.
+    """Convolve with the 3x3 binomial kernel 1 2 1, 2 4 2, 1 2 1 (sum 16, not divided by it); edges are repeated.
 
     Args:
-        values: (h, w, C), whole numbers below 2**27.
+        values: (h, w, C), whole numbers, below 2**27 in magnitude.
+
+    Returns:
+        Same shape.
 
     >>> binomial(np.array([[[0], [16]]]))[0, :, 0].tolist()
     [64, 192]
     """
     total = values.astype(np.int32)
     for axis in (0, 1):
-        before = np.concatenate([total.take([0], axis), total.take(range(total.shape[axis] - 1), axis)], axis)
-        after = np.concatenate([total.take(range(1, total.shape[axis]), axis), total.take([-1], axis)], axis)
-        total = before + 2 * total + after
+        previous = np.concatenate([total.take([0], axis), total.take(range(total.shape[axis] - 1), axis)], axis)
+        following = np.concatenate([total.take(range(1, total.shape[axis]), axis), total.take([-1], axis)], axis)
+        total = previous + 2 * total + following
     return total
 
 
 def fit_matrix(codes: NDArray[Any], rgb: NDArray[Any]) -> NDArray[np.int8]:
-    """Find the matrix whose previews are nearest to given colours, by least squares.
+    """Fit the matrix whose previews are nearest to given colours, by least squares.
 
     Args:
-        codes: (n, C), smoothed as previews are: ``binomial(codes) / 16`` of each picture.
+        codes: (n, C) float, smoothed like previews: ``binomial(codes) / 16`` of each picture.
         rgb: (n, 3), the mean colour of the pixels of each position, 0 to 255.
 
     Returns:
         (C + 1, 3), for `preview`; entries beyond -128..127 are clipped.
     """
     inputs = codes.astype(np.float64) - MIDDLE
-    wanted = rgb.astype(np.float64) - MIDDLE
+    colours = rgb.astype(np.float64) - MIDDLE
     design = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
-    solution = np.linalg.lstsq(design, wanted, rcond=None)[0]
+    solution = np.linalg.lstsq(design, colours, rcond=None)[0]
     weights = np.clip(np.rint(solution[:-1] * (1 << SHIFT)), -128, 127)
-    # The best bias for the weights as rounded and clipped.
-    bias = np.clip(np.rint(np.mean(wanted - inputs @ weights / (1 << SHIFT), axis=0)), -128, 127)
+    # The bias is fitted again, to the weights after rounding and clipping.
+    bias = np.clip(np.rint(np.mean(colours - inputs @ weights / (1 << SHIFT), axis=0)), -128, 127)
     return np.concatenate([weights, bias[None]]).astype(np.int8)

@@ -1,4 +1,4 @@
-"""The interface of a payload kind: plan, encode, read; and of a payload that was read: decode, check, describe."""
+"""Interfaces: `Payload`, a payload kind that plans, encodes and reads; `StoredPayload`, the payload of a file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from pillow_sdz.payloads.scalar.prior import Prior
 
 Shape = tuple[int, int, int]
-"""Height and width of a latent in positions, and its channels."""
+"""Shape (h, w, C) of a latent: rows and columns of positions, channels."""
 
 
 class ModelData(Protocol):
-    """What payloads may ask of a model: small files that come with the weights, and never the weights."""
+    """What payloads may use of a model: the small files beside its weights, never the weights."""
 
     def prior(self) -> Prior:
-        """The prior that scalar payloads are coded with.
+        """The prior, the integer network that predicts the values of scalar payloads.
 
         Raises:
             SdzModelError: the model is missing, has no prior, or its prior is damaged.
@@ -31,11 +31,11 @@ class ModelData(Protocol):
 
 @dataclass(frozen=True)
 class Latent:
-    """A latent that is to be stored.
+    """A latent to encode, quantised to codes and not.
 
     Attributes:
-        codes: (h, w, C) uint8, rounded to 8 bits; see `pillow_sdz.payloads.codes.to_codes`.
-        targets: (h, w, C) float32, -128 to 127: the same less 128 and not rounded; see `to_targets` there.
+        codes: (h, w, C) uint8; see `pillow_sdz.payloads.codes.to_codes`.
+        targets: (h, w, C) float32, signed codes (codes less 128) before rounding, -128 to 127; see `to_targets` there.
     """
 
     codes: NDArray[np.uint8]
@@ -49,20 +49,20 @@ class Latent:
 
 
 class Plan(Hashable, Protocol):
-    """How a latent is to be stored: what `Payload.plan` decides, and `Payload.encode` does."""
+    """Parameters of an encoding, such as a quantiser step; `Payload.plan` chooses and `Payload.encode` applies them."""
 
     @property
     def kind(self) -> str:
-        """The payload kind that stores it. It may be another one than that which planned: see `Payload.plan`."""
+        """The payload kind that encodes this plan, not always the one whose `Payload.plan` made it."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A payload as bytes.
+    """An encoded payload.
 
     Attributes:
         layers: the bodies of the layer sections, most important first.
-        noise: the header's noise field, 0 to 255: rms error of the codes in quarters of a code.
+        noise: the header's noise field, 0 to 255: rms quantisation error of the codes in quarters of a code.
     """
 
     layers: list[bytes]
@@ -71,12 +71,12 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Description:
-    """What a payload says of itself.
+    """Facts about a payload, for users.
 
     Attributes:
-        info: its entries of ``image.info``.
-        summary: what follows its kind in ``sdz-convert --info``; may be empty.
-        sentence: what the file holds, as the end of a sentence.
+        info: entries for ``image.info``.
+        summary: the words after the name of the kind in ``sdz-convert --info``; may be empty.
+        sentence: what the file holds, to end a sentence such as "the file holds ..."; for the report.
         layers: facts about each layer, for ``sdz-convert --info --json``.
     """
 
@@ -88,13 +88,13 @@ class Description:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a payload stores, as arrays to look at; None where a kind has no such thing.
+    """What a payload stores, as arrays for the pictures of the report; None for what a kind does not have.
 
     Attributes:
-        levels: (h, w, C) int16, whole steps from the prediction to each value.
-        bits: (h, w, C), information content of each value in bits, as the entropy coder counts it.
-        palette: (N, C) uint8, entries of the first layer.
-        indices: (h, w), the entry of each position in it.
+        levels: (h, w, C) int16, the quantised prediction residual of each value, in steps.
+        bits: (h, w, C), information content of each level in bits, by the frequencies of the entropy coder.
+        palette: (N, C) uint8, the palette of the first layer.
+        indices: (h, w), the index plane of the first layer.
     """
 
     levels: NDArray[np.int16] | None = field(default=None)
@@ -104,34 +104,34 @@ class Contents:
 
 
 class StoredPayload(Protocol):
-    """A payload of a file, its layers' heads parsed and checked."""
+    """The payload of a file; the heads of its layers are parsed and checked, nothing is decoded yet."""
 
     @property
     def noise(self) -> float:
-        """The rms error of the codes by quantisation, in codes."""
+        """The rms quantisation error of the codes, in codes."""
 
     def describe(self) -> Description:
-        """What the heads say; decodes nothing."""
+        """Facts from the heads of the layers, without decoding."""
 
     def decode(self, model: ModelData) -> NDArray[np.uint8]:
-        """The codes, (h, w, C), from the layers that there are. Whole numbers only, the same on every machine.
+        """Decode the codes, (h, w, C), in integer arithmetic, from the layers that are present.
 
         Raises:
             SdzFormatError: the payload is damaged.
             SdzLimitError: decoding would cost more than `pillow_sdz.limits` allow.
-            SdzModelError: it needs a file of a model that is missing.
-            SdzVersionError: it uses a coding that is unknown here.
+            SdzModelError: the payload needs the prior of a model that is missing or damaged.
+            SdzVersionError: the payload uses a coding that is unknown here.
         """
 
     def check(self, model: ModelData) -> None:
-        """Check all that can be checked without the model's weights, and without its other files if they are missing.
+        """Decode for the sake of errors only; what needs a model that is missing is skipped.
 
         Raises:
-            SdzError: as `decode`, but not for a missing model.
+            SdzError: as `decode`, except for a missing model.
         """
 
     def contents(self, latent: Latent, model: ModelData) -> Contents:
-        """What is stored, as arrays to look at; ``latent`` is what the file was made of."""
+        """Decode for the report; ``latent`` is the one that the file was encoded from."""
 
 
 P = TypeVar("P", bound=Plan, contravariant=True)
@@ -141,7 +141,7 @@ class Payload(Protocol[P]):
     """One payload kind.
 
     Attributes:
-        max_layers: most layer sections that a file of this kind may have.
+        max_layers: largest number of layer sections of a file of this kind.
         keyword: the option of ``image.save`` that only this kind has, or None.
         lossless: whether the codes are stored as they are: then there is no quantisation noise to remove.
     """
@@ -159,31 +159,31 @@ class Payload(Protocol[P]):
         """See above."""
 
     def require(self, model: ModelData) -> None:
-        """Ask for all that encoding needs of a model, so that what is missing shows before anything is computed.
+        """Load what encoding needs of a model, so that its absence is reported before anything is computed.
 
         Raises:
-            SdzModelError: it is missing or damaged.
+            SdzModelError: something is missing or damaged.
         """
 
     def plan(self, quality: int, parameter: Any, shape: Shape) -> Plan:
-        """Turn what the user asked for into a plan.
+        """Choose the plan for a quality, or for the kind's own option.
 
         Args:
             quality: 0 (smallest) to 100 (best).
             parameter: the checked value of `keyword`, which takes the place of the quality, or None.
-            shape: of the latent.
+            shape: (h, w, C) of the latent.
 
         Returns:
-            The plan. It may be one of another kind where that stores this quality in fewer bytes.
+            The plan, perhaps one of another kind that reaches this quality in fewer bytes.
         """
 
     def fit_target(self, target: int, size_of: Callable[[Any], int], shape: Shape) -> Plan:
         """Find the best plan whose file is not larger than ``target`` bytes.
 
         Args:
-            target: bytes.
-            size_of: encodes a plan and gives the bytes of the whole file.
-            shape: of the latent.
+            target: maximum size of the file in bytes.
+            size_of: encodes a plan and returns the size of the whole file in bytes.
+            shape: (h, w, C) of the latent.
 
         Raises:
             SdzOptionError: not even the smallest plan fits; the message says how large that is.
@@ -193,21 +193,21 @@ class Payload(Protocol[P]):
         """Encode a latent.
 
         Args:
-            latent: what is stored.
-            plan: one of this kind.
-            model: what it may need of the model.
+            latent: the latent.
+            plan: a plan whose `Plan.kind` is this kind.
+            model: the small files of the model.
             effort: 0 (fast) to 9 (small).
 
         Raises:
-            SdzError: the latent is too large for this kind, the model has not what it needs, or a package is missing.
+            SdzError: the latent is too large for this kind, the model has no prior, or a package is missing.
         """
 
     def read(self, layers: Sequence[bytes], shape: Shape, noise: int) -> StoredPayload:
-        """Parse the heads of the layers, in microseconds; decodes nothing.
+        """Parse and check the heads of the layers, in microseconds; decode nothing.
 
         Args:
             layers: the bodies of the layer sections that arrived, at least one.
-            shape: of the latent, from the checked header.
+            shape: (h, w, C) of the latent, from the checked header.
             noise: the header's noise field.
 
         Raises:

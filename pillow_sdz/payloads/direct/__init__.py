@@ -1,1 +1,1 @@
-"""The direct payload: the 8-bit codes themselves, packed without loss."""
+"""The direct payload: the 8-bit codes, losslessly coded, without further quantisation."""

@@ -1,4 +1,4 @@
-"""Payload kind 1: the codes, channel after channel, as losslessly coded byte planes."""
+"""Payload kind 1: the codes as byte planes, one a channel, in the lossless coding of `pillow_sdz.coding.planes`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DirectPlan:
-    """Store the codes as they are."""
+    """Store the codes without loss; there are no parameters."""
 
     kind: ClassVar[str] = "direct"
 
@@ -64,25 +64,25 @@ class DirectPayload:
     lossless = True
 
     def require(self, model: ModelData) -> None:
-        """Nothing is needed."""
+        """Needs nothing of a model."""
 
     def plan(self, quality: int, parameter: Any, shape: Shape) -> DirectPlan:  # noqa: ARG002
-        """There is one way only."""
+        """The only plan, whatever the quality."""
         return DirectPlan()
 
     def fit_target(self, target: int, size_of: Callable[[DirectPlan], int], shape: Shape) -> DirectPlan:
-        """The one plan, if it fits."""
+        """The only plan, if its file fits."""
         plan = self.plan(100, None, shape)
         if (size := size_of(plan)) > target:
             raise does_not_fit(target, size)
         return plan
 
     def encode(self, latent: Latent, plan: DirectPlan, model: ModelData, effort: int) -> Encoded:  # noqa: ARG002
-        """Encode the codes; no noise is added to them."""
+        """Encode the codes; the noise is 0."""
         return Encoded([encode_direct(latent.codes, effort)], 0)
 
     def read(self, layers: Sequence[bytes], shape: Shape, noise: int) -> StoredDirect:
-        """There is no head."""
+        """Nothing to parse: the layer has no head."""
         return StoredDirect(layers[0], shape, noise)
 
 
@@ -96,11 +96,11 @@ class StoredDirect:
 
     @property
     def noise(self) -> float:
-        """As the header says."""
+        """From the header."""
         return self.noise_field * NOISE_UNIT
 
     def describe(self) -> Description:
-        """Only the bytes of the one layer."""
+        """The size of the one layer."""
         sentence = "the 8-bit latent itself, packed without loss"
         return Description({}, "", sentence, ({"bytes": len(self.body), "entries": None},))
 
@@ -109,11 +109,11 @@ class StoredDirect:
         return decode_direct(self.body, self.shape)
 
     def check(self, model: ModelData) -> None:
-        """Decode the codes."""
+        """See there."""
         self.decode(model)
 
     def contents(self, latent: Latent, model: ModelData) -> Contents:  # noqa: ARG002
-        """Nothing beside the codes."""
+        """Empty: there is nothing to show but the codes."""
         return Contents()
 
 

@@ -67,7 +67,7 @@ def check_digests(manifest: Manifest) -> None:
     """Check that a model's configurations are those that its manifest lists.
 
     Raises:
-        SdzModelError: one is missing, or another one; the message says how to get the right one.
+        SdzModelError: one is missing or differs; the message says how to get the right one.
     """
     for name, expected in manifest.configs:
         path = manifest.folder / name
@@ -86,7 +86,7 @@ def own_fields(config: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any
     """The fields of a ``config.json`` that describe the network: all but diffusers' notes, which start with ``_``.
 
     Raises:
-        SdzModelError: a field is not among ``known``; what it would change in the network cannot be told.
+        SdzModelError: a field is not among ``known``, so that its effect on the network is not known.
     """
     fields = {name: value for name, value in config.items() if not name.startswith("_")}
     for name in fields.keys() - set(known):

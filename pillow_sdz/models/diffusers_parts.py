@@ -1,7 +1,7 @@
-"""Networks of diffusers' own classes: the autoencoders and the U-Net of Stable Diffusion, built for given weights.
+"""Networks of diffusers' classes: the autoencoders and the U-Net of Stable Diffusion, built without weights.
 
-Every field of a configuration is checked before diffusers sees it. Weights are adopted by `pillow_sdz.models.weights`,
-which refuses missing ones, where diffusers itself would go on with random numbers in their place.
+Every field of a configuration is checked before diffusers sees it. `pillow_sdz.models.weights.adopt` gives the networks
+their weights, and refuses missing ones; diffusers itself would leave random numbers in their place.
 
 torch and diffusers are imported within functions: commands about models need neither. diffusers imports transformers,
 which takes seconds and which these networks do not use; `diffusers_class` keeps it from doing so.
@@ -187,7 +187,7 @@ _lock = threading.RLock()
 
 
 class _Deferred(type):
-    """Metaclass of a class that stands for one of transformers' and imports that when it is used."""
+    """Metaclass of stand-ins for transformers' classes: the real class is imported when its stand-in is first used."""
 
     def _real(cls) -> Any:
         return getattr(importlib.import_module(TRANSFORMERS), cls.__name__)
@@ -208,7 +208,7 @@ class _Deferred(type):
 
 
 class _StandIn(ModuleType):
-    """Stands for the module transformers."""
+    """Stand-in for the module transformers: each of its attributes is a `_Deferred` class."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -1,6 +1,6 @@
-"""Unconditional CLIP embedding, computed once per model.
+"""The unconditional CLIP embedding of a model: the text encoder's output for the empty prompt.
 
-It is a text encoder's output for the empty prompt, for U-Nets that take a prompt. Adding a model computes it
+U-Nets that take a prompt need it. It is computed once, when a model is added
 (`pillow_sdz.models.checkpoints.empty_prompt`); loading the model reads it here, and needs no text encoder.
 torch and safetensors are imported within functions: commands about models need neither.
 """
@@ -42,11 +42,11 @@ def read_embedding(manifest: Manifest, width: int) -> Tensor:
             with path.open("rb") as file:
                 data = file.read(MAX_EMBEDDING_BYTES)
         except OSError as error:
-            problem = f"cannot read the empty prompt of model {manifest.full_name}: {error}"
+            problem = f"cannot read the unconditional embedding of model {manifest.full_name}: {error}"
             raise SdzModelError(problem, remedy=REINSTALL) from error
         if (found := hashlib.sha256(data).hexdigest()) != manifest.empty_prompt:
             raise SdzModelError(
-                "the empty prompt differs from the model's manifest",
+                "the unconditional embedding differs from the model's manifest",
                 field="SHA-256",
                 found=found[:16],
                 expected=(manifest.empty_prompt or "none")[:16],
@@ -76,7 +76,7 @@ def check_width(embedding: Tensor, width: int) -> None:
 
 
 def to_bytes(embedding: Tensor) -> bytes:
-    """The file that holds an embedding."""
+    """The bytes of the file `EMBEDDING_NAME` for an embedding (1, tokens, width)."""
     from safetensors.torch import save
 
     return save({EMBEDDING_TENSOR: embedding.float().contiguous()})

@@ -1,4 +1,4 @@
-"""The fingerprint: the hash by which a file names the model that decodes it, of all weights and the code mapping.
+"""A model's fingerprint: a hash of all weights and the code mapping, by which files name the model that decodes them.
 
 One checkpoint has one fingerprint in every storage form: single file or shards, float32 or float16. `check_weights`
 refuses to load weights that do not have the fingerprint of their manifest.
@@ -38,11 +38,13 @@ class PriorFile:
 
 @dataclass(frozen=True)
 class CodeMapping:
-    """How uint8 codes stand for latents: latent = (code - 127.5) * step, clipped by ``bound`` * tanh(z / ``bound``).
+    """How uint8 codes stand for latents: latent = (code - 127.5) * step.
+
+    The encoder's output z is softly limited to bound * tanh(z / bound) before it becomes codes.
 
     Attributes:
         step: latent value of one code, in the units of the autoencoder's latents.
-        bound: soft limit of the encoder's latents, or None where they are not bounded.
+        bound: soft limit of the encoder's latents; None if they are not limited.
         channels: channels of the latent, 1 to 64.
         factor: pixels per latent position along each axis.
         prior: the prior that scalar payloads are coded with, or None where the model has none.

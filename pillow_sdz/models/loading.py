@@ -1,6 +1,6 @@
-"""From a model folder to networks in memory: safetensors only, classes from a short list, fingerprint checked.
+"""Loads a model's folder: weights from safetensors only, networks of a few known classes, fingerprint checked.
 
-The classes of the shipped models are this project's own, because importing diffusers takes longer than decoding.
+The shipped model's classes are this project's own, because importing diffusers takes longer than decoding.
 
 torch and the modules that import it (``networks/``, `weights`) are imported within functions: this module is imported
 to find and to describe models, too.
@@ -52,7 +52,7 @@ Builder = Callable[["Path", dict[str, Any]], Part]
 
 
 def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
-    """Load the networks of ``manifest.folder`` and check that they are those of the manifest.
+    """Load the networks in ``manifest.folder``, and check their weights and configurations against the manifest.
 
     Raises:
         SdzModelError: a part is missing, damaged, of an unknown class, or the fingerprint differs.
@@ -68,12 +68,12 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
             scheduler = load_scheduler(manifest.folder / "scheduler")
         check_weights(manifest, all_tensors(vae.tensors, None if unet is None else unet.tensors))
         check_digests(manifest)
-        # some autoencoders overflow in float16: their configuration says so, and diffusers' pipelines do the same
+        # some autoencoders overflow in float16: their configuration says so, and diffusers upcasts them, too
         upcast = number_type == torch.float16 and getattr(vae.network.config, "force_upcast", False)
         vae_type = torch.float32 if upcast else number_type
-        _settle(vae.network, device, vae_type)
+        _prepare(vae.network, device, vae_type)
         if unet is not None and scheduler is not None:
-            _settle(unet.network, device, number_type)
+            _prepare(unet.network, device, number_type)
             predictor = _noise_predictor(manifest, unet.network, scheduler, device, number_type)
     return Model(manifest, vae.network, predictor, scheduler, device, number_type, vae_type)
 
@@ -81,7 +81,7 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
 def _noise_predictor(
     manifest: Manifest, unet: Any, scheduler: Scheduler, device: str, dtype: torch.dtype
 ) -> NoisePredictor:
-    """The U-Net itself, or an adapter for one that takes a prompt or predicts velocity."""
+    """The U-Net itself, or an adapter if it takes a prompt or is trained for v-prediction."""
     embedding = None
     if hasattr(unet.config, "cross_attention_dim"):
         embedding = read_embedding(manifest, unet.config.cross_attention_dim).to(device, dtype)
@@ -93,8 +93,8 @@ def _noise_predictor(
     return UNetAdapter(unet, embedding, alphas)
 
 
-def _settle(network: torch.nn.Module, device: str, dtype: torch.dtype) -> None:
-    """Make a network ready for inference, in place."""
+def _prepare(network: torch.nn.Module, device: str, dtype: torch.dtype) -> None:
+    """Make a network ready for inference, in place: device, number type, memory format, no gradients."""
     import torch
 
     from pillow_sdz.models.networks.base import Network
@@ -105,7 +105,7 @@ def _settle(network: torch.nn.Module, device: str, dtype: torch.dtype) -> None:
     move(network, device, dtype, memory_format=torch.channels_last)
     network.requires_grad_(False).eval()
     if (device, dtype) == ("cpu", torch.float32) and isinstance(network, Network):
-        use_winograd(network)  # not for the large networks of diffusers: kernels take four times the memory
+        use_winograd(network)  # not for the large networks of diffusers: transformed kernels take four times the memory
 
 
 def load_part(folder: Path, builders: Mapping[str, Builder]) -> Part:
@@ -190,7 +190,7 @@ def load_scheduler(folder: Path) -> Scheduler:
 
 
 def build_scheduler(config: Mapping[str, Any]) -> Scheduler:
-    """The scheduler that a configuration describes. It expects noise; `UNetAdapter` makes that of velocity.
+    """The scheduler that a configuration describes, for epsilon-prediction; `UNetAdapter` converts v-prediction to it.
 
     Raises:
         SdzModelError, SdzDependencyError: as `load_scheduler`.
@@ -198,7 +198,7 @@ def build_scheduler(config: Mapping[str, Any]) -> Scheduler:
     name = config.get(CLASS_KEY)
     if name not in SCHEDULER_CLASSES:
         raise SdzModelError("unknown scheduler", field=CLASS_KEY, found=name, expected=" or ".join(SCHEDULER_CLASSES))
-    prediction_of(config)  # checks it
+    prediction_of(config)  # raises an error for other kinds of prediction
     config = {**config, "prediction_type": "epsilon"}
     if name in SAMPLERS:
         return Sampler(str(name), config)

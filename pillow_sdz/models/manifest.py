@@ -37,7 +37,7 @@ NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*")
 """Names that a model may have."""
 
 REINSTALL: Final = "install the model again"
-"""The remedy for damaged files of a model, where no command is known that brings them back."""
+"""The remedy for damaged files of a model that no known command can restore."""
 
 MAX_MANIFEST_BYTES: Final = 1 << 20
 """Longest manifest that is read; real ones have a few kilobytes."""
@@ -50,13 +50,13 @@ MAX_SCALE: Final = 1e9
 """Largest step, bound and latent scaling, in latent values; the smallest is its reciprocal."""
 
 MAX_SHIFT: Final = 1e3
-"""Largest latent shift to both sides, in latent values; autoencoders in use have shifts below 1."""
+"""Largest absolute value of the latent shift, in latent values; autoencoders in use have shifts below 1."""
 
 MAX_CONTEXT: Final = 4096
 """Largest receptive radius, in latent positions."""
 
 WINDOW_SIDES: Final = (32, 512)
-"""Sides that windows may have, in latent positions: twice the overlap of 16, and 4096 pixels at factor 8."""
+"""Smallest and largest side of a window, in latent positions: twice the overlap of 16, and 4096 pixels at factor 8."""
 
 MAX_DENOISE_STEPS: Final = 255
 """Most U-Net steps by default: the file's field is an unsigned 8-bit number."""
@@ -69,8 +69,8 @@ MAX_PRIOR_WIDTH: Final = 1024
 class Context:
     """Receptive radius of each network in latent positions: how far away an input can change an output.
 
-    Tiles overlap by it. Networks with attention or GroupNorm see the whole picture. Their models have a ``window`` in
-    the manifest, and these numbers are the overlap in which neighbouring windows are blended.
+    Tiles overlap by it. Networks with attention or GroupNorm have no limited receptive field. Their models have a
+    ``window`` in the manifest, and these numbers are the overlap in which neighbouring windows are blended.
     """
 
     encoder: int
@@ -87,10 +87,11 @@ class Manifest:
         latent_scaling, latent_shift: the U-Net works on (latent - shift) * scaling.
         denoise_steps: U-Net steps that files ask for by default; ``steps`` in the JSON.
         preview_matrix: (channels + 1) rows of red, green and blue, see `pillow_sdz.payloads.preview_matrix`.
-        window: side of the windows, in latent positions, that pictures are worked on in; None for networks whose tiles
-            equal the whole, which may be of any size.
+        licence, training_data: what the manifest says of the weights; for users only.
+        window: side, in latent positions, of the windows for networks without a limited receptive field; None for all
+            others, whose tiles may have any size and give the result of the whole picture.
         empty_prompt: SHA-256, in hex, of ``empty_prompt.safetensors``; None where the U-Net takes no prompt. It is not
-            part of the fingerprint, because its last digits depend on the machine that computes it.
+            part of the fingerprint, because processors round differently when they compute the embedding.
         source: what the model was made from, as it was given; empty for models of this project.
         configs: SHA-256, in hex, by name, of configurations in the form of `configuration.digest`. The fingerprint
             covers weights alone, but the same weights with another number of heads or another noise schedule would

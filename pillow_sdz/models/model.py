@@ -1,6 +1,6 @@
-"""A model in memory: pictures to latents, latents to pictures, and the U-Net between, in tiles of bounded size.
+"""A model in memory: encodes pictures to latents, denoises latents, and decodes them to pictures, tile by tile.
 
-torch is imported within functions: this module is imported to find models, too.
+torch is imported within functions: commands that only list models import this module, too, and need no torch.
 """
 
 from __future__ import annotations
@@ -28,17 +28,19 @@ if TYPE_CHECKING:
     from pillow_sdz.models.tiling import Window
 
 DEFAULT_TILE: Final = 1024
-"""Side of a tile in pixels: activations of one window stay below some 300 MB in float32."""
+"""Side of a tile's core for the autoencoder, in pixels: a tile's activations stay below some 300 MB in float32."""
 
 UNET_CORE: Final = 512
-"""Side of a U-Net's tile in latent positions. It needs little memory per position, and its tiles overlap widely."""
+"""Side of a tile's core for the U-Net, in latent positions. The U-Net needs little memory per position, and its tiles
+overlap widely, so large tiles are cheaper."""
 
 OVERLAP_FIELDS: Final = 4
-"""Overlap is capped at this many U-Net receptive fields. Each step reaches one field further, but what is more than
-four fields away no longer shows, and with hundreds of steps every window would be the whole picture."""
+"""Overlap is capped at this many receptive radii of the U-Net. Each step of denoising reaches one radius further, but
+latents more than four radii away make no visible difference, and hundreds of steps would make every tile the whole
+picture."""
 
 MIN_ALPHA: Final = 1e-8
-"""Smallest share of the signal's variance that is divided by: schedules that end in pure noise have 0 there."""
+"""Lower bound of ``alphas_cumprod`` where it is a divisor: noise schedules that end in pure noise have 0 there."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,10 @@ class Model:
     Attributes:
         manifest: what the model's folder says.
         vae: the autoencoder.
-        unet: predicts noise, or None for a model without one.
-        scheduler: what removes the noise that the U-Net predicts; None without a U-Net.
+        unet: predicts noise; None for a model without a U-Net.
+        scheduler: removes the noise that the U-Net predicts; None without a U-Net.
         device, dtype: where and in which number type the networks compute.
-        vae_dtype: the autoencoder's number type, if it is another one.
+        vae_dtype: the autoencoder's number type; None if it is ``dtype``.
     """
 
     manifest: Manifest
@@ -63,9 +65,9 @@ class Model:
     vae_dtype: torch.dtype | None = None
 
     def encode(self, rgb: NDArray[np.uint8], tile: int = DEFAULT_TILE) -> NDArray[np.float32]:
-        """Picture (H, W, 3) -> latents (h, w, C), h = ceil(H / factor); the picture is continued by its edge pixels.
+        """Picture (H, W, 3) -> latents (h, w, C), h = ceil(H / factor); the picture is padded with its edge pixels.
 
-        ``tile`` is the side of a tile's core in pixels.
+        ``tile`` is the side of a tile's core (the tile without its overlap) in pixels.
         """
         factor, codes = self.manifest.codes.factor, self.manifest.codes
         height, width = (-(-side // factor) for side in rgb.shape[:2])
@@ -82,8 +84,8 @@ class Model:
     def encode_sample(self, rgb: NDArray[np.uint8], seed: int) -> NDArray[np.float32]:
         """Picture (H, W, 3) -> a random sample of the encoder's distribution, (h, w, C).
 
-        The random numbers are those of a generator on the model's device. The picture is worked on as a whole; the
-        factor must divide its sides.
+        The random numbers come from a generator on the model's device, seeded with ``seed``. The picture is encoded
+        whole, without tiles; the factor must divide its sides.
 
         Raises:
             SdzModelError: the encoder gives no distribution.
@@ -103,22 +105,23 @@ class Model:
             return _rows(encoded.latent_dist.sample(torch.Generator(self.device).manual_seed(seed)))
 
     def noise_at(self, strength: float) -> float:
-        """The root mean square error of latents that the U-Net expects at this share, 0 to 1, of its timesteps.
+        """The noise level of the timestep at this share, 0 to 1, of the noise schedule; 0 without a U-Net.
 
-        Without a U-Net it is 0.
+        It is a root mean square error in the autoencoder's units, as `denoise` takes it.
         """
         if self.scheduler is None:
             return 0.0
         alphas = self.scheduler.alphas_cumprod
         alpha = float(alphas[min(int(strength * len(alphas)), len(alphas) - 1)])
         level = ((1 - alpha) / max(alpha, MIN_ALPHA)) ** 0.5 / self.manifest.latent_scaling
-        # slightly less, because `timesteps` takes the first timestep with as much noise or more
+        # slightly less: `timesteps` takes the first timestep with as much noise or more, and rounding must not skip it
         return float(level * (1 - 1e-5))
 
     def denoise(self, latents: NDArray[np.float32], noise: float, denoise_steps: int) -> NDArray[np.float32]:
         """Remove quantisation noise from latents (h, w, C) whose root mean square error is ``noise``.
 
-        Without a U-Net, or with ``denoise_steps`` = 0, the latents come back as they are.
+        Both are in the autoencoder's units, not scaled for the U-Net. Without a U-Net, or with ``denoise_steps`` = 0,
+        the latents come back unchanged.
         """
         if self.unet is None or self.scheduler is None or denoise_steps == 0:
             return latents
@@ -142,7 +145,7 @@ class Model:
         """Latents (h, w, C) -> picture (``height``, ``width``, 3), cropped from the grid. ``tile`` as in `encode`.
 
         Raises:
-            SdzModelError: the networks give infinite or undefined values.
+            SdzModelError: the autoencoder gives infinite values or NaN.
         """
         factor = self.manifest.codes.factor
         rgb = np.empty((latents.shape[0] * factor, latents.shape[1] * factor, 3), np.uint8)
@@ -163,7 +166,7 @@ class Model:
         return rgb[:height, :width]
 
     def _windows(self, grid: tuple[int, ...], core: int, overlap: int) -> Iterator[Window]:
-        """Windows over ``grid`` (h, w) whose cores have ``core`` positions a side, or fewer where the manifest says."""
+        """The tiles of ``grid`` (h, w): cores of ``core`` positions a side, or blended ones of the manifest's size."""
         if self.manifest.window is None:
             return windows(grid[0], grid[1], core, overlap)
         return fading_windows(grid[0], grid[1], max(min(core, self.manifest.window), 2 * overlap), overlap)
@@ -177,7 +180,7 @@ class Model:
 
 
 def _encoded(vae: AutoencoderNetwork, picture: Tensor) -> Tensor:
-    """The latent of a picture, in float32: the mode where the encoder gives a distribution."""
+    """The latent of a picture, in float32: the distribution's mode if the encoder gives a distribution."""
     encoded = vae.encode(picture)
     if isinstance(encoded, HasDistribution):
         return encoded.latent_dist.mode().float()
@@ -191,7 +194,7 @@ def _rows(tensor: Tensor) -> NDArray[Any]:
 
 
 def _padded(rgb: NDArray[np.uint8], outer: tuple[int, int, int, int], factor: int) -> NDArray[np.uint8]:
-    """The pixels of a window, continued by the picture's edge pixels to whole latent positions."""
+    """The pixels of a window (``outer``, in latent positions), padded with the picture's edge pixels."""
     top, bottom, left, right = (side * factor for side in outer)
     piece = rgb[top:bottom, left:right]
     missing = (bottom - top - piece.shape[0], right - left - piece.shape[1])

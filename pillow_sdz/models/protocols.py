@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Distribution(Protocol):
-    """A distribution of latents, independent normal ones in diffusers."""
+    """A distribution over latents; in diffusers, independent normal distributions."""
 
     def mode(self) -> Tensor:
         """The most likely latent, (B, C, h, w)."""
@@ -65,14 +65,17 @@ class AutoencoderNetwork(Protocol):
         """(B, 3, H, W) in [-1, 1] -> latents; the factor must divide H and W."""
 
     def decode(self, latent: Tensor, /) -> HasSample:
-        """Latents (B, C, h, w) -> (B, 3, H, W), about [-1, 1]."""
+        """Latents (B, C, h, w) -> (B, 3, H, W), about [-1, 1] but not clamped."""
 
 
 class NoisePredictor(Protocol):
     """A U-Net that predicts noise."""
 
     def __call__(self, sample: Tensor, timestep: int, /) -> HasSample:
-        """Predict the noise in ``sample`` (B, C, h, w), of constant variance, at ``timestep``."""
+        """Predict the noise in ``sample`` (B, C, h, w) at ``timestep``.
+
+        ``sample`` is variance-preserving: sqrt(a) signal + sqrt(1 - a) noise, with a = alphas_cumprod[timestep].
+        """
 
 
 class UNet(Protocol):
@@ -87,7 +90,7 @@ class Scheduler(Protocol):
 
     @property
     def alphas_cumprod(self) -> Tensor:
-        """(timesteps,), the share of the signal's variance at each timestep."""
+        """(timesteps,), the signal's share of the variance at each timestep."""
 
     def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
         """Take ``latents`` from the first of the descending ``times`` down to no noise.
@@ -95,7 +98,7 @@ class Scheduler(Protocol):
         Args:
             unet: predicts noise.
             latents: (1, C, h, w), scaled latents with quantisation noise.
-            times: one or more timesteps.
+            times: one or more timesteps, largest first.
 
         Returns:
             The estimate of the latent without noise, shaped like ``latents``.

@@ -54,11 +54,12 @@ def search_path() -> list[Path]:
 
 @cache
 def _manifest(folder: Path, _modified: int) -> Manifest:
+    """`read_manifest`, kept for the process; the modification time is only part of the cache's key."""
     return read_manifest(folder)
 
 
 def installed() -> Iterator[Manifest]:
-    """Every model on the search path, in its order.
+    """Every model on the search path, in the order of the path.
 
     Raises:
         SdzModelError: the manifest of some model cannot be read.
@@ -79,7 +80,7 @@ def installed() -> Iterator[Manifest]:
 
 
 def installed_models() -> list[Manifest]:
-    """Every model once, by name and version: of several with one name the one that is found first.
+    """Every model; of several with the same name and version only the one that is found first.
 
     Raises:
         SdzModelError: a manifest cannot be read.
@@ -122,6 +123,7 @@ def find_by_fingerprint(fingerprint: bytes) -> Manifest:
 
 
 def _where() -> str:
+    """The remedy for models that are not found."""
     return (
         f"add it with {ADD_COMMAND}, or put the model's folder into {user_folder()} "
         f"or into a folder named by {MODELS_VARIABLE}"
@@ -172,7 +174,7 @@ def model_prior(manifest: Manifest) -> Prior:
 
 
 class _LazyModelData:
-    """Implements `ModelData`; finds the model when something is asked of it."""
+    """Implements `ModelData`; finds the model on first use."""
 
     def __init__(self, find_model: Callable[[], Manifest]) -> None:
         self._find_model = find_model

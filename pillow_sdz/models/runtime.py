@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DTYPE_VARIABLE: Final = "PILLOW_SDZ_DTYPE"
-"""Environment variable: the number type to decode in."""
+"""Environment variable: the number type to decode in, one of `pillow_sdz.options.DTYPES`."""
 
 _forked = False
 
 
 def _after_fork() -> None:
-    """In a forked child: other threads of the parent do not exist here, and would never release the lock."""
-    global _forked, _lock, _inside
-    _forked, _lock, _inside = True, threading.Lock(), 0
+    """In a forked child: the parent's other threads do not exist here, and would never release the lock."""
+    global _forked, _lock, _blocks
+    _forked, _lock, _blocks = True, threading.Lock(), 0
 
 
 if hasattr(os, "register_at_fork"):
@@ -45,10 +45,10 @@ def require_torch() -> None:
 
 
 def choose(device: str | None, dtype: str | None) -> tuple[str, str]:
-    """Choose what is None and check the rest.
+    """Check device and number type, and choose those that are None.
 
     Returns:
-        The device, an accelerator where there is one, and the number type, float32.
+        (device, number type). The defaults are ``cuda``, ``mps`` or ``cpu``, the first that torch can use, and float32.
 
     Raises:
         SdzDependencyError: torch or safetensors is missing.
@@ -132,25 +132,27 @@ def drawing() -> Iterator[None]:
 
 
 _lock = threading.Lock()
-_inside = 0
-_before: Any = None
+_blocks = 0
+"""How many blocks of `_default_dtype` are entered, in all threads."""
+_host_dtype: Any = None
+"""torch's default dtype before the first of them."""
 
 
 @contextlib.contextmanager
 def _default_dtype() -> Iterator[None]:
-    """Make float32 the default of the process until the last thread leaves such a block."""
-    global _inside, _before
+    """Make float32 torch's default dtype, which all threads share; restored when the last thread leaves its block."""
+    global _blocks, _host_dtype
     import torch
 
     with _lock:
-        if _inside == 0:
-            _before = torch.get_default_dtype()
+        if _blocks == 0:
+            _host_dtype = torch.get_default_dtype()
             torch.set_default_dtype(torch.float32)
-        _inside += 1
+        _blocks += 1
     try:
         yield
     finally:
         with _lock:
-            _inside -= 1
-            if _inside == 0:
-                torch.set_default_dtype(_before)
+            _blocks -= 1
+            if _blocks == 0:
+                torch.set_default_dtype(_host_dtype)

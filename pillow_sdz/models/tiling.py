@@ -1,7 +1,8 @@
-"""Windows over a latent grid: large pictures are worked on in pieces, so that memory is bounded.
+"""Tiling: large pictures are worked on in windows (tiles) of the latent grid, so that memory is bounded.
 
-`windows` are for networks with a limited receptive field: the result is that of the whole picture. Networks with
-attention or GroupNorm see the whole picture; for them `fading_windows` overlap, and each is blended into those before.
+`windows` are for networks with a limited receptive field: the result equals that of the whole picture. Networks with
+attention or GroupNorm see all that they are given. For them `fading_windows` overlap, and each is blended with those
+before it, so that no seams show.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALIGNMENT: Final = 2
-"""Windows start at multiples of this many positions: the U-Net halves the latent once, in pairs of the whole grid."""
+"""Windows start at multiples of this many positions: `LatentUNet` halves the latent's sides once, and must pair the
+same positions in every window as in the whole grid."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class Window:
     """A piece of the grid along both axes, in latent positions.
 
     Attributes:
-        core: (top, bottom, left, right), what this window contributes to the result.
-        outer: the same four, with the overlap that the network needs to see around the core.
-        fade: positions from the core's top and left in which it fades in over the windows before it.
+        core: (top, bottom, left, right) of the part that this window contributes to the result.
+        outer: (top, bottom, left, right) of what the network is given: the core and its overlap.
+        fade: (rows from the core's top, columns from its left) in which it is blended with the windows before it.
     """
 
     core: tuple[int, int, int, int]
@@ -68,8 +70,8 @@ def windows(height: int, width: int, core: int, overlap: int) -> Iterator[Window
 def fading_windows(height: int, width: int, side: int, overlap: int) -> Iterator[Window]:
     """Cover a grid by windows of ``side`` x ``side`` positions that overlap by ``overlap`` or more.
 
-    They come row by row, so that a window fades in over values that are there. All have the full side if the grid has
-    it: attention works best on as much of the picture as the network was trained on.
+    They come row by row, so that the values that a window is blended with are there before it. All have the full side
+    if the grid has it: attention works best on pictures of the size that the network was trained on.
 
     >>> [(w.core[2:], w.fade[1]) for w in fading_windows(4, 20, 8, 2)]
     [((0, 8), 0), ((6, 14), 2), ((12, 20), 2)]
@@ -90,7 +92,7 @@ def _spans(length: int, core: int) -> list[tuple[int, int]]:
 
 
 def paste(target: NDArray[Any], window: Window, rows: NDArray[Any], factor: int) -> None:
-    """Copy a window's core into the whole, or blend it in where the window fades.
+    """Copy a window's core into the whole, and blend it with what is there along its ``fade``.
 
     Args:
         target: the whole, (h * factor, w * factor, C), uint8 or float32.
@@ -103,15 +105,15 @@ def paste(target: NDArray[Any], window: Window, rows: NDArray[Any], factor: int)
     place, rows = target[top:bottom, left:right], rows[y0:y1, x0:x1]
     if any(window.fade):
         down, across = (_ramp(length, fade * factor) for length, fade in zip(place.shape[:2], window.fade, strict=True))
-        before = np.float32(1) - down[:, None, None] * across[None, :, None]
-        old = np.where(before > 0, place, 0)  # elsewhere the target is not written yet
-        rows = rows + (old - rows) * before
+        old_weight = np.float32(1) - down[:, None, None] * across[None, :, None]
+        old = np.where(old_weight > 0, place, 0)  # where the weight is 0, the target may not be written yet
+        rows = rows + (old - rows) * old_weight
         if target.dtype == np.uint8:
             rows = np.rint(rows)
     place[...] = rows
 
 
 def _ramp(length: int, fade: int) -> NDArray[np.float32]:
-    """Weights that rise from 0 to 1 within ``fade`` positions."""
+    """Blending weights, (length,): they rise linearly from 0 to 1 within ``fade`` positions."""
     weights: NDArray[np.float32] = np.minimum((np.arange(length, dtype=np.float32) + 0.5) / max(fade, 0.5), 1)
     return weights

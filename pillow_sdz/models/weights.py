@@ -78,7 +78,7 @@ def adopt(network: nn.Module, tensors: Mapping[str, Tensor], remedy: str = REINS
     """Give a network that was built on the ``meta`` device its weights: float32 copies of ``tensors``.
 
     Raises:
-        SdzModelError: names, shapes or number types are not those of the network; errors have no file.
+        SdzModelError: names, shapes or number types are not those of the network; the error names no file.
     """
     expected: dict[str, Any] = network.state_dict()
     for name in sorted(expected.keys() ^ tensors.keys()):
@@ -98,6 +98,6 @@ def adopt(network: nn.Module, tensors: Mapping[str, Tensor], remedy: str = REINS
 
 
 def write_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write all tensors into one file of ``folder``, in their number types."""
+    """Write all tensors into one file in ``folder``, each in its own number type."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(whole, folder / WEIGHTS_NAME, {"format": "pt"})  # diffusers reads no files without this metadata

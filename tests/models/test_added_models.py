@@ -203,10 +203,10 @@ def test_a_damaged_prompt_is_refused(pipeline: Path, models: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(SdzModelError, match="the empty prompt differs"):
+    with pytest.raises(SdzModelError, match="the unconditional embedding differs"):
         registry.load(manifest, "cpu")
     path.unlink()
-    with pytest.raises(SdzModelError, match="cannot read the empty prompt"):
+    with pytest.raises(SdzModelError, match="cannot read the unconditional embedding"):
         registry.load(manifest, "cpu")
 
 

@@ -110,7 +110,7 @@ def first_decode(path: Path) -> None:
     phases.watch(StoredScalar, "decode", "payload to codes")
     phases.watch(loading, "load_part", "one network from its folder")
     phases.watch(loading, "check_weights", "fingerprint")
-    phases.watch(loading, "_settle", "layout for inference")
+    phases.watch(loading, "_prepare", "layout for inference")
     phases.watch(registry, "load", "the model into memory")
     phases.watch(model.Model, "denoise", "U-Net")
     phases.watch(model.Model, "decode", "autoencoder's decoder")

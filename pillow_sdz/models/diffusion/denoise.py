@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def timesteps(scheduler: Scheduler, noise: float, denoise_steps: int) -> list[int]:
-    """Descending timesteps, the first of them the one whose noise level is ``noise``.
+    """Descending timesteps, starting with the smallest one whose noise level is ``noise`` or more.
 
     Args:
         scheduler: has the noise schedule.
         noise: root mean square error of the latent, in the units that the U-Net was trained on (scaled latents). The
             noise level of timestep t is sqrt((1 - a) / a) with a = alphas_cumprod[t].
-        denoise_steps: at most this many; fewer where the first timestep is small.
+        denoise_steps: at most this many timesteps; fewer where the first one is small.
     """
     import torch
 
@@ -33,7 +33,7 @@ def timesteps(scheduler: Scheduler, noise: float, denoise_steps: int) -> list[in
 
 
 def denoise(unet: NoisePredictor, scheduler: Scheduler, latents: Tensor, noise: float, denoise_steps: int) -> Tensor:
-    """Remove noise from latents without adding any.
+    """Remove noise from latents, deterministically: no random noise is added between the steps.
 
     Args:
         unet: predicts noise.
@@ -55,23 +55,23 @@ class Noise(NamedTuple):
 
 
 class UNetAdapter:
-    """Adapter: adds the unconditional embedding and converts v-prediction to epsilon.
+    """Adapts a U-Net to `NoisePredictor`: adds the unconditional embedding, and converts v-prediction to epsilon.
 
     Args:
         unet: a UNet2DConditionModel, or any U-Net if ``embedding`` is None.
         embedding: (1, tokens, width), the text encoder's output for the empty prompt.
-        alphas_cumprod: the schedule's, if the U-Net predicts velocity; None if it predicts noise.
+        alphas_cumprod: the noise schedule's, if the U-Net predicts velocity; None if it predicts noise.
     """
 
     def __init__(self, unet: UNet, embedding: Tensor | None, alphas_cumprod: Tensor | None) -> None:
         self._unet, self._embedding, self._alphas = unet, embedding, alphas_cumprod
 
     def around(self, change: Callable[[Any], Any]) -> UNetAdapter:
-        """The same adapter around ``change(unet)``."""
+        """The same adapter around ``change(unet)`` in place of its U-Net."""
         return UNetAdapter(change(self._unet), self._embedding, self._alphas)
 
     def __call__(self, sample: Tensor, timestep: int) -> Noise:
-        """Predict the noise in ``sample`` (B, C, h, w), of constant variance, at ``timestep``."""
+        """See `NoisePredictor`."""
         if self._embedding is None:
             predicted = self._unet(sample, timestep).sample
         else:

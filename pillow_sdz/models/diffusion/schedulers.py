@@ -1,8 +1,8 @@
 """Schedulers: noise schedules, and methods to step down them from a file's quantisation noise to none.
 
-The noise schedule is the checkpoint's; the method is DDIM, or one of `SAMPLERS`. No noise is added on the way, and all
-U-Nets predict noise here: `pillow_sdz.models.diffusion.denoise.UNetAdapter` converts those that predict velocity. Every
-scheduler has the interface `pillow_sdz.models.protocols.Scheduler`; `pillow_sdz.models.loading` builds the right one.
+The noise schedule is the checkpoint's; the method is DDIM, or one of `SAMPLERS`. No random noise is added between the
+steps. All U-Nets predict noise (epsilon) here: `pillow_sdz.models.diffusion.denoise.UNetAdapter` converts v-prediction.
+Every scheduler implements `pillow_sdz.models.protocols.Scheduler`; `pillow_sdz.models.loading` builds the right one.
 
 torch and diffusers are imported within functions: commands about models need neither.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pillow_sdz.models.protocols import NoisePredictor
 
 PREDICTIONS: Final = ("epsilon", "v_prediction")
-"""What U-Nets predict: noise or velocity."""
+"""What U-Nets predict: noise, or velocity (Salimans and Ho 2022); diffusers' names."""
 
 BETA_SCHEDULES: Final = ("linear", "scaled_linear", "squaredcos_cap_v2")
 """Noise schedules by diffusers' names."""
@@ -38,7 +38,7 @@ MAX_TIMESTEPS: Final = 100_000
 """Most timesteps of a noise schedule; those in use have 1000."""
 
 DDIM_DEFAULTS: Final = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
-"""Noise schedule where a configuration of diffusers' DDIMScheduler does not say: its own defaults."""
+"""diffusers' defaults for the noise schedule of a DDIMScheduler, whose configuration may leave these fields out."""
 
 
 def prediction_of(config: Mapping[str, Any]) -> str:
@@ -90,7 +90,10 @@ class Denoised(NamedTuple):
 
 
 def ddim(scheduler: Ddim | Any, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
-    """`Scheduler.denoise` by DDIM with eta = 0 (Song et al. 2021): remove all noise, put some of it back, repeat.
+    """`Scheduler.denoise` by DDIM with eta = 0 (Song et al. 2021).
+
+    Each step removes all predicted noise, and adds the same noise again at the level of the next timestep.
+
 
     ``scheduler`` is a `Ddim`, or diffusers' DDIMScheduler once its timesteps are set, which has the same methods.
     """
@@ -114,10 +117,10 @@ COVERED: Final = {
     "trained_betas": None,
     "rescale_betas_zero_snr": False,
 }
-"""Fields of the configurations that `Ddim` covers."""
+"""Values that a configuration must have for `Ddim` to compute what diffusers does."""
 
 COVERED_DEFAULTS: Final = {"thresholding": False, "trained_betas": None, "rescale_betas_zero_snr": False}
-"""Those of `COVERED` that are diffusers' defaults, so that a configuration may leave them out."""
+"""Those of `COVERED` that are diffusers' defaults, too, so that a configuration may leave them out."""
 
 
 def covers(config: Mapping[str, Any]) -> bool:
@@ -136,7 +139,7 @@ class Ddim:
         config: one that `covers`.
 
     Attributes:
-        alphas_cumprod: (timesteps,), the share of the signal's variance at each timestep.
+        alphas_cumprod: (timesteps,), the signal's share of the variance at each timestep.
 
     Raises:
         SdzModelError: a field is missing or out of range.
@@ -160,7 +163,7 @@ class Ddim:
         return Denoised((sample - (1 - alpha) ** 0.5 * predicted) / alpha**0.5)
 
     def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Mix ``clean`` and ``noise``, both (B, C, h, w), as of ``timesteps``, (1,) or (B,)."""
+        """Mix ``clean`` and ``noise``, both (B, C, h, w), at the noise level of ``timesteps``, (1,) or (B,)."""
         alpha = self.alphas_cumprod.to(clean)[timesteps.to(clean.device)].view(-1, 1, 1, 1)
         return alpha**0.5 * clean + (1 - alpha) ** 0.5 * noise
 
@@ -187,7 +190,7 @@ class DiffusersDdim:
 
     @property
     def alphas_cumprod(self) -> Tensor:
-        """(timesteps,), on the CPU or on the device of the last call."""
+        """(timesteps,), the signal's share of the variance; on the CPU or on the device of the last call."""
         alphas: Tensor = self._scheduler.alphas_cumprod
         return alphas
 
@@ -197,14 +200,14 @@ class DiffusersDdim:
 
 
 class Sampler:
-    """One of diffusers' other schedulers; see `pillow_sdz.models.protocols.Scheduler`. Each use takes a copy of it.
+    """One of diffusers' other schedulers, which keep state while they step: each use steps a copy.
 
     Args:
         name: a key of `SAMPLERS`.
         config: what ``scheduler_config.json`` holds.
 
     Attributes:
-        alphas_cumprod: (timesteps,), the share of the signal's variance at each timestep.
+        alphas_cumprod: (timesteps,), the signal's share of the variance at each timestep.
 
     Raises:
         SdzModelError: a field is missing or out of range.
@@ -218,27 +221,27 @@ class Sampler:
         scheduler_class = diffusers_class(f"schedulers.{self._kind.module}", name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of how diffusers takes values from tensors
-            self._unused = scheduler_class(**fields)
-        self.alphas_cumprod: Tensor = self._unused.alphas_cumprod
+            self._template = scheduler_class(**fields)
+        self.alphas_cumprod: Tensor = self._template.alphas_cumprod
 
     def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
-        """See `pillow_sdz.models.protocols.Scheduler`. PNDM takes the nearest times that have equal distances."""
-        scheduler = copy.deepcopy(self._unused)
+        """See `pillow_sdz.models.protocols.Scheduler`. PNDM steps evenly, and takes evenly spaced timesteps instead."""
+        scheduler = copy.deepcopy(self._template)
         self._kind.prepare(scheduler, times)
         first = int(scheduler.timesteps[0])
-        sample = latents if self._kind.exploding else latents * self.alphas_cumprod[first].sqrt().to(latents)
+        sample = latents if self._kind.variance_exploding else latents * self.alphas_cumprod[first].sqrt().to(latents)
         for timestep in scheduler.timesteps:
             inputs = scheduler.scale_model_input(sample, timestep)
             predicted = unet(inputs.to(latents.dtype), int(timestep)).sample
             sample = scheduler.step(predicted, timestep, sample).prev_sample
-        if self._kind.prepare is _pndm:  # which ends at timestep 0, where some noise is left
+        if self._kind.prepare is _pndm:  # it ends at timestep 0, where the signal is still scaled
             sample = sample / self.alphas_cumprod[0].sqrt().to(latents)
         result: Tensor = sample.to(latents.dtype)
         return result
 
 
 def _betas(config: Mapping[str, Any]) -> list[float]:
-    """The variance that each timestep adds, as diffusers computes it from a checked configuration."""
+    """The variance of the noise that each timestep adds, as diffusers computes it from a checked configuration."""
     count = check_schedule(config)
     fields = {field: config[field] for field in SCHEDULE_FIELDS if field in config}
     scheduler = diffusers_class("schedulers.scheduling_ddim", "DDIMScheduler")(num_train_timesteps=count, **fields)
@@ -251,19 +254,20 @@ class SamplerKind(NamedTuple):
 
     Attributes:
         module: where it is, within ``diffusers.schedulers``.
-        prepare: called with a new scheduler and descending timesteps; sets what it steps through.
-        exploding: whether its sample is signal plus noise, and not a mixture of constant variance.
+        prepare: called with a new scheduler and descending timesteps; makes it step through them.
+        variance_exploding: whether its sample is signal + sigma * noise; otherwise it is variance-preserving, as
+            `pillow_sdz.models.protocols.NoisePredictor` takes it.
         fields: configuration that does not depend on the checkpoint.
     """
 
     module: str
     prepare: Callable[[Any, list[int]], None]
-    exploding: bool = False
+    variance_exploding: bool = False
     fields: Mapping[str, Any] = {}
 
 
 def _by_sigmas(scheduler: Any, times: list[int]) -> None:
-    """Set what Euler, LMS and UniPC step through, by their attributes: most have no other way to be given timesteps."""
+    """Make Euler, LMS or UniPC step through ``times``, by setting attributes: most take timesteps in no other way."""
     import torch
 
     scheduler.num_inference_steps = len(times)
@@ -273,7 +277,7 @@ def _by_sigmas(scheduler: Any, times: list[int]) -> None:
 
 
 def _pndm(scheduler: Any, times: list[int]) -> None:
-    """Set what PNDM's linear multistep method steps through; it visits its second timestep twice (Heun's method)."""
+    """Make PNDM's multistep method step evenly from ``times[0]`` (or just below) to 0, the second timestep twice."""
     from fractions import Fraction  # takes milliseconds to import
 
     import torch
@@ -288,8 +292,8 @@ def _pndm(scheduler: Any, times: list[int]) -> None:
 
 SAMPLERS: Final[Mapping[str, SamplerKind]] = {
     "PNDMScheduler": SamplerKind("scheduling_pndm", _pndm, fields={"skip_prk_steps": True}),
-    "EulerDiscreteScheduler": SamplerKind("scheduling_euler_discrete", _by_sigmas, exploding=True),
-    "LMSDiscreteScheduler": SamplerKind("scheduling_lms_discrete", _by_sigmas, exploding=True),
+    "EulerDiscreteScheduler": SamplerKind("scheduling_euler_discrete", _by_sigmas, variance_exploding=True),
+    "LMSDiscreteScheduler": SamplerKind("scheduling_lms_discrete", _by_sigmas, variance_exploding=True),
     "UniPCMultistepScheduler": SamplerKind("scheduling_unipc_multistep", _by_sigmas),
 }
 """diffusers' schedulers besides DDIM, by class name."""

@@ -1,4 +1,4 @@
-"""The autoencoder of the shipped model: AutoencoderDC of diffusers in plain torch.
+"""The autoencoder of the shipped model: diffusers' AutoencoderDC, reimplemented in plain torch.
 
 Importing diffusers would take longer than decoding. The weights have diffusers' names, so that its class can load them,
 too; results differ by rounding only.
@@ -43,8 +43,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "decoder_conv_act_fn": "relu",
     "scaling_factor": 1.0,
 }
-"""Fields of AutoencoderDC with diffusers' defaults. ``attention_head_dim`` and the ``qkv_multiscales`` do not concern
-residual blocks; ``scaling_factor`` is ignored, because a manifest has ``latent_scaling``."""
+"""Fields of AutoencoderDC with diffusers' defaults. ``attention_head_dim`` and the ``qkv_multiscales`` are ignored,
+because residual blocks have no attention, and ``scaling_factor``, because a manifest has ``latent_scaling``."""
 
 FIXED: Final = (
     "in_channels",
@@ -56,7 +56,7 @@ FIXED: Final = (
     "decoder_act_fns",
     "decoder_conv_act_fn",
 )
-"""Fields that must have their default; those in the plural may repeat it for each block."""
+"""Fields that must have their default; those whose name is in the plural may list it once per resolution."""
 
 STAGES: Final = range(2, MAX_STAGES + 1)
 """How many resolutions an autoencoder may have."""
@@ -71,7 +71,7 @@ class Half:
         widths: channels at each resolution, full resolution first.
         layers: residual blocks at each resolution. If the first number is 0, there is nothing at full resolution: the
             first convolution is a `DownBlock` to the second width, or the last one an `UpBlock` from it.
-        shortcut: whether there is one around the convolution to or from the latent.
+        shortcut: whether the convolution to or from the latent has a residual shortcut.
     """
 
     latent_channels: int
@@ -84,7 +84,7 @@ def halves(config: Mapping[str, Any]) -> tuple[Half, Half]:
     """Check a complete configuration; returns (encoder, decoder).
 
     Raises:
-        SdzModelError: a field asks for something else than this project's blocks, or for blocks that do not fit.
+        SdzModelError: a field asks for other blocks than those of `autoencoder_blocks`, or for sizes that do not fit.
     """
     for field in FIXED:
         allowed, found = DEFAULTS[field], config[field]
@@ -104,7 +104,7 @@ def _half(config: Mapping[str, Any], side: str, shortcut: str) -> Half:
     widths = wholes(config, field, 1, MAX_WIDTH, STAGES)
     layers = wholes(config, layers_field, 0, MAX_BLOCKS, range(len(widths), len(widths) + 1))
     if 0 in layers[1:]:
-        raise wrong(layers_field, layers, "no 0 but in the first place")
+        raise wrong(layers_field, layers, "a 0 in the first place only")
     if not isinstance(config[shortcut], bool):
         raise wrong(shortcut, config[shortcut], "true or false")
     latent = whole(config, "latent_channels", 1, MAX_CHANNELS)
@@ -198,7 +198,7 @@ class Autoencoder(Network):
     """Picture to latent and back, for inference.
 
     Args:
-        config: fields of `DEFAULTS`, which has the values of those that are left out.
+        config: fields of `DEFAULTS`; those that are left out have their default.
 
     Attributes:
         spatial_compression_ratio: pixels per latent position along each axis.
@@ -223,5 +223,5 @@ class Autoencoder(Network):
         return Encoded(self.encoder(picture))
 
     def decode(self, latent: Tensor) -> Decoded:
-        """Latents (B, C, h, w) -> (B, 3, H, W), about [-1, 1]."""
+        """Latents (B, C, h, w) -> (B, 3, H, W), about [-1, 1] but not clamped."""
         return Decoded(self.decoder(latent))

@@ -1,7 +1,7 @@
 """Blocks of the deep compression autoencoder (Chen et al. 2024), with diffusers' names of the weights.
 
-They are for inference: forward passes work in place, which autograd refuses. In a small autoencoder, passes over memory
-take nearly as long as convolutions. All tensors are (B, C, h, w) and best channels last.
+They are for inference: forward passes work in place, which autograd refuses, because in a small autoencoder passes over
+memory take nearly as long as convolutions. All tensors are (B, C, h, w), fastest in channels-last memory format.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ class RMSNorm(nn.Module):
         return self._unit(h).mul_(self.weight[:, None, None]).add_(self.bias[:, None, None])
 
     def added_to(self, x: Tensor, h: Tensor) -> Tensor:
-        """``x`` plus the normalised ``h``; changes ``h``."""
+        """``x`` plus the normalised ``h``, as a new tensor; overwrites ``h``."""
         return torch.addcmul(x, self._unit(h), self.weight[:, None, None]).add_(self.bias[:, None, None])
 
     def _unit(self, h: Tensor) -> Tensor:
+        """Divide ``h`` in place by its root mean square over channels."""
         norm = torch.linalg.vector_norm(h, dim=1, keepdim=True, dtype=torch.float32)
         return h.mul_(torch.rsqrt(norm * norm / h.shape[1] + self.eps).to(h.dtype))
 
@@ -51,7 +52,7 @@ class ResBlock(nn.Module):
         self.norm = RMSNorm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape."""
+        """(B, channels, h, w) -> the same shape."""
         return self.norm.added_to(x, self.conv2(F.silu(self.conv1(x), inplace=True)))
 
 
@@ -80,7 +81,7 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, h, w) -> (B, outputs, 2h, 2w)."""
         y = self.conv(x)
-        return F.pixel_shuffle(add_repeated(y, x) if self.shortcut else y, SCALE)  # one shuffle for the sum
+        return F.pixel_shuffle(add_repeated(y, x) if self.shortcut else y, SCALE)  # shuffling the sum: once, not twice
 
 
 def averaged(x: Tensor, group: int) -> Tensor:
@@ -89,6 +90,6 @@ def averaged(x: Tensor, group: int) -> Tensor:
 
 
 def add_repeated(y: Tensor, x: Tensor) -> Tensor:
-    """Add to ``y``, in place, the channels of ``x``, each repeated so that there are as many as in ``y``."""
+    """Add ``x`` to ``y`` in place; each channel of ``x`` is repeated, so that there are as many as in ``y``."""
     torch.unflatten(y, 1, (x.shape[1], -1)).add_(x[:, :, None])
     return y

@@ -1,7 +1,7 @@
-"""The U-Net of the shipped model: small, and for quantisation noise.
+"""The U-Net of the shipped model: a small network that predicts quantisation noise.
 
-diffusers' ``UNet2DModel`` normalises with GroupNorm, whose statistics are those of the whole picture, so that tiles
-would differ from the whole. `LatentUNet` normalises each position over its channels.
+diffusers' ``UNet2DModel`` normalises with GroupNorm, whose statistics are those of all that it is given: a tile would
+get another result than the whole picture. `LatentUNet` normalises each position over its channels.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class ChannelNorm(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """The input plus two 3x3 convolutions of it, scaled and shifted by the timestep between. Initially the identity."""
+    """x + conv2(SiLU(conv1(norm(x)) * (1 + scale) + shift)), initially the identity.
+
+    Scale and shift of each channel are linear functions of the timestep's embedding (FiLM, Perez et al. 2018).
+    """
 
     def __init__(self, channels: int, time_channels: int) -> None:
         super().__init__()
@@ -69,7 +72,7 @@ class LatentUNet(Network):
     Args:
         in_channels: channels of the latent.
         block_out_channels: channels at full and at half latent resolution.
-        layers_per_block: residual blocks before (and again after) the half resolution, and blocks at it.
+        layers_per_block: (n, m): n residual blocks at full resolution before the m at half resolution, and n after.
         time_channels: width of the timestep embedding, even.
 
     Raises:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FEWEST_CHANNELS: Final = 96
-"""Below this many channels, in or out, the transforms cost more than they save."""
+"""With fewer channels, in or out, the transforms take longer than they save."""
 
 STRIP_VALUES: Final = 1 << 19
-"""Most values of one intermediate result: strips of this size (2 MiB in float32) stay in the cache."""
+"""Most values of an intermediate result: rows of tiles are worked on in strips of this size (2 MiB in float32), which
+stay in the processor's cache."""
 
 TILE: Final = 6
 """Side of a tile of the input."""
@@ -98,13 +99,13 @@ def spread_kernel(weight: Tensor) -> Tensor:
 
 @cache
 def twice(matrix: tuple[tuple[float, ...], ...]) -> Tensor:
-    """The transform of both axes at once, as one matrix."""
+    """The transform of both axes as one matrix: the Kronecker product of ``matrix`` with itself."""
     single = torch.tensor(matrix, dtype=torch.float32)
     return torch.kron(single, single)
 
 
 def windows(x: Tensor) -> Tensor:
-    """The overlapping tiles of ``x`` (B, C, h, w), padded with zeros, as a view (6, 6, B, rows, columns, C)."""
+    """The overlapping 6x6 tiles of ``x`` (B, C, h, w), padded with zeros, as a view (6, 6, B, rows, columns, C)."""
     height, width = x.shape[2:]
     rows, columns = -(-height // OUT), -(-width // OUT)
     padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, columns * OUT - width + 1, 1, rows * OUT - height + 1))
@@ -112,7 +113,7 @@ def windows(x: Tensor) -> Tensor:
 
 
 def _convolve(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
-    """Convolve ``x`` (B, C, h, w), padded with zeros; channels last in memory, before and after."""
+    """Convolve ``x`` (B, C, h, w), padded with zeros, with a kernel of `spread_kernel`; the result is channels last."""
     count, channels, height, width = x.shape
     rows, columns, outputs = -(-height // OUT), -(-width // OUT), weight.shape[2]
     tiled = windows(x)

@@ -40,21 +40,21 @@ def add_model(
     prediction: str | None = None,
     config: str | Path | None = None,
 ) -> tuple[Manifest, tuple[str, ...]]:
-    """Make a model of the registry from a checkpoint.
+    """Make a model from a checkpoint, and install it.
 
     Args:
         name: what the model will be called: ``image.save(file, model=name)``.
         source: a folder in diffusers' layout (a pipeline, or an autoencoder alone), a .safetensors file in the layout
             of Stable Diffusion's authors, or a repository of the Hugging Face hub, ``owner/name``.
-        revision: of the repository: a commit, tag or branch; None is ``main``. The commit is recorded.
+        revision: commit, tag or branch of the repository; None is ``main``. The manifest records the commit.
         vae_only: leave the U-Net out.
         scheduler: ``ddim``, ``pndm``, ``euler``, ``lms`` or ``unipc``; None is the checkpoint's own.
-        family: of a single file, if it does not show it: ``sd1``, ``sd2`` or ``sdxl``.
+        family: ``sd1``, ``sd2`` or ``sdxl``; for a single file whose weights do not show its family.
         prediction: what the U-Net of a single file of family ``sd2`` predicts: ``epsilon`` or ``v_prediction``.
-        config: folder with diffusers' configurations for a single file of another family.
+        config: folder with diffusers' configurations, for a single file of another family.
 
     Returns:
-        The manifest of the new model, and notes to the user.
+        The manifest of the new model, and notes to show to the user.
 
     Raises:
         SdzModelError: the name is taken or not allowed, or the source is incomplete, damaged or unsupported, cannot be

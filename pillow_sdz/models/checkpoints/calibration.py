@@ -1,4 +1,4 @@
-"""Calibrating an autoencoder: the step of its codes and the preview matrix, which no file of a checkpoint has."""
+"""Calibrating an autoencoder: the step of its codes and its preview matrix, which checkpoints do not hold."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BUEHLMANN_STEP: Final = 0.18215
 """Latent value of one code in Stable Diffusion 1.4 (Bühlmann 2022); its scaling factor is the same number."""
 
 SCALED_STEP: Final = 0.18215**2
-"""The same in scaled latents, whose variance is about 1: the 256 codes cover 4.23 standard deviations to both sides."""
+"""That step in scaled latents, whose variance is about 1: the 256 codes cover 4.23 standard deviations either way."""
 
 MIN_SCALING: Final = 1e-4
 MAX_SCALING: Final = 1e3
@@ -33,7 +33,7 @@ PICTURES: Final = 4
 """How many pictures the preview matrix is fitted on."""
 
 SIDE: Final = 256
-"""Their width and height in pixels."""
+"""Width and height of these pictures in pixels."""
 
 
 def code_step(scaling: float) -> float:
@@ -46,10 +46,14 @@ def code_step(scaling: float) -> float:
 
 
 def scaling_of(config: Mapping[str, Any], name: str) -> tuple[float, float]:
-    """Scaling factor and shift of an autoencoder's latents; a class's default where the configuration has none.
+    """Scaling factor and shift of an autoencoder's latents; the class's defaults if the configuration has none.
+
+    Args:
+        config: the autoencoder's.
+        name: its class.
 
     Raises:
-        SdzModelError: they are no numbers or out of range, or each channel has its own.
+        SdzModelError: they are not numbers or out of range, or each channel has its own.
     """
     for field in ("latents_mean", "latents_std"):
         if config.get(field) is not None:

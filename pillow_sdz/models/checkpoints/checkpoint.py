@@ -1,4 +1,4 @@
-"""A checkpoint in memory, whatever its layout was; and reading the parts of one in diffusers' layout."""
+"""A checkpoint in memory, whatever its layout on disk; and reading the parts of one in diffusers' layout."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ GET_AGAIN: Final = "get it again from the checkpoint's source: it is incomplete 
 """The remedy for damaged files of a checkpoint."""
 
 NETWORK_STEM: Final = "diffusion_pytorch_model"
-"""Names of weights of autoencoders and U-Nets start with this."""
+"""Names of files with the weights of autoencoders and U-Nets start with this."""
 
 TEXT_ENCODER_STEM: Final = "model"
-"""Names of weights of text encoders start with this."""
+"""Names of files with the weights of text encoders start with this."""
 
 VARIANTS: Final = ("", ".fp16", ".bf16")
-"""Copies in other number types that repositories hold beside the weights, best first."""
+"""What names of weight files have before their suffix, by number type: float32, float16 and bfloat16; best first."""
 
 PICKLES: Final = (".ckpt", ".bin", ".pth", ".pt", ".pkl")
 """Suffixes of files that torch reads by unpickling."""
@@ -61,13 +61,13 @@ class NetworkWeights:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a model is made of.
+    """All that a model is made from.
 
     Attributes:
         vae: the autoencoder.
         unet, scheduler, embedding: the U-Net, its scheduler's configuration, and the unconditional embedding
             (1, tokens, width); all None for an autoencoder alone.
-        source: what the user gave, absolute or with the commit.
+        source: what the user gave, as an absolute path, or as a repository and its commit.
         notes: sentences to show to the user.
     """
 
@@ -80,7 +80,7 @@ class Checkpoint:
 
 
 def weight_names(stem: str) -> list[str]:
-    """Names that the weights of one network may have, best first; those in ``.json`` are indexes of several files.
+    """Names that the file with a network's weights may have, best first; a ``.json`` is an index of several files.
 
     >>> weight_names("model")[:3]
     ['model.safetensors', 'model.safetensors.index.json', 'model.fp16.safetensors']
@@ -111,7 +111,7 @@ def read_tensors(folder: Path, stem: str) -> dict[str, Tensor]:
 
 
 def pickle_refused(name: str | None = None) -> SdzModelError:
-    """The error for weights in a pickle; ``name`` is its name within a repository."""
+    """The error for weights in a pickle; ``name`` is that of the file within a repository."""
     return SdzModelError(
         "weights in pickles are refused: reading one can run any program that its author put there",
         field=name,

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_TOKENS: Final = 1024
-"""Longest prompt; CLIP's has 77 tokens."""
+"""Most tokens of a prompt; CLIP's prompts have 77."""
 
 MAX_ENCODER_LAYERS: Final = 100
 """Most layers of a text encoder; that of Stable Diffusion 2 has 23."""
 
 MAX_INTERMEDIATE: Final = 1 << 16
-"""Widest hidden layer of a text encoder's perceptrons; that of Stable Diffusion 2 has 4096 values."""
+"""Widest hidden layer of a text encoder's MLPs; that of Stable Diffusion 2 has 4096 values."""
 
 VOCABULARY_TABLE: Final = "token_embedding.weight"
 POSITION_TABLE: Final = "position_embedding.weight"
-"""Ends of the names of two weights of a text encoder."""
+"""Ends of the names of a text encoder's embedding tables."""
 
 ENCODER_FIELDS: Final = (
     "vocab_size",
@@ -45,16 +45,16 @@ ENCODER_FIELDS: Final = (
     "bos_token_id",
     "eos_token_id",
 )
-"""The fields of a text encoder's configuration that its network depends on. Others could make transformers download
-code, or change what it returns."""
+"""The fields of a text encoder's configuration that its network depends on. All others are ignored: some would make
+transformers download code, or return something else."""
 
 NEEDED_FOR: Final = "computing the embedding of the empty prompt"
 INSTALL: Final = "'pillow-sdz[sd]'"
-"""What cannot be done without transformers, and what installs it."""
+"""For the error if transformers is missing: what needs it, and what installs it."""
 
 
 def tokens_of(folder: Path) -> list[int]:
-    """The empty prompt as the tokenizer in ``folder`` writes it, padded to its full length.
+    """The token ids that the tokenizer in ``folder`` gives for the empty prompt, padded to its full length.
 
     Raises:
         SdzDependencyError: transformers is missing.
@@ -78,18 +78,18 @@ def tokens_of(folder: Path) -> list[int]:
         if not 2 <= length <= MAX_TOKENS:  # transformers sets 1e30 if there is no configuration
             raise ValueError(f"model_max_length is {length}, and not 2 to {MAX_TOKENS}")
         tokens = tokenizer("", padding="max_length", max_length=length, truncation=True).input_ids
-    except Exception as error:  # the part of it in Rust raises plain Exception
+    except Exception as error:  # the library tokenizers, which is written in Rust, raises plain Exception
         raise SdzModelError(f"cannot read the tokenizer: {error}", file=str(folder)) from error
     return [int(token) for token in tokens]
 
 
 def embed(config: Mapping[str, Any], tensors: Mapping[str, Tensor], tokens: Sequence[int]) -> Tensor:
-    """Run a CLIP text encoder: the last hidden state, (1, len(tokens), width), in float32.
+    """Run a CLIP text encoder; returns its last hidden state, (1, len(tokens), width), in float32.
 
     Args:
         config: of a CLIPTextModel.
         tensors: its weights; names may start with ``text_model.``.
-        tokens: numbers into its vocabulary.
+        tokens: token ids.
 
     Raises:
         SdzDependencyError: transformers is missing.
@@ -117,7 +117,7 @@ def embed(config: Mapping[str, Any], tensors: Mapping[str, Tensor], tokens: Sequ
 
 
 def _check_sizes(config: Mapping[str, Any], weights: Mapping[str, Tensor], tokens: Sequence[int]) -> None:
-    """Check that a configuration asks for the sizes of the weights, before transformers allocates memory for it."""
+    """Check a configuration against the weights' sizes, before transformers allocates memory for what it says."""
     problem = "the text encoder's weights are not those of its configuration"
     table, positions = (
         next((tensor for name, tensor in weights.items() if name.endswith(end)), None)

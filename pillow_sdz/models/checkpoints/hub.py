@@ -37,7 +37,7 @@ TOKENIZER_FILES: Final = (
     "special_tokens_map.json",
     "tokenizer.json",
 )
-"""Files of a tokenizer, as far as a repository has them."""
+"""Files of a tokenizer; those that a repository has are downloaded."""
 
 
 def download(repository: str, revision: str | None, *, vae_only: bool) -> tuple[Path, str]:
@@ -46,14 +46,14 @@ def download(repository: str, revision: str | None, *, vae_only: bool) -> tuple[
     Args:
         repository: ``owner/name``.
         revision: commit, tag or branch; None is ``main``.
-        vae_only: take no more than the autoencoder.
+        vae_only: download the autoencoder alone.
 
     Returns:
         The folder that holds them in diffusers' layout, and the commit.
 
     Raises:
-        SdzModelError: there is no such repository or revision, the hub cannot be reached, files are missing or
-            pickles only.
+        SdzModelError: there is no such repository or revision, the hub cannot be reached, or files are missing or
+            there only as pickles.
         SdzDependencyError: the hub's client cannot be imported.
     """
     with needs_packages("downloading"):
@@ -118,7 +118,7 @@ def select(names: set[str], *, vae_only: bool) -> list[str]:
 
 
 def _weights(names: set[str], folder: str, stem: str) -> list[str]:
-    """The weights of one network, one file or an index and its shards."""
+    """The files with the weights of one network: one file, or an index and its shards."""
     if folder + CONFIG_NAME not in names:
         raise _incomplete([folder + CONFIG_NAME])
     for name in weight_names(stem):
@@ -143,7 +143,7 @@ def _incomplete(missing: Iterable[str]) -> SdzModelError:
 
 
 def _refused(revision: str, error: Any) -> SdzModelError:
-    """The error for refusals of the hub: there is no such repository, or not without logging in."""
+    """The error for refusals of the hub: no such repository or revision, or no access without logging in."""
     name, reason = type(error).__name__, " ".join(str(error).split())[:200]
     problem, remedy = f"the hub refuses: {reason}", None
     if name == "RevisionNotFoundError":
@@ -156,7 +156,7 @@ def _refused(revision: str, error: Any) -> SdzModelError:
 
 
 def _not_understood(error: Exception) -> SdzModelError:
-    """The error for names that the client refuses, and for answers that are not the hub's, such as a login page."""
+    """The error for names that the client refuses, and for answers that the hub never gives, such as a login page."""
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return SdzModelError(
         f"no folder, and no repository that the hub's client understands: {reason}",
@@ -165,7 +165,7 @@ def _not_understood(error: Exception) -> SdzModelError:
 
 
 def _unreachable(revision: str, wanted: list[str], vae_only: bool, error: Exception) -> SdzModelError:
-    """The error for no network: it lists the files that are needed, and says where to put them."""
+    """The error if the hub cannot be reached: it lists the files that are needed, and says where to put them."""
     if not wanted:
         parts = ["vae"] if vae_only else ["vae", "unet"]
         wanted = [f"{part}/{name}" for part in parts for name in (CONFIG_NAME, f"{NETWORK_STEM}.safetensors")]

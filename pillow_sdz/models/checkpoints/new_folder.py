@@ -39,7 +39,7 @@ DENOISE_STEPS: Final = 2
 """U-Net steps by default: as many as Bühlmann (2022) takes, whose scheduler visits one of its timesteps twice."""
 
 ADDED_VERSION: Final = 1
-"""Version of models that are added: their names are the user's, and removing comes before adding again."""
+"""Version of every model that is added. The user chooses the name, and must remove a model before the name is free."""
 
 MISMATCH_REMEDY: Final = "the checkpoint's files do not belong together; get them again from their source"
 
@@ -55,7 +55,7 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
 
     autoencoder = _built(checkpoint.vae)
     if checkpoint.unet is not None:
-        _built(checkpoint.unet)
+        _built(checkpoint.unet)  # raises an error if it cannot be built
     place = registry.writable_folder()
     target = place / f"{name}-{ADDED_VERSION}"
     temporary: Path | None = None
@@ -81,10 +81,10 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
 
 
 def _check_new(digest: str) -> None:
-    """Refuse a second model with the same weights: files name their model by them, and could mean either.
+    """Refuse a second model with the same fingerprint: a file that names it could mean either.
 
     Raises:
-        SdzModelError: naming the first.
+        SdzModelError: there is one; the error names it.
     """
     if (twin := registry.describe(bytes.fromhex(digest)[:8])) is not None:
         raise SdzModelError(
@@ -96,10 +96,10 @@ def _check_new(digest: str) -> None:
 
 
 def _built(part: NetworkWeights) -> Any:
-    """The network of a part, in float32, so that only what can be built is written.
+    """The network of a part with its weights, in float32.
 
     Raises:
-        SdzModelError: naming the part.
+        SdzModelError: it cannot be built; the error names its file or folder.
     """
     from pillow_sdz.models.weights import adopt
 
@@ -110,9 +110,8 @@ def _built(part: NetworkWeights) -> Any:
 
 
 def _not_written(error: BaseException, place: Path, checkpoint: Checkpoint) -> SdzModelError:
-    if getattr(error, "errno", None) == errno.ENOSPC or re.search(
-        r"os error 28\b", str(error)
-    ):  # in safetensors' words
+    of_safetensors = re.search(r"os error 28\b", str(error))  # its errors have no errno; 28 is ENOSPC
+    if getattr(error, "errno", None) == errno.ENOSPC or of_safetensors:
         return _no_space(place, _byte_count(checkpoint))
     remedy = f"{registry.MODELS_VARIABLE} names another folder"
     return SdzModelError(f"cannot write the model: {error}", file=str(place), remedy=remedy)
@@ -141,7 +140,7 @@ def _byte_count(checkpoint: Checkpoint) -> int:
 
 
 def _manifest_fields(name: str, checkpoint: Checkpoint, autoencoder: Any, folder: Path) -> dict[str, Any]:
-    """The fields of ``model.json`` but for the digests of configurations; calibrates the autoencoder."""
+    """The fields of ``model.json`` except ``configs``; calibrates the autoencoder."""
     import torch
 
     vae, unet, embedding = checkpoint.vae, checkpoint.unet, checkpoint.embedding
@@ -161,7 +160,7 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, autoencoder: Any, folder
         window=WINDOW_SIDE,
         denoise_steps=0 if unet is None else DENOISE_STEPS,
         preview_matrix=(),
-        licence="unknown",  # that of the checkpoint, which its files do not say
+        licence="unknown",  # the checkpoint's own, which its files do not name
         training_data=(),
     )
     autoencoder.requires_grad_(False).eval()
@@ -186,7 +185,7 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, autoencoder: Any, folder
 
 
 def _factor(autoencoder: Any) -> int:
-    """Pixels per latent position along each axis: every resolution but one halves the sides."""
+    """Pixels per latent position along each axis: every resolution after the first halves the sides."""
     config = autoencoder.config
     widths = config.get("encoder_block_out_channels") or config["block_out_channels"]
     return int(2 ** (len(widths) - 1))

@@ -53,7 +53,7 @@ def read_folder(folder: Path, *, vae_only: bool = False) -> Checkpoint:
 
     Args:
         folder: of a pipeline (with vae, unet, scheduler, tokenizer and text_encoder) or of an autoencoder.
-        vae_only: take no more than the autoencoder of a pipeline.
+        vae_only: of a pipeline, read the autoencoder alone.
 
     Raises:
         SdzModelError: something is missing, damaged or unsupported.
@@ -85,10 +85,10 @@ def check_parts(names: Collection[str]) -> None:
     """Refuse pipelines whose U-Net needs more than one text encoder.
 
     Args:
-        names: of the parts that there are.
+        names: the folders of the pipeline.
 
     Raises:
-        SdzModelError: it is one of them.
+        SdzModelError: there is a second text encoder.
     """
     if "text_encoder_2" in names:
         raise SdzModelError(
@@ -98,6 +98,7 @@ def check_parts(names: Collection[str]) -> None:
 
 
 def _embedding(folder: Path) -> Tensor:
+    """Compute the unconditional embedding, (1, tokens, width), with a pipeline's tokenizer and text encoder."""
     place = folder / "text_encoder"
     config = read_config(place / CONFIG_NAME, GET_AGAIN)
     with naming(place / CONFIG_NAME):

@@ -1,7 +1,7 @@
-"""Checkpoints in one .safetensors file, with the names that Stable Diffusion's authors gave the weights.
+"""Checkpoints in one .safetensors file, whose weights have the names that Stable Diffusion's authors gave them.
 
-The functions of diffusers' ``from_single_file`` turn these names into diffusers'. The configurations, which it would
-download, are in ``models/configs``: those of the repositories of Stable Diffusion 1.5, 2.1 and SDXL.
+The functions behind diffusers' ``from_single_file`` turn these names into diffusers' own. ``from_single_file`` itself
+would download configurations; here they are in ``models/configs``: those of Stable Diffusion 1.5, 2.1 and SDXL.
 """
 
 from __future__ import annotations
@@ -30,20 +30,21 @@ FAMILY_CONFIGS: Final = Path(__file__).parents[1] / "configs"
 FAMILIES: Final = ("sd1", "sd2", "sdxl")
 
 TOKENS_NAME: Final = "empty_prompt.json"
-"""The empty prompt of a family as numbers: start, end, padding, and length."""
+"""File with the token ids of a family's empty prompt: the fields ``start``, ``end``, ``pad`` and ``length``."""
 
 MAX_TOKEN: Final = 1 << 20
-"""Largest number of a token; CLIP's vocabulary has 49,408."""
+"""Largest token id; CLIP's vocabulary has 49,408 tokens."""
 
 VAE_PREFIX: Final = "first_stage_model."
 UNET_PREFIX: Final = "model.diffusion_model."
 CLIP_PREFIX: Final = "cond_stage_model.transformer."
 OPEN_CLIP_PREFIX: Final = "cond_stage_model.model."
 SDXL_PREFIX: Final = "conditioner.embedders."
-"""Prefixes of the weights of each part; SDXL's is that of its two text encoders."""
+"""Prefixes of the names of each part's weights: autoencoder, U-Net, text encoder of Stable Diffusion 1.x, of 2.x, and
+the two text encoders of SDXL."""
 
 CROSS_ATTENTION: Final = UNET_PREFIX + "input_blocks.2.1.transformer_blocks.0.attn2.to_k.weight"
-"""A weight of the U-Net whose last axis is the text encoder's width."""
+"""Name of a weight of the U-Net whose last axis is as long as the text encoder is wide."""
 
 WIDTHS: Final = {768: "sd1", 1024: "sd2"}
 """Families by the width of their text encoder: that of CLIP ViT-L/14, and of OpenCLIP ViT-H/14."""
@@ -54,7 +55,7 @@ def read_file(path: Path, options: SourceOptions) -> Checkpoint:
 
     Args:
         path: a .safetensors file.
-        options: ``family`` is needed where the file does not show it, ``prediction`` for family ``sd2``.
+        options: ``family`` is needed if the weights do not show it, ``prediction`` for family ``sd2``.
 
     Raises:
         SdzModelError: the file is damaged, its family is not known, or something is missing.
@@ -133,13 +134,13 @@ def _vae(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, 
 def _converted(
     function: str, tensors: Mapping[str, Tensor], config: Mapping[str, Any], *more: str
 ) -> dict[str, Tensor]:
-    """Let one of diffusers' functions rename weights. Missing ones are found when the weights are used.
+    """Let one of diffusers' functions rename weights. Missing weights are noticed later, when a network adopts them.
 
     Args:
         function: its name.
         tensors: the weights.
-        config: of the network.
-        more: further arguments; functions for text encoders have some, and take the configuration as an object.
+        config: the network's.
+        more: further arguments. Functions for text encoders take some, and the configuration as an object.
     """
     convert = diffusers_class("loaders.single_file_utils", function)
     try:
@@ -153,10 +154,10 @@ def _converted(
 
 
 def _scheduler(configs: Path, prediction: str | None) -> dict[str, Any]:
-    """The family's scheduler, for what the U-Net predicts.
+    """The family's scheduler configuration, with ``prediction`` as its kind of prediction.
 
     Raises:
-        SdzModelError: the family has U-Nets of both kinds, and ``prediction`` does not say which.
+        SdzModelError: the family has U-Nets of both kinds, and ``prediction`` is None.
     """
     config = read_config(configs / "scheduler" / SCHEDULER_CONFIG_NAME, GET_AGAIN)
     found = prediction or config.get("prediction_type")
@@ -187,7 +188,7 @@ def _embedding(tensors: Mapping[str, Tensor], configs: Path) -> Tensor:
 
 
 def _tokens(configs: Path) -> list[int]:
-    """The tokens of the empty prompt, from `TOKENS_NAME` or from a tokenizer beside the configurations."""
+    """The token ids of the empty prompt, from `TOKENS_NAME` or from a tokenizer beside the configurations."""
     if not (configs / TOKENS_NAME).is_file():
         return tokens_of(configs / "tokenizer")
     fields = read_config(configs / TOKENS_NAME, GET_AGAIN)

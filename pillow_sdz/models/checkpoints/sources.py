@@ -46,7 +46,7 @@ def read_source(source: str, options: SourceOptions) -> Checkpoint:
         )
     try:
         path = Path(source).expanduser()
-    except RuntimeError as error:  # there is no such user: ~nobody
+    except RuntimeError as error:  # a path such as ~nobody, if there is no such user
         raise SdzModelError(f"no such folder: {error}", file=source) from error
     _check_options(options, is_file=path.is_file(), is_local=path.exists())
     if path.is_dir():
@@ -76,7 +76,7 @@ def _check_options(options: SourceOptions, *, is_file: bool, is_local: bool) -> 
     """Refuse options that do not apply to this kind of source.
 
     Raises:
-        SdzOptionError: naming the first of them.
+        SdzOptionError: there are some; the error names the first.
     """
     if options.revision is not None and is_local:
         raise _unused("revision", options.revision, "a repository of the Hugging Face hub")
@@ -90,7 +90,7 @@ def _unused(name: str, found: str, expected: str) -> SdzOptionError:
 
 
 def _with_class(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The same noise schedule for another scheduler."""
+    """A scheduler's configuration with the same noise schedule for another class."""
     return {"clip_sample": False, **config, CLASS_KEY: name}  # DDIM clips by default; latents are not bounded
 
 

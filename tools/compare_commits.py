@@ -1,10 +1,10 @@
-"""Does this tree write the same bytes and paint the same pixels as another commit? For changes that must not show.
+"""Checks a refactoring: whether this tree writes the same bytes, and decodes the same pixels, as another commit.
 
     python tools/compare_commits.py COMMIT PHOTO...
 
 Saves and opens each photo with several options in both trees, each in a process of its own, and prints the SHA-256 of
-every file, and of its pixels in float32; then runs the tests of golden files and of pinned encodings in this tree.
-Exit status 0: all are the same.
+every file, and of its pixels, decoded in float32. Then it runs the tests of golden files and of pinned encodings in
+this tree. Exit status 0: nothing differs, and the tests pass.
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ print(json.dumps(found))
 
 
 def run(tree: Path, photos: list[Path]) -> dict[str, tuple[int, str, str]]:
-    """What a tree makes of the photos: bytes, SHA-256 of the file, SHA-256 of the pixels."""
+    """Save and open the photos with a tree's code.
+
+    Returns:
+        Photo, mode and options -> size in bytes, SHA-256 of the file, SHA-256 of the pixels.
+    """
     environment = os.environ | {"PYTHONPATH": str(tree), "PILLOW_SDZ_DTYPE": "float32"}
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM, *map(str, photos)], env=environment, cwd=tree, check=True, capture_output=True
@@ -58,7 +62,7 @@ def run(tree: Path, photos: list[Path]) -> dict[str, tuple[int, str, str]]:
 
 
 def main() -> int:
-    """Compare, print, and say whether all is the same."""
+    """Compare and print; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commit")
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
@@ -77,9 +81,8 @@ def main() -> int:
         same = before[key] == (size, file, pixels)
         different += not same
         name = f"{Path(key.split(', ')[0]).name}, {key.split(', ', 1)[1]}"
-        print(
-            f"{'same     ' if same else 'DIFFERENT'}  {name:40}  {size:8,} bytes  file {file[:12]}  pixels {pixels[:12]}"
-        )
+        verdict = "same     " if same else "DIFFERENT"
+        print(f"{verdict}  {name:40}  {size:8,} bytes  file {file[:12]}  pixels {pixels[:12]}")
     print(f"{len(after) - different} of {len(after)} files and pictures are those of {arguments.commit}")
     tests = subprocess.run([sys.executable, "-m", "pytest", "-q", *TESTS], cwd=ROOT, check=False)
     return int(bool(different or tests.returncode))

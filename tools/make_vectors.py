@@ -2,8 +2,8 @@
 
     python tools/make_vectors.py
 
-Each folder of tests/vectors/v0/ and v0-tiny-8/ holds file.sdz, codes.npy (the codes that it must decode to, for ever)
-and expected.json (what its heads say). A new format version gets a new folder beside v0; old files stay readable. v0 has
+Each folder of tests/vectors/v0/ and v0-tiny-8/ holds file.sdz, codes.npy (the codes that it must always decode to) and
+expected.json (what its headers say). A new format version gets a new folder beside v0; old files stay readable. v0 has
 files of models that were never released, written with the defaults of their time; v0-tiny-8 has files of tiny-8.
 """
 
@@ -31,7 +31,7 @@ INFO = ("model", "fingerprint", "payload", "colors", "step", "layers", "steps", 
 
 
 def coffee_photo() -> Image.Image:
-    """A photo that scikit-image brings, 600x400."""
+    """A photo that scikit-image ships, 600x400."""
     pixels: NDArray[np.uint8] = skimage.data.coffee()
     return Image.fromarray(pixels)
 
@@ -117,6 +117,7 @@ def write(folder: Path, image: Image.Image, options: dict[str, Any]) -> None:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__)
 def main() -> None:
+    """The command; its help is the module's docstring."""
     for name, (image, options) in samples().items():
         write(VECTORS / f"v{VERSION}" / name, image, options)
     for name, (image, options) in shipped_samples().items():

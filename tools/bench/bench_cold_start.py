@@ -2,8 +2,8 @@
 
     python tools/bench/bench_cold_start.py [--runs 7] [PHOTO]
 
-Both are run in turn, each in a fresh process; the ratio is that of the medians, start and end of the interpreter
-included. The second column is processor time, which other programs on the machine disturb less (with
+The two run alternately, each in a fresh process; times include start and exit of the interpreter, and the ratio is that
+of the medians. The second column is processor time, which other programs that run meanwhile disturb less (with
 OMP_NUM_THREADS=1 the two columns mean the same). One more process prints the time of each phase of a first decode.
 The picture is the given photo, or scikit-image's astronaut, at 512x512.
 """
@@ -49,7 +49,7 @@ def fresh(*arguments: str) -> tuple[float, float]:
 
 
 def write_picture(photo: Path | None, path: Path) -> None:
-    """Save the photo, or the sample, as .sdz."""
+    """Save the photo as .sdz, or scikit-image's if ``photo`` is None."""
     import pillow_sdz  # noqa: F401  registers the format
     from tools.bench.photos import sample, square
 

@@ -76,7 +76,7 @@ class Totals:
         """Code a palette (N, C) in canonical order and an index plane (h, w) in every way.
 
         Raises:
-            AssertionError: something did not come back as it was.
+            AssertionError: what was decoded differs from what was encoded.
         """
         self.pictures += 1
         self.positions += indices.size
@@ -91,11 +91,11 @@ class Totals:
         context = self.timed("context encode", lambda: context_coder.encode(indices, palette))
         decoded = self.timed("context decode", lambda: context_coder.decode(context, (height, width), palette))
         if not (decoded == indices).all():
-            raise AssertionError("the context coder lost something")
+            raise AssertionError("the context coder is not lossless")
         coding, compact = self.timed("palette encode", lambda: palette_coder.encode(palette))
         back = self.timed("palette decode", lambda: palette_coder.decode(coding, compact, entries, channels))
         if not (back == palette).all():
-            raise AssertionError("the palette coder lost something")
+            raise AssertionError("the palette coder is not lossless")
         sizes = {"raw": packed, "deflate": deflated, "context": context, "compact palette": compact}
         for name, data in sizes.items():
             self.bytes[name] += len(data)

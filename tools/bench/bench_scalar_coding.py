@@ -64,8 +64,8 @@ def with_libimagequant(codes: NDArray[np.uint8], colors: int) -> tuple[int, NDAr
     """Palettise codes (h, w, C) with libimagequant, four channels at a time.
 
     Returns:
-        Bytes of palettes and deflated indices, the codes (h, w, C) that they stand for, and the codes of the nearest
-        entries instead.
+        Bytes of palettes and deflated indices; the codes (h, w, C) that libimagequant's indices stand for; and the
+        codes if each position takes the nearest entry of the same palette.
     """
     size, own, near = 0, np.empty(codes.shape, np.int16), np.empty(codes.shape, np.int16)
     height, width = codes.shape[:2]
@@ -81,7 +81,7 @@ def with_libimagequant(codes: NDArray[np.uint8], colors: int) -> tuple[int, NDAr
 
 
 def squared_error(targets: NDArray[np.float32], codes: NDArray[Any]) -> float:
-    """Mean squared error of codes (h, w, C) from targets, which are codes less 128, not rounded."""
+    """Mean squared error of codes (h, w, C); ``targets`` are the exact values, codes less 128 before rounding."""
     return float(np.square(codes - 128.0 - targets).mean())
 
 
@@ -93,21 +93,21 @@ def with_palette(codes: NDArray[np.uint8], targets: NDArray[np.float32], error: 
     """
     tried: dict[int, tuple[int, float]] = {}
 
-    def at(place: int) -> tuple[int, float]:
-        """With ``2 ** (place / PER_OCTAVE)`` entries."""
-        if place not in tried:
-            (layer,) = make_layers(codes, [round(2 ** (place / PER_OCTAVE))], EFFORT)
-            tried[place] = _stored(layer), squared_error(targets, layer.palette[layer.indices])
-        return tried[place]
+    def with_size(power: int) -> tuple[int, float]:
+        """Bytes and squared error with ``2 ** (power / PER_OCTAVE)`` entries."""
+        if power not in tried:
+            (layer,) = make_layers(codes, [round(2 ** (power / PER_OCTAVE))], EFFORT)
+            tried[power] = _byte_count(layer), squared_error(targets, layer.palette[layer.indices])
+        return tried[power]
 
     low, high = PER_OCTAVE, PER_OCTAVE * LARGEST_POWER
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if at(middle)[1] <= error else (middle, high)
-    return at(high)
+        low, high = (low, middle) if with_size(middle)[1] <= error else (middle, high)
+    return with_size(high)
 
 
-def _stored(layer: Layer) -> int:
+def _byte_count(layer: Layer) -> int:
     """Bytes of a layer's palette and indices, both decoded again and compared."""
     entries, channels = layer.palette.shape
     height, width = layer.indices.shape
@@ -116,7 +116,7 @@ def _stored(layer: Layer) -> int:
     data = context_coder.encode(layer.indices, palette)
     back = context_coder.decode(data, (height, width), palette)
     if not ((palette == layer.palette).all() and (back == layer.indices).all()):
-        raise AssertionError("the coders of palette and indices lost something")
+        raise AssertionError("the coders of palette and indices are not lossless")
     return len(compact) + len(data)
 
 
@@ -127,18 +127,21 @@ def largest_step(targets: NDArray[np.float32], error: float, prior: Prior) -> tu
         The step in sixteenths of a code, and its squared error.
     """
 
-    def left(step: int) -> float:
+    def error_of(step: int) -> float:
         return squared_error(targets, scalar_coder.quantise(targets, step, prior))
 
     low, high = MIN_STEP, MAX_STEP
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if left(middle) <= error else (low, middle)
-    return low, left(low)
+        low, high = (middle, high) if error_of(middle) <= error else (low, middle)
+    return low, error_of(low)
 
 
 def scalar_bytes(targets: NDArray[np.float32], step: int, prior: Prior, times: list[float]) -> int:
-    """Bytes of a scalar payload, decoded again and compared; processor seconds of both ways are added to ``times``."""
+    """Bytes of a scalar payload, decoded again and compared.
+
+    The processor seconds of encoding and of decoding are added to ``times``.
+    """
     height, width, channels = targets.shape
     start = time.process_time()
     data = scalar_coder.encode(targets, step, prior)
@@ -147,7 +150,7 @@ def scalar_bytes(targets: NDArray[np.float32], step: int, prior: Prior, times: l
     times[0] += middle - start
     times[1] += time.process_time() - middle
     if not (back == scalar_coder.quantise(targets, step, prior)).all():
-        raise AssertionError("the scalar coder lost something")
+        raise AssertionError("the scalar coder is not lossless")
     return len(data)
 
 

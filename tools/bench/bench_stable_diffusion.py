@@ -77,7 +77,8 @@ TOKENIZER: dict[str, Any] = {
 def write_checkpoint(folder: Path, unet: dict[str, Any], vae: dict[str, Any], text: dict[str, Any]) -> None:
     """Write a pipeline folder as diffusers saves it, with random weights.
 
-    The weights of the autoencoder are larger than those of a newly initialised network, whose latents hardly vary.
+    The autoencoder's weights are larger than those of a newly initialised one, whose latents hardly depend on the
+    picture.
 
     Args:
         folder: where to.

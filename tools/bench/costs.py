@@ -35,7 +35,7 @@ class NetworkCost:
     Attributes:
         seconds: action -> wall-clock time of ``save`` or ``load``.
         executed: action -> operations of the networks as this package computes them, from `flops`.
-        as_defined: action -> operations of the same networks as diffusers defines them: see `unoptimised`.
+        as_defined: action -> operations of the same networks with direct convolutions: see `unoptimised`.
     """
 
     seconds: dict[str, float]
@@ -44,7 +44,7 @@ class NetworkCost:
 
 
 def measured_codecs(codecs: Sequence[Codec]) -> list[Codec]:
-    """The codecs, and AVIF a second time at Pillow's default speed: which one is fair depends on the use."""
+    """The codecs, and AVIF a second time at Pillow's default speed: which speed is the fair one depends on the use."""
     more = [
         replace(codec, name="avif-default", label="AVIF, Pillow's default speed", options={})
         for codec in codecs
@@ -65,10 +65,10 @@ def measure(
 
     Args:
         photos: what to encode and decode; at least one.
-        codecs: .sdz first.
+        codecs: what to measure; .sdz comes first.
         manifest: the model that .sdz uses.
         quality: of the .sdz.
-        repeat: runs of each action, after one that does not count.
+        repeat: timed runs of each action, after a warm-up.
         progress: called as often as `progress_steps` says.
 
     Returns:
@@ -136,10 +136,9 @@ def _ratio(sdz: Row, other: Row) -> Row:
 
 
 def unoptimised(model: Model) -> Model:
-    """The model with networks of the same configuration and random weights, as diffusers defines them.
+    """The model with new networks of the same classes and configurations, with random weights and direct convolutions.
 
-    They lack this package's faster forms of operations (`pillow_sdz.models.networks.winograd`), so that `flops` counts
-    convolutions as they are defined.
+    They lack `pillow_sdz.models.networks.winograd`, so that `flops` counts all multiplications of a convolution.
     """
     import torch
 

@@ -240,7 +240,7 @@ def main(
         results["target_size"] = guarantees.target_sizes(photos, targets, {"model": model}, bar.update)
     results["target_size_summary"] = guarantees.target_summary(results["target_size"])
     results["speed"] = None
-    tables.write_json(output / "results.json", results)  # timing may take minutes: what is there is safe from here on
+    tables.write_json(output / "results.json", results)  # in case the timing, which takes minutes, is interrupted
     if timed:
         first = photos[:timed]
         with tqdm(total=costs.progress_steps(len(first), codecs), desc="speed") as bar:

@@ -1,7 +1,7 @@
 """Time and memory of an action, in this process or in a fresh one, and the speed of this machine's matrix products.
 
-As a script it encodes or decodes one file, does nothing else, and prints the most memory that it held, in MiB
-(`peak_memory_of` runs it):
+As a script it encodes or decodes one file, does nothing else, and prints its peak memory in MiB (`peak_memory_of` runs
+it):
 
     python tools/bench/resources.py encode FORMAT OPTIONS_JSON PICTURE
     python tools/bench/resources.py decode FORMAT {} FILE
@@ -57,17 +57,17 @@ def matmul_rate(device: str = "cpu") -> float:
     b = a.T.contiguous()
 
     def product() -> float:
-        return float((a @ b)[0, 0])  # reading one number waits for a GPU
+        return float((a @ b)[0, 0])  # reading one number waits until a GPU is done
 
     product()
     return 2 * side**3 / seconds(product, 9) / 1e9
 
 
 def peak_memory() -> float | None:
-    """The most memory that this process has held so far, in MiB; None where the system does not tell.
+    """Peak memory of this process so far, in MiB; None where the system does not tell.
 
-    On Linux getrusage's number starts with that of the process which started this one (it survives ``exec``), so the
-    kernel's own high-water mark of this program is read instead.
+    On Linux getrusage's peak includes that of the process that started this one (it survives ``exec``), so the kernel's
+    high-water mark of this program is read instead.
     """
     if _STATUS.is_file():
         for line in _STATUS.read_text().splitlines():

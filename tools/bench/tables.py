@@ -30,7 +30,7 @@ PACKAGES: Final = (
     "ssimulacra2",
     "matplotlib",
 )
-"""Packages whose versions `versions` names."""
+"""Packages whose versions `versions` reports."""
 
 DIGITS: Final = {"PSNR": 2, "SSIMULACRA2": 1}
 """Digits after the point in tables, by metric; 4 for all others."""

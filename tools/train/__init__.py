@@ -4,12 +4,12 @@ Programs:
 
 - `train`: trains one stage of a configuration (configs/), stops and resumes at any step.
 - `export`: turns a checkpoint into a model folder that pillow_sdz loads.
-- `unet_gain`: what the U-Net improves, on the same codes.
+- `unet_gain`: how much the U-Net improves pictures that are decoded from the same codes.
 
 What is trained:
 
 - `model`: autoencoder, latent U-Net and prior; `checkpoint` stores them, with moving average and optimiser.
-- `prior`: the prior in floats; `prior_file` rounds it to the whole numbers that a model folder holds.
+- `prior`: the prior in float32; `prior_file` rounds it to the whole numbers that a model folder holds.
 - `adversary`: a discriminator, trained beside the model.
 
 A step of training, in the order in which it happens:

@@ -1,4 +1,4 @@
-"""A discriminator that tells decoded pictures from photos, and the loss that it gives (Goodfellow et al. 2014).
+"""A discriminator that tells decoded pictures from photos, and the adversarial loss (Goodfellow et al. 2014).
 
 Distances to the original favour the average of all likely pictures, which is blurred, and tolerate patterns that their
 own sampling grids do not see. A discriminator penalises both. It judges patches (Isola et al. 2017) and is conditioned
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 SLOPE: Final = 0.2
-"""Of the leaky ReLUs."""
+"""Negative slope of the leaky ReLUs."""
 
 LATENT_WIDTH: Final = 32
-"""Channels that the latent is turned into before it joins the picture's features."""
+"""Channels of the convolution that the latent passes through before it is concatenated with the picture's features."""
 
 BETAS: Final = (0.5, 0.9)
 """Adam's, as is usual for discriminators."""
@@ -70,9 +70,9 @@ class Adversary:
     Args:
         latent_channels: of the model.
         plan: ``share``: norm of its gradient at the decoded picture, relative to the norm of that of all other losses,
-            which keeps the balance whatever their scales (after Esser et al. 2021); ``learning_rate``; ``alone``: for
-            so many steps the discriminator is trained while the model does not see its loss.
-        device: torch's name.
+            which keeps the balance whatever their scales (after Esser et al. 2021); ``learning_rate``: Adam's;
+            ``alone``: warm-up steps, in which the discriminator is trained, but the model does not see its loss.
+        device: torch's name of it.
     """
 
     def __init__(self, latent_channels: int, plan: dict[str, Any], device: str) -> None:
@@ -100,7 +100,7 @@ class Adversary:
         return {"told": (real.detach().mean() - false.detach().mean()) / 2}
 
     def gradient(self, decoded: Tensor, latents: Tensor, others: Tensor) -> Tensor:
-        """The gradient of the adversarial loss at the decoded pictures, (B, 3, h, w); zero while it learns alone.
+        """The gradient of the adversarial loss at the decoded pictures, (B, 3, h, w); zero in the warm-up.
 
         Args:
             decoded: (B, 3, h, w).
@@ -115,7 +115,7 @@ class Adversary:
         return scaled
 
     def state(self) -> dict[str, Tensor]:
-        """All that a checkpoint stores of it, by name."""
+        """The tensors that a checkpoint stores, by name: network, optimiser and number of steps."""
         tensors = with_prefix(_NETWORK, self.network.state_dict())
         return tensors | optimiser_tensors(self.optimiser) | {"step": torch.tensor(self.step)}
 

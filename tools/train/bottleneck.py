@@ -1,4 +1,4 @@
-"""What storing a latent does to it, for training: rounding to 8-bit codes, a palette per picture, or noise instead."""
+"""What storing a latent does to it, for training: 8-bit codes, a palette per picture, or additive noise in their place."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ def palettise(latents: Tensor, group: int, entries: int, generator: torch.Genera
 
     Args:
         latents: (B, C, h, w); crops of one photo are neighbours in B and share a palette, as they would in its file.
-        group: how many crops a photo has; divides B.
+        group: how many crops there are of each photo; divides B.
         entries: palette size, at most group * h * w.
         generator: draws the entries that k-means starts from.
-        iterations: of k-means.
+        iterations: how many iterations of k-means.
 
     Returns:
         (B, C, h, w), without gradients.

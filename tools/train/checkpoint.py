@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tools.train.adversary import Adversary
 
-# Prefixes of tensor names. Checkpoints of earlier runs have the same.
+# Prefixes of tensor names. Others would make the checkpoints of earlier runs unreadable.
 MODEL: Final = "codec."
 AVERAGE: Final = "average."
 OPTIMISER: Final = "optimiser."
@@ -85,7 +85,7 @@ def load_checkpoint(
 ) -> dict[str, Any]:
     """Restore what `save_checkpoint` wrote, into the objects given; those that are None are left out.
 
-    An adversary that joined after the checkpoint was written starts anew.
+    If the checkpoint was written without an adversary, ``adversary`` keeps its initial state.
 
     Returns:
         The checkpoint's ``meta``.

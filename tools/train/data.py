@@ -1,7 +1,7 @@
-"""Training photos: read once, kept in memory, and cut into crops that depend on the seed and the step alone.
+"""Training photos: read once, kept in memory, and cut into crops.
 
-Because a batch depends on nothing else, a run that was stopped and resumed sees exactly the batches of an uninterrupted
-run.
+A batch depends on the seed and the step alone, so that a run that was stopped and resumed sees the same batches as an
+uninterrupted run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEXT_COPIES: Final = 400
-"""Photos with text on them that `ResidentPhotos` prepares."""
+"""How many photos with text on them `ResidentPhotos` prepares."""
 
 SCALES: Final = (1.0, 1.0, 0.75, 0.5)
 """Sizes that photos are scaled to, equally likely: half of the crops are at full size."""
@@ -49,7 +49,7 @@ def split_photos(folder: Path, held_out: int = 60, exclude: tuple[str, ...] = ()
     Args:
         folder: searched recursively for picture files.
         held_out: how many photos are never trained on.
-        exclude: photos whose file names start like this are left out altogether: those in documentation and tests.
+        exclude: photos whose file names start with one of these are left out, such as those in documentation and tests.
 
     Raises:
         SystemExit: fewer photos than ``held_out`` + 1.
@@ -99,11 +99,11 @@ class Photos:
     def batch(self, seed: int, step: int, photos: int, crops: int) -> Tensor:
         """Crops of random photos, half of them mirrored.
 
-        Each photo is scaled by one of `SCALES` where it stays larger than the crop: scaling down removes artefacts of
-        compression, and gives sharper detail per pixel.
+        Each photo is scaled by one of `SCALES` if it stays at least as large as the crop: scaling down removes
+        compression artefacts, and gives sharper detail per pixel.
 
         Args:
-            seed, step: decide the batch.
+            seed, step: seed of the random numbers.
             photos: how many photos.
             crops: how many crops of each.
 
@@ -146,7 +146,8 @@ class ResidentPhotos(Photos):
     beforehand, on copies of `TEXT_COPIES` photos.
 
     Args:
-        device: torch's name.
+        paths, crop, progress, text: see `Photos`.
+        device: the GPU, by torch's name of it.
     """
 
     def __init__(self, paths: list[Path], crop: int, device: str, progress: bool = True, text: float = 0.0) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 PHASES: Final = 8
-"""Pixels per latent position along each axis: rows and columns at which LPIPS-Alex's window may start."""
+"""Rows, and columns, at which the crop that LPIPS-Alex sees may start: pixels per latent position along each axis."""
 
 
 class Draws(NamedTuple):
@@ -19,7 +19,7 @@ class Draws(NamedTuple):
     noise: Tensor
     """(B, C, h, w), uniform in [0, 1): takes the place of rounding where the rate is computed."""
     phase: Tensor
-    """(2,), whole numbers: row and column where LPIPS-Alex's window starts; 0 and 0 aligns it to the latent's grid."""
+    """(2,), whole numbers: row and column where LPIPS-Alex's crop starts; (0, 0) aligns it with the latent's grid."""
 
 
 def draw(pictures: Tensor, shape: tuple[int, int], stage: dict[str, Any], generator: torch.Generator) -> Draws:
@@ -28,8 +28,8 @@ def draw(pictures: Tensor, shape: tuple[int, int], stage: dict[str, Any], genera
     Args:
         pictures: (B, 3, h, w), the batch.
         shape: channels of the latent, and pixels per latent position along each axis.
-        stage: settings: ``code_steps``, and ``shifted``, the share of steps whose phase is not 0.
-        generator: of the step.
+        stage: the stage's settings; ``code_steps`` and ``shifted`` are used.
+        generator: the step's generator, on the CPU.
     """
     count, _, height, width = pictures.shape
     channels, factor = shape

@@ -23,7 +23,7 @@ EVALUATION_CROP: Final = 256
 
 
 def autocast(device: str) -> torch.autocast:
-    """bfloat16 where the hardware multiplies it fast; elsewhere float32."""
+    """Autocast to bfloat16 where the hardware multiplies it fast; elsewhere disabled, for float32."""
     fast = device != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.autocast(device, torch.bfloat16, enabled=fast)
 

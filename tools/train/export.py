@@ -23,12 +23,11 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
 
-from pillow_sdz.payloads.preview import binomial, fit_matrix
-
 from pillow_sdz.models.configuration import digests
 from pillow_sdz.models.fingerprint import all_tensors, fingerprint
 from pillow_sdz.models.manifest import PRIOR_NAME, CodeMapping, PriorFile, read_manifest
 from pillow_sdz.payloads.codes import to_codes
+from pillow_sdz.payloads.preview_matrix import binomial, fit_matrix
 from tools.train.checkpoint import load_average
 from tools.train.data import evaluation_crops, split_photos
 from tools.train.model import NOISE_SCHEDULER, SCHEDULER, TrainableModel
@@ -38,24 +37,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LICENCE: Final = "Apache-2.0"
-"""Of the exported weights."""
+"""Licence of the exported weights."""
 
 PREVIEW_PHOTOS: Final = 100
 """About how many photos the preview matrix is fitted on."""
 
 PREVIEW_CROP: Final = 512
-"""Longest side of their centres in pixels."""
+"""Longest side, in pixels, of the centres of these photos that are used."""
 
 PROBE_SIDE: Final = 64
 """Side of the latent that `receptive_radius` is measured on, in positions; more than twice any radius."""
 
 
 def receptive_radius(network: nn.Module, probe: Tensor, positions: int) -> int:
-    """The distance, in latent positions, over which an input changes an output, measured by changing the middle one.
+    """Measure a network's receptive radius, in latent positions.
+
+    The input at the middle position is changed; the radius is the distance to the furthest output that changes.
 
     Args:
         network: encoder or decoder.
-        probe: its input, (1, C, n, n).
+        probe: an input, (1, C, n, n).
         positions: latent positions along each side: n, or for the encoder n / factor.
     """
     block, middle = probe.shape[2] // positions, positions // 2
@@ -83,7 +84,7 @@ def sources(table: Path | None, used: list[Path]) -> list[dict[str, Any]]:
 
 
 def preview_matrix(model: TrainableModel, paths: list[Path]) -> NDArray[np.int8]:
-    """Fit the matrix of `pillow_sdz.payloads.preview_matrix` by least squares, from codes to mean colours of their blocks."""
+    """Fit a model's preview matrix (`pillow_sdz.payloads.preview_matrix`) on the centres of photos."""
     codes, colours = [], []
     for picture in evaluation_crops(paths, PREVIEW_CROP):
         with torch.no_grad():

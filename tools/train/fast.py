@@ -1,6 +1,6 @@
-"""Operations that dominate training on a CPU, with gradients written by hand so that they pass over memory less often.
+"""Normalisation and LPIPS's distance for training on a CPU: hand-written gradients that pass over memory less often.
 
-On CPUs with bf16 matrix units the convolutions take a quarter of a step; the rest is element-wise arithmetic, which
+On CPUs with bfloat16 matrix units the convolutions take a quarter of a step; the rest is element-wise arithmetic, which
 autograd would do in float32 and in more passes. The tests compare each function with plain autograd.
 """
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Pass(NamedTuple):
-    """What a batch becomes."""
+    """The result of one forward pass."""
 
     decoded: Tensor | None
     """(B, 3, H, W), the decoded pictures, or None where the stage trains the prior alone."""
     latents: Tensor
     """(B, C, h, w), the latents as a file would store them."""
     loss: Tensor
-    """The terms of the loss that need no pictures: rate and error of the latents."""
+    """The part of the loss that needs no decoded pictures: rate, and error of the latents."""
     terms: dict[str, Tensor]
     """Numbers to log."""
 
@@ -44,13 +44,16 @@ def forward(
     generator: torch.Generator,
     draws: Draws | None = None,
 ) -> Pass:
-    """Send pictures (B, 3, H, W) through the bottleneck of a stage: ``palette``, ``steps`` or ``rounded``.
+    """Send pictures (B, 3, H, W) through the networks and the bottleneck of a stage.
+
+    The bottleneck is ``palette`` (palettes, additive noise or neither), ``steps`` (scalar quantisation, whose rate is
+    part of the loss) or ``rounded`` (the same, but the rate is the whole loss, and nothing is decoded).
 
     Args:
         model: the networks.
         pictures: in [0, 1].
-        stage: its settings.
-        generator: what the bottleneck ``palette`` draws from.
+        stage: the stage's settings.
+        generator: draws the random numbers of the bottleneck ``palette``.
         draws: the random numbers of the other bottlenecks.
     """
     if stage["bottleneck"] == "palette":
@@ -68,7 +71,7 @@ def _encode(model: TrainableModel, pictures: Tensor, stage: dict[str, Any]) -> T
 def _through_palette(
     model: TrainableModel, pictures: Tensor, stage: dict[str, Any], generator: torch.Generator
 ) -> Pass:
-    """Latents unchanged, with noise, or palettised: which of the three is drawn for each step."""
+    """Latents unchanged, with additive noise, or palettised; one of the three is drawn at random for each step."""
     latents = _encode(model, pictures, stage)
     penalty = 0.01 * (latents.square().mean() - 1).clamp(min=0)
     chance = float(torch.rand((), generator=generator))
@@ -90,9 +93,8 @@ def _prior_alone(model: TrainableModel, pictures: Tensor, stage: dict[str, Any],
     """The rate alone, for a stage that trains the prior after the autoencoder."""
     latents = _encode(model, pictures, stage)
     quantised = model.quantise(latents, draws.quantiser_steps)
-    with torch.autocast(
-        pictures.device.type, enabled=False
-    ):  # files are coded with whole numbers, which are more exact than bfloat16
+    # without autocast: files are coded with a prior in whole numbers, which are more exact than bfloat16
+    with torch.autocast(pictures.device.type, enabled=False):
         rate = _bits_per_pixel(model, latents, quantised, draws).mean()
     return Pass(None, quantised, rate, {"bpp": rate.detach()})
 
@@ -112,7 +114,7 @@ def _bits_per_pixel(model: TrainableModel, latents: Tensor, quantised: Tensor, d
 def _through_steps(model: TrainableModel, pictures: Tensor, stage: dict[str, Any], draws: Draws) -> Pass:
     """Latents quantised with a step drawn per picture; their rate is part of the loss.
 
-    The rate's weight grows with the step: files with a fine step are meant for fidelity, and may be large.
+    The weight of the rate grows with the quantiser's step: files with a fine step are for fidelity, and may be large.
     """
     latents, step = _encode(model, pictures, stage), draws.quantiser_steps
     quantised = straight_through(latents, model.quantise(latents.detach(), step))

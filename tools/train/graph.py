@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 WARMUP: Final = 3
-"""Steps before the recording, in which libraries choose their kernels and make their plans."""
+"""Warm-up steps before the recording, in which libraries choose their kernels and allocate their workspaces."""
 
 _EPSILON: Final = 1e-6
 """Keeps the division by the gradient's norm finite, as in torch's ``clip_grad_norm_``."""
@@ -41,7 +41,8 @@ def obstacle(stage: dict[str, Any]) -> str | None:
 def clipped(gradients: list[Tensor], clip: float) -> Tensor:
     """Scale gradients in place so that their joint norm is at most ``clip``; returns the norm they had.
 
-    Gradients that are not finite become 0: to look at the norm and skip the optimiser's step would make the GPU wait.
+    Gradients that are not finite become 0. Skipping the optimiser's step instead would need the norm on the CPU, and
+    make the GPU wait.
     """
     norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     for gradient in gradients:

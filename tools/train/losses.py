@@ -38,7 +38,8 @@ SPECTRUM_WINDOWS: Final = {16: 5, 32: 3}
 pixels a side."""
 
 SPECTRUM_FLOOR: Final = 1e-4
-"""Power that is added before the logarithm, so that less makes no difference: white noise of 2.5 grey levels."""
+"""Power that is added before the logarithm, so that less power makes hardly a difference: that of white noise with a
+standard deviation of 2.5 grey levels."""
 
 YCBCR: Final = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """JFIF's weights of R, G and B in luma and the two colour differences."""
@@ -46,7 +47,7 @@ YCBCR: Final = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418
 
 @lru_cache(maxsize=8)
 def _constant(values: tuple[Any, ...], device: torch.device) -> Tensor:
-    """A tensor of these values, copied to a GPU once: a copy makes the GPU wait, and cannot be part of a CUDA graph."""
+    """A tensor of these values, cached: a copy to a GPU makes it wait, and cannot be part of a CUDA graph."""
     return torch.tensor(values, device=device)
 
 
@@ -183,8 +184,8 @@ class PictureLoss(nn.Module):
 
         Args:
             original, decoded: (B, 3, h, w) in [0, 1].
-            step: of training.
-            generator: draws where LPIPS-VGG and DISTS look.
+            step: number of the training step.
+            generator: draws the position of the crop that LPIPS-VGG and DISTS see.
             phase: (2,), the row and column, 0 to 7, where the crop that LPIPS-Alex sees starts; it is 7 pixels smaller
                 than the picture. None shows it the whole picture. The network's first convolution has a stride of 4:
                 a decoder with a grid of 8 pixels that it always meets at the same phase learns to look good at that

@@ -29,7 +29,7 @@ SCHEDULER: Final[dict[str, Any]] = {
     "steps_offset": 0,
     "prediction_type": "epsilon",
 }
-"""The noise schedule of Stable Diffusion (Rombach et al. 2022): pillow_sdz denoises with both kinds of model alike."""
+"""The noise schedule of Stable Diffusion (Rombach et al. 2022), so that pillow_sdz denoises with all models alike."""
 
 WEIGHTS_NAME: Final = "diffusion_pytorch_model.safetensors"
 """Name that diffusers gives to the weights of a network."""
@@ -37,7 +37,7 @@ WEIGHTS_NAME: Final = "diffusion_pytorch_model.safetensors"
 
 AUTOENCODER: Final[Any] = AutoencoderDC
 NOISE_SCHEDULER: Final[Any] = DDIMScheduler
-"""diffusers' classes, of unknown type: it imports them lazily, which hides their types."""
+"""diffusers' classes, typed as Any: diffusers imports them lazily, which hides their types."""
 
 
 class TrainableModel(nn.Module):
@@ -78,7 +78,7 @@ class TrainableModel(nn.Module):
         return 2 * self.range / 255
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """Latents of pictures, softly limited to -bound to bound."""
+        """Latents of pictures, softly limited to [-bound, bound]."""
         latents: Tensor = self.vae.encode(pictures * 2 - 1).latent.float()
         return self.bound * torch.tanh(latents / self.bound)
 
@@ -92,7 +92,7 @@ class TrainableModel(nn.Module):
 
         Args:
             latents: quantised.
-            noise: (B,), the rms error of each latent.
+            noise: (B,), the root mean square error of each latent.
 
         Returns:
             The U-Net's estimate of the latents before quantisation.
@@ -106,7 +106,7 @@ class TrainableModel(nn.Module):
         return latents - sigma / alpha * predicted
 
     def rounding_error(self, step: Tensor) -> Tensor:
-        """The rms error, in latent values, of rounding with a quantiser's step of ``step`` (B,) codes."""
+        """The root mean square error, in latent values, of rounding with a quantiser's step of ``step`` (B,) codes."""
         return step * self.code_step / 12**0.5
 
     def quantise(self, latents: Tensor, step: Tensor) -> Tensor:
@@ -130,9 +130,9 @@ class TrainableModel(nn.Module):
     def warm_start(self, folder: Path) -> list[str]:
         """Load the networks of a model folder. Blocks that the folder lacks start as the identity.
 
-        The folder's autoencoder may have fewer latent channels. New channels start at the size of any untrained
-        convolution's output: near zero they would stay there, because everything is rounded to zero. U-Net and prior
-        are loaded only if they have the same latent channels, the prior only if all its sizes are the same.
+        The folder's autoencoder may have fewer latent channels. The new ones start with the weights of an untrained
+        convolution: had they started near zero, all their values would be rounded to zero, and they would not learn.
+        The U-Net is loaded only if it has the same latent channels, the prior only if all its sizes are the same.
 
         Returns:
             Names of the parameters that are not loaded.
@@ -170,7 +170,7 @@ class TrainableModel(nn.Module):
         return sorted(f"prior.{name}" for name in self.prior.state_dict())
 
     def _widen(self, state: dict[str, Tensor], ours: dict[str, Tensor]) -> None:
-        """Fit the convolutions next to the latent to more channels, old channels first; old channels keep their values.
+        """Change ``state`` to more latent channels: the old ones come first, and keep their values.
 
         The shortcuts around these convolutions average and repeat channels, depending on the number of channels: the
         difference between the old shortcut and the new one is added to the middle of the kernels.
@@ -218,7 +218,7 @@ class Average:
 
     Args:
         model: where it starts.
-        decay: weight of the old average in an update; smaller in early steps, so that the untrained weights fade soon.
+        decay: weight of the old average in an update; less in early steps, so that the initial weights fade quickly.
     """
 
     def __init__(self, model: TrainableModel, decay: float) -> None:
@@ -227,8 +227,8 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: TrainableModel, step: int) -> None:
-        """Move the average towards the model's parameters, those that are trained, after training step ``step``."""
+        """Move the average of all trained parameters towards the model's, after training step ``step``."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
         pairs = zip(self.model.parameters(), model.parameters(), strict=True)
-        ours, theirs = zip(*((mine, new) for mine, new in pairs if new.requires_grad), strict=True)
-        torch._foreach_lerp_(ours, theirs, weight)
+        averages, trained = zip(*((old, new) for old, new in pairs if new.requires_grad), strict=True)
+        torch._foreach_lerp_(averages, trained, weight)

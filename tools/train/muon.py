@@ -1,4 +1,4 @@
-"""Muon (Jordan et al. 2024): momentum, orthogonalised matrix by matrix; Adam for parameters that are not matrices."""
+"""Muon (Jordan et al. 2024): an optimiser that orthogonalises the momentum of matrices; other parameters get Adam."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class LPIPS(Features, plain.LPIPS):
 
     def distance(self, reference: Tensor, features: Tensor, weight: Tensor) -> Tensor:
         """See `pillow_sdz.evaluation.perceptual.LPIPS.distance`."""
-        if features.is_cuda:  # working picture by picture saves memory traffic on a CPU, and costs a GPU more launches
+        if features.is_cuda:  # `unit_distance` works picture by picture: good for a CPU's cache, but many GPU kernels
             return super().distance(reference.float(), features.float(), weight)
         return unit_distance(reference, features, weight)
 

@@ -1,6 +1,6 @@
 """The prior in training: the probability of each latent value, given the positions and channels coded before it.
 
-`pillow_sdz.payloads.scalar.prior` computes the same in whole numbers. Values here are codes less 128, as floats.
+`pillow_sdz.payloads.scalar.prior` computes the same in whole numbers. Values here are codes less 128, in float32.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ UNIT: Final = 32.0
 """Codes per unit of the networks' inputs and predicted means."""
 
 SCALE_START: Final = 3.0
-"""log2 of the distribution's scale in codes that an output of zero stands for."""
+"""log2 of the scale, in codes, of the distribution that a network's output of zero stands for."""
 
 FIRST_SCALE: Final = 5.0
-"""log2 of the scale in codes that the distributions of pass 0 start from."""
+"""Initial value of log2 of the scale, in codes, of the distributions of pass 0."""
 
 STEP_CENTRE: Final = 5.0
-"""log2 of the quantiser's step in codes that networks see as zero; half of the difference from it is their input."""
+"""The networks' input for the quantiser's step is (log2(step) - STEP_CENTRE) / 2, with the step in codes."""
 
 SMALLEST: Final = -4.0
 LARGEST: Final = 4.75
-"""Range of log2 of scale over step: that of the tables in `pillow_sdz.payloads.scalar.tables`."""
+"""Range of log2(scale / step): that of the tables in `pillow_sdz.payloads.scalar.tables`."""
 
 SMALLEST_PROBABILITY: Final = 2**-20
-"""Below this the probability of a value counts as this: values cost at most 20 bits, and gradients stay finite."""
+"""Lower bound of the probability of a value: no value costs more than 20 bits, and gradients stay finite."""
 
 
 def prior_shape(settings: dict[str, Any]) -> PriorShape:
@@ -109,7 +109,7 @@ class PassNetwork(nn.Module):
 
 
 def rounded(targets: Tensor, mean: Tensor, step: Tensor) -> Tensor:
-    """The codes less 128 that are nearest to ``targets`` (B, n, C) at whole steps from the mean; whole numbers."""
+    """Round ``targets`` (B, n, C) to whole steps (B,) from the mean, and the results to whole codes, less 128."""
     mean, step = mean.clamp(-128, 127), step[:, None, None]
     return (mean + ((targets - mean) / step).round() * step).round().clamp(-128, 127)
 
@@ -160,7 +160,7 @@ class LatentPrior(nn.Module):
 
     @torch.no_grad()
     def quantise(self, values: Tensor, step: Tensor) -> Tensor:
-        """Quantise as the scalar payload does: every value to whole steps from what is predicted from earlier ones.
+        """Quantise as the scalar payload does: each value to whole steps from its mean, predicted from earlier values.
 
         Args:
             values: (B, C, h, w), codes less 128, not rounded.

@@ -1,4 +1,4 @@
-"""Text drawn on photos: photos alone have too little text for a model to learn sharp letters."""
+"""Draws text on photos: photos alone have too little text for a model to learn sharp letters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZES: Final = (9, 48)
 
 MOST_LINES: Final = 8
 PANEL_SHARE: Final = 0.6
-"""Lines of text on a photo, 1 to `MOST_LINES`, and the share of them that stand on a plain panel."""
+"""A photo gets 1 to `MOST_LINES` lines of text, of which about `PANEL_SHARE` stand on a panel of one colour."""
 
 
 @lru_cache(maxsize=1)

@@ -46,7 +46,8 @@ ADAM_BETAS: Final = (0.9, 0.99)
 """AdamW's. The usual 0.999 would average squared gradients over more steps than short stages have."""
 
 STEP_SEEDS: Final = 1_000_003
-"""The generator of a step has the seed ``seed * STEP_SEEDS + step``: a prime, so that stages share no seeds."""
+"""The generator of a step has the seed ``seed * STEP_SEEDS + step``: more than any stage has steps, so that stages with
+different seeds share no generator seed."""
 
 FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -60,17 +61,18 @@ def picture_loss(
     generator: torch.Generator,
     phase: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The terms of the loss that compare pictures, and numbers to log. It trains the adversary, if there is one.
+    """The part of the loss that compares pictures, and its terms to log. It trains the adversary, if there is one.
 
-    With an adversary the value has no meaning, but its gradient is that of the whole loss.
+    With an adversary the value has no meaning, but its gradient is that of the whole loss: that of the distances plus
+    that of the adversary, whose weight depends on both.
 
     Args:
         photos: (B, 3, h, w) in [0, 1], the originals.
         result: what they became.
         loss: distances between pictures.
         adversary: the discriminator, or None.
-        step: of training.
-        generator: of the step.
+        step: number of the training step.
+        generator: draws the random numbers of the step.
         phase: see `PictureLoss.forward`.
     """
     assert result.decoded is not None
@@ -82,9 +84,9 @@ def picture_loss(
     decoded, latents = result.decoded.detach(), result.latents.detach()
     leaf = decoded.clone().requires_grad_()
     distance, terms = loss(photos, leaf, step, generator, phase)
-    (others,) = torch.autograd.grad(distance, leaf)
+    (of_distance,) = torch.autograd.grad(distance, leaf)
     terms |= adversary.learn(photos, decoded, latents)
-    value = (result.decoded * (others + adversary.gradient(decoded, latents, others))).sum()
+    value = (result.decoded * (of_distance + adversary.gradient(decoded, latents, of_distance))).sum()
     return value, terms
 
 
@@ -92,7 +94,7 @@ class Log:
     """The log of a stage, one JSON object a line: means of the terms since the last line, and held-out scores.
 
     Args:
-        file: opened for writing.
+        file: open for writing.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -129,7 +131,7 @@ def optimiser_for(groups: list[dict[str, Any]], plan: dict[str, Any]) -> torch.o
 
 
 def training_photos(paths: list[Path], plan: dict[str, Any], device: str) -> Photos:
-    """The photos in memory, on a GPU in its own; sets cuDNN up for training."""
+    """The training photos, in the memory of the CPU or of the GPU; on a GPU it also configures cuDNN for training."""
     if device == "cpu":
         return Photos(paths, plan["crop"], text=plan["text"])
     torch.backends.cudnn.benchmark = True

@@ -1,4 +1,4 @@
-"""What the U-Net improves: a decoder trained with it beside a decoder trained without it, on the same codes.
+"""How much the U-Net improves: a decoder trained with it beside a decoder trained without it, on the same codes.
 
     python tools/train/unet_gain.py RUN/with_unet.safetensors RUN/without_unet.safetensors --photos PHOTOS \\
         --perceptual WEIGHTS
@@ -53,7 +53,7 @@ def decode(model: TrainableModel, latents: Tensor, step: Tensor, *, unet: bool) 
 @click.option("--perceptual", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--steps", default="12,21,32,48,72", show_default=True, help="quantiser steps in codes")
 @click.option("--all", "every", is_flag=True, help="take all photos, not only those held out")
-@click.option("--crop", default=256, show_default=True, type=click.IntRange(16), help="side of the centres")
+@click.option("--crop", default=256, show_default=True, type=click.IntRange(16), help="side of the centres in pixels")
 def main(checkpoints: tuple[Path, Path], photos: Path, perceptual: Path, steps: str, every: bool, crop: int) -> None:
     """The command; its help is the module's docstring."""
     models, metas = zip(*(load_average(path) for path in checkpoints), strict=True)

@@ -20,7 +20,7 @@ FEWEST_CHANNELS: Final = 90
 """With fewer channels, in or out, the transforms take longer than they save, measured on CPUs with AVX2."""
 
 FEWEST_FROZEN: Final = 120
-"""The same for weights that are not trained."""
+"""As `FEWEST_CHANNELS`, for weights that are not trained (`FrozenConvolution`)."""
 
 
 def _windows(x: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def convolve(x: Tensor, spread: Tensor) -> Tensor:
 
 
 def _turned(weight: Tensor) -> Tensor:
-    """The kernel of the transposed convolution, for gradients: rotated by 180 degrees, in and out swapped."""
+    """The kernel that gives gradients of the input: rotated by 180 degrees, input and output channels swapped."""
     return weight.flip(2, 3).transpose(0, 1)
 
 

@@ -1,4 +1,4 @@
-"""What storing a latent does to it, for training: 8-bit codes, a palette per picture, or additive noise in their place."""
+"""What storing a latent does to it, for training: 8-bit codes, a palette per picture, or additive noise instead."""
 
 from __future__ import annotations
 

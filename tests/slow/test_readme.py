@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pillow_sdz.options import SaveOptions
-from pillow_sdz.plugin.save_keywords import DEPRECATED, ENCODING, METADATA
+from pillow_sdz.plugin.save_keywords import ENCODING, METADATA
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,11 +77,12 @@ def test_the_two_commands_exist() -> None:
 
 
 def test_the_option_table_is_complete_and_true() -> None:
-    rows = re.findall(r"^\|([^|]*`[^|]*)\|([^|]*)\|([^|]*)\|", README, re.MULTILINE)
+    table = README.split("### Options of `save`", 1)[1].split("\n#", 1)[0]
+    rows = re.findall(r"^\|([^|]*`[^|]*)\|([^|]*)\|([^|]*)\|", table, re.MULTILINE)
     listed = {name: default.strip() for names, _, default in rows for name in re.findall(r"`(\w+)`", names)}
     assert listed.keys() == {*ENCODING, *METADATA}
     for name, parameter in inspect.signature(SaveOptions).parameters.items():
-        if parameter.default is not None and name not in DEPRECATED:
+        if parameter.default is not None:
             assert listed[name].strip('`"') == str(parameter.default)
 
 

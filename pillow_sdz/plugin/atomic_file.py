@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all: written under a temporary name beside its place, then renamed."""
+"""Write a file whole or not at all: under a temporary name in the same folder, which is then renamed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class AtomicFile:
-    """One file on its way. Call `create`, `fill` and `commit` in this order, and `discard` in any case.
+    """A file that is being written. Call `create`, `fill` and `commit` in this order, and `discard` in any case.
 
     A rename replaces the directory entry: where the target is a symbolic link, the link becomes a file, and what it
     pointed to is not touched.
 
     Args:
-        target: where the file will be.
+        target: path of the finished file; an existing file is replaced.
 
     Attributes:
-        target: the same.
-        temporary: its name until `commit`.
+        target: as above.
+        temporary: path of the temporary file, until `commit`.
     """
 
     def __init__(self, target: Path) -> None:
@@ -41,7 +41,7 @@ class AtomicFile:
         self._descriptor = os.open(self.temporary, flags, 0o666)
 
     def fill(self, data: bytes) -> None:
-        """Write the whole content, through to the disk.
+        """Write the whole content and flush it to the disk (fsync); closes the temporary file.
 
         Raises:
             OSError: writing failed.
@@ -54,12 +54,12 @@ class AtomicFile:
             os.fsync(file.fileno())
 
     def commit(self) -> None:
-        """Put the file in its place, replacing what is there.
+        """Rename the temporary file to the target, replacing what is there.
 
         Raises:
             OSError: it cannot be renamed.
         """
-        os.replace(self.temporary, self.target)  # noqa: PTH105 - the classic name of what happens here
+        os.replace(self.temporary, self.target)  # noqa: PTH105 - its name says that an existing file is replaced
         _sync_folder(self.target.parent)
 
     def discard(self) -> None:

@@ -1,7 +1,8 @@
-"""Pillow's side of opening: identify a file, read what its headers say, decode when the pixels are asked for.
+"""Opening with Pillow: identify a file, read its headers, and decode it when the pixels are asked for.
 
-Only ``load`` of a picture in full needs a model, and with it torch. Identifying, size, mode, info, ``verify`` and the
-preview of ``draft`` and ``Image.thumbnail`` get by with numpy. Imports are local so that importing the package is fast.
+Only ``load`` of the full picture needs a model's networks, and with them torch. Identifying, size, mode, info,
+``verify`` and the preview of ``draft`` and ``Image.thumbnail`` need numpy only (and the prior of the model, for a
+scalar payload). Imports are local so that importing the package is fast.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ FORMAT: Final = "SDZ"
 EXTENSION: Final = ".sdz"
 MIME: Final = "image/x-sdz"
 
-_READ: Final = 1 << 20
+_PIECE_BYTES: Final = 1 << 20
+"""Bytes that are read from a stream at a time."""
 
 
 class SdzImageFile(ImageFile.ImageFile):
@@ -39,14 +41,15 @@ class SdzImageFile(ImageFile.ImageFile):
     ``info`` holds, besides ICC profile, EXIF, XMP and texts:
 
     - ``model``: name and version of the model, or its fingerprint in hex where it is not installed (str);
-    - ``fingerprint``: first 8 bytes of the model's SHA-256, in hex (str);
+    - ``fingerprint``: first 8 bytes of the model's fingerprint, in hex (str);
     - ``payload``: kind of payload, one of `pillow_sdz.payloads.KINDS` (str);
     - ``colors``: palette entries of each layer (tuple of int; empty for other payloads);
     - ``step``: the quantiser's step in codes (float; scalar payloads only);
-    - ``layers``: layers in the file, or those that arrived of a truncated one (int);
+    - ``layers``: number of layers in the file; of a truncated file, of complete layers (int);
     - ``bpp``: bits of the file per pixel (float);
     - ``denoise_steps``: U-Net steps that the file asks for (int); ``steps`` is a deprecated name of it;
-    - ``noise``: rms error of the quantisation, in codes; of scalar payloads that of a uniform distribution (float).
+    - ``noise``: rms error of the quantisation, in codes; with a scalar payload the rms of a uniform distribution over
+      one step (float).
     """
 
     format = FORMAT
@@ -89,15 +92,19 @@ class SdzImageFile(ImageFile.ImageFile):
         mode: str | None,  # noqa: ARG002
         size: tuple[int, int] | None,
     ) -> tuple[str, tuple[float, float, float, float]] | None:
-        """Switch to the preview that is computed from the codes alone, if it is large enough.
+        """Switch to the preview, which is computed from the codes alone, if it is large enough.
 
-        It is one pixel per latent position (1/8 of the size with the shipped models), and is used if it has at least
-        half the size that the picture takes when fitted into ``size``: ``Image.thumbnail`` asks for twice what it
-        needs. ``mode`` is ignored.
+        The preview has one pixel per latent position (1/8 of the width and height with the shipped models). It is used
+        if it has at least half the width and height that the picture would have when fitted into ``size``:
+        ``Image.thumbnail`` asks for twice the size that it needs.
+
+        Args:
+            mode: ignored.
+            size: width and height that the caller wants, or None.
 
         Returns:
-            The mode, and the box of the preview that the picture covers (its last row and column may lie partly
-            outside of the picture), or None if nothing was changed.
+            The mode, and the part of the preview that shows the picture, as a box in its pixels: the last row and
+            column may reach beyond the picture. None if nothing was changed.
         """
         if size is None or len(self.tile) != 1 or min(size) < 1:
             return None
@@ -129,12 +136,12 @@ class SdzImageFile(ImageFile.ImageFile):
         return super().load()
 
     def load_seek(self, pos: int) -> None:
-        """Do nothing: the file was read when it was opened. That this exists makes ``ImageFile.Parser`` wait for all
-        of the data, and keeps Pillow from mapping the file into memory.
+        """Do nothing, since the whole file was read by ``_open``. Pillow checks that this method exists: with it
+        ``ImageFile.Parser`` waits for all of the data, and ``load`` does not map the file into memory.
         """
 
     def verify(self) -> None:
-        """Read the file again and check all of it that can be checked without a model's weights, then close it.
+        """Read the file again, check everything that can be checked without a model's weights, and close the file.
 
         Raises:
             SdzError: the file is damaged.
@@ -151,8 +158,8 @@ class SdzImageFile(ImageFile.ImageFile):
 
 
 class SdzDecoder(ImageFile.PyDecoder):
-    """The codec that Pillow calls to fill an `SdzImageFile`'s pixels. Failures are raised, never returned as a code:
-    after a code Pillow would take the image for loaded.
+    """The decoder that Pillow calls to fill an `SdzImageFile`'s pixels. It raises errors and never returns an error
+    code, after which Pillow would treat the image as loaded.
     """
 
     _pulls_fd = True
@@ -171,13 +178,13 @@ class SdzDecoder(ImageFile.PyDecoder):
 
 
 def read_all(stream: IO[bytes]) -> bytes:
-    """Read a stream to its end, in bounded pieces: it may be endless.
+    """Read a stream to its end, in bounded pieces, because it may be endless.
 
     Raises:
-        SdzLimitError: it is longer than `limits.MAX_FILE_BYTES`.
+        SdzLimitError: the stream is longer than `limits.MAX_FILE_BYTES`.
     """
     pieces, length = [], 0
-    while piece := stream.read(_READ):
+    while piece := stream.read(_PIECE_BYTES):
         pieces.append(piece)
         length += len(piece)
         if length > limits.MAX_FILE_BYTES:
@@ -192,7 +199,7 @@ def check_bomb(size: tuple[int, int]) -> None:
     """Re-check Pillow's decompression-bomb limit, for images that ``Image.open`` did not check; do not warn twice.
 
     Raises:
-        PIL.Image.DecompressionBombError: more than twice ``Image.MAX_IMAGE_PIXELS``.
+        PIL.Image.DecompressionBombError: ``size`` has more than twice ``Image.MAX_IMAGE_PIXELS`` pixels.
     """
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and size[0] * size[1] > 2 * limit:
@@ -200,8 +207,10 @@ def check_bomb(size: tuple[int, int]) -> None:
 
 
 def register_sdz_opener() -> None:
-    """Register the format with Pillow and its media type with `mimetypes`. Importing the package does so already;
-    worker processes that are spawned need the import or this call again.
+    """Register the format with Pillow, and its media type with `mimetypes`.
+
+    Importing the package does so already. A spawned worker process starts without it: import the package there, or pass
+    this function as the pool's initialiser.
     """
     Image.register_open(FORMAT, SdzImageFile, has_magic)
     Image.register_decoder("sdz", SdzDecoder)

@@ -1,8 +1,8 @@
-"""``image.info``: facts about a file that is opened, and metadata in both directions.
+"""``image.info``: filled when a file is opened, and read for metadata when an image is saved.
 
-Opening a file also fills ``image.info`` with facts about the file itself (`BOOKKEEPING`). They are recognised when the
-image is saved again and are not stored as text. A text whose key would collide with them, or with a key that Pillow
-gives a meaning to, appears with `ESCAPE` in front of its key, and gets its own name back when it is saved.
+Opening a file fills ``image.info`` with its metadata and with facts about the file itself (`BOOKKEEPING`). The facts
+are recognised when the image is saved again, and are not stored as text. A text whose key is the name of such a fact,
+or has a meaning for Pillow, appears with `ESCAPE` in front of its key, and gets its own key back when it is saved.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 BOOKKEEPING: Final = (
     "model", "fingerprint", "payload", "colors", "layers", "bpp", "denoise_steps", "steps", "noise", "step",
 )  # fmt: skip
-"""Keys that opening a file sets; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
+"""Keys for facts about the file; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
 
-_SIGNS_OF_OURS: Final = ("fingerprint", "payload", "bpp", "noise")
+_ALWAYS_SET: Final = ("fingerprint", "payload", "bpp", "noise")
+"""An info that has all of these keys comes from an .sdz: then its `BOOKKEEPING` is not text."""
 
 NOT_TEXT: Final = frozenset({"icc_profile", "exif", "xmp", "XML:com.adobe.xmp", "compression"})
-"""Keys of Pillow's info whose value is not text of the picture, even where it is a str."""
+"""Keys of Pillow's info whose value is not a text about the picture, even where it is a str."""
 
 RAW_PROFILE: Final = "Raw profile type "
 """Start of the keys under which ImageMagick stores binary metadata as PNG text."""
@@ -40,21 +41,22 @@ _PILLOW_KEYS = """
     photoshop progression progressive sizes srgb timestamp transparency version
 """
 PILLOW_KEYS: Final = frozenset(_PILLOW_KEYS.split())
-"""Keys that Pillow's own code reads from info; text from a file never gets in there."""
+"""Keys that Pillow's own code reads from info; a text of a file never appears under one of them."""
 
 ESCAPE: Final = "text:"
+"""Prefix in info for the keys of texts that would otherwise collide with another meaning."""
 
 EXIF_PREFIX: Final = b"Exif\0\0"
-"""Stored EXIF starts with the TIFF header. In info it has this prefix, as from Pillow's JPEG and PNG readers: every
-saver takes it with the prefix, while the JPEG saver loses EXIF that comes without."""
+"""EXIF in a file starts with the TIFF header. In info it has this prefix, as from Pillow's JPEG and PNG readers: all of
+Pillow's savers accept it with the prefix, and the JPEG saver loses EXIF that comes without."""
 
 
 def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
     """Everything that ``image.info`` says about a file; see `pillow_sdz.plugin.image_file.SdzImageFile`.
 
     Args:
-        file: what was read.
-        file_bytes: its length.
+        file: the file.
+        file_bytes: its length in bytes.
 
     Raises:
         SdzError: a metadata section is damaged.
@@ -79,12 +81,16 @@ def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
 def _model_name(fingerprint: bytes) -> str | None:
     try:
         return registry.describe(fingerprint)
-    except SdzModelError:  # some installed model is damaged, perhaps another one; decoding will tell
+    except SdzModelError:  # an installed model is damaged, perhaps not the one of this file; decoding finds out
         return None
 
 
 def collect(given: Mapping[str, Any], info: Mapping[Any, Any]) -> Metadata:
-    """Metadata to save: each from its keyword in ``given`` if it is there (None or empty drops it), else from ``info``.
+    """Metadata to save: each kind from its keyword, or from ``image.info`` where the keyword is not given.
+
+    Args:
+        given: keywords of ``image.save``: ``icc_profile``, ``exif``, ``xmp``, ``text``; None or empty drops that kind.
+        info: ``image.info``.
 
     Raises:
         SdzOptionError: a value is of the wrong type.
@@ -115,22 +121,22 @@ def to_info(metadata: Metadata) -> dict[str, Any]:
 
 
 def _collides(key: str) -> bool:
-    """Whether a text's key must be escaped in info: reserved itself, or looking like an escaped reserved key."""
+    """Whether a text's key must be escaped in info: it is reserved, or looks like an escaped reserved key."""
     while key.startswith(ESCAPE):
         key = key.removeprefix(ESCAPE)
     return key in BOOKKEEPING or key in NOT_TEXT or key in PILLOW_KEYS or key.startswith(RAW_PROFILE)
 
 
 def _text_of(info: Mapping[Any, Any]) -> dict[str, str]:
-    """The texts that an image's info holds, whatever format it came from."""
-    ours = all(key in info for key in _SIGNS_OF_OURS)
+    """The texts in an image's info, by key, whatever format the image came from."""
+    from_sdz = all(key in info for key in _ALWAYS_SET)
     text = {}
     for key, value in info.items():
         if key == "comment" and isinstance(value, bytes):  # JPEG, GIF, JPEG 2000
             value = value.decode("utf-8", "replace")
         if not isinstance(key, str) or not isinstance(value, str):
             continue
-        if key in NOT_TEXT or key.startswith(RAW_PROFILE) or (ours and key in BOOKKEEPING):
+        if key in NOT_TEXT or key.startswith(RAW_PROFILE) or (from_sdz and key in BOOKKEEPING):
             continue
         plain = key.removeprefix(ESCAPE)
         name = plain if plain != key and _collides(plain) else key
@@ -214,14 +220,19 @@ DESCRIPTIVE: Final = (
     ExifTags.Base.HostComputer,
     ExifTags.Base.Copyright,
 )
-"""TIFF tags that describe the picture. Others may hold stale sizes and compressions, which Pillow's TIFF saver would
-write over the true ones; and the orientation, which Pillow has dealt with once it has loaded a TIFF."""
+"""TIFF tags that describe the picture. Other tags are left out: Pillow's TIFF saver would write their old sizes and
+compressions over the right ones, and Pillow has already applied the orientation when it has loaded a TIFF."""
 
 _SUB_DIRECTORIES: Final = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
 def descriptive(tags: Image.Exif, *more: int) -> bytes:
-    """EXIF with the tags that describe the picture, and ``more``; empty if there are none."""
+    """EXIF bytes, from the TIFF header on, with only those of ``tags`` that describe the picture; empty if none do.
+
+    Args:
+        tags: EXIF of an image.
+        more: numbers of further tags to keep.
+    """
     exif = Image.Exif()
     for tag in (*DESCRIPTIVE, *more):
         if tag in tags:

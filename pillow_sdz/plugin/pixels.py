@@ -1,4 +1,6 @@
-"""Pillow's modes to the four that the format keeps (L, LA, RGB, RGBA) as arrays, and back to Pillow's bytes."""
+"""Convert images of any of Pillow's modes to arrays in one of the format's modes (L, LA, RGB, RGBA), and arrays to
+Pillow's raw bytes.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,7 @@ def to_picture(image: Image.Image) -> Picture:
 
 
 def _numbers(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Grey (H, W) in 8 bits, and alpha, of an image with more than 8 bits per pixel."""
+    """Grey in 8 bits and alpha (or None), (H, W) each, of an image of mode I, F or I;16."""
     values = np.asarray(image)
     transparent = image.info.get("transparency")
     alpha = None
@@ -100,17 +102,18 @@ def to_bytes(picture: Picture) -> bytes:
 
 
 BLOCK: Final = 8
-"""Side in pixels of the blocks in which the fill is computed: about one latent position of the usual models."""
+"""Side in pixels of the blocks in which `fill_transparent` computes: one latent position of the usual models."""
 
 NEUTRAL: Final = 128
-"""Grey of a picture without a single visible pixel."""
+"""Grey value that a picture without a single visible pixel is filled with."""
 
 
 def fill_transparent(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> None:
     """Continue the visible colours smoothly into the fully transparent pixels, in place.
 
-    Blocks with visible pixels take their mean, the others that of the smallest enclosing group of blocks (2x2, 4x4,
-    ...) that has any; the block colours are interpolated linearly. Pixels with alpha above 0 stay as they are.
+    A block with visible pixels gets their mean colour. Any other block gets the mean of the smallest group of blocks
+    around it (2x2, 4x4, ...) that has visible pixels. The block colours are interpolated linearly. Pixels with alpha
+    above 0 stay as they are.
 
     Args:
         rgb: (H, W, 3), changed where alpha is 0.

@@ -1,4 +1,4 @@
-"""Pillow's side of saving: one frame, with options and metadata, to bytes, which are written once complete.
+"""Saving with Pillow: encode one frame, with options and metadata, to bytes, and write them once all are there.
 
 Imports are local where they would make importing the package slow.
 """
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from pillow_sdz.container.metadata import Metadata
 
 ICC_SPACES: Final = {"L": (b"GRAY", b"RGB "), "LA": (b"GRAY", b"RGB "), "RGB": (b"RGB ",), "RGBA": (b"RGB ",)}
-"""Colour spaces (bytes 16 to 19 of a profile, ICC.1:2022 7.2.6) that can describe pixels of each stored mode."""
+"""Stored mode -> colour spaces (bytes 16 to 19 of an ICC profile, ICC.1:2022 7.2.6) that can describe its pixels."""
 
 ICC_ANY_SPACE: Final = (b"GRAY", b"RGB ", b"CMYK", b"Lab ", b"HSV ", b"YCbr", b"XYZ ", b"CMY ", b"Luv ")
+"""Colour spaces that are recognised; a profile with another one is kept as it is."""
 
 
 def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
-    """Save an image: what Pillow calls for ``image.save``. Nothing is written before all bytes are there.
+    """Save an image; Pillow calls this for ``image.save``. Nothing is written before all bytes are there.
 
     Raises:
         SdzError: an option is wrong, the model is missing, or the image cannot be stored.
@@ -39,10 +40,11 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
 
 
 def save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
-    """Save with ``save_all=True``: the same, but an image of several frames is refused instead of losing all but one.
+    """Save an image; Pillow calls this for ``image.save`` with ``save_all=True``. Several frames are refused.
 
     Raises:
-        SdzOptionError: there is more than one frame.
+        SdzOptionError: the image has more than one frame.
+        SdzError, OSError: as `save`.
     """
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
@@ -56,12 +58,12 @@ def save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> No
 def write(image: Image.Image, path: str | os.PathLike[str], **options: Any) -> None:
     """Save an image as .sdz, whole or not at all: an older file stays as it is until the new one is complete.
 
-    ``image.save("old.sdz", quality=500)`` empties the old file before it notices: Pillow opens the file first, and
-    encodes then. This encodes first, writes to a temporary file beside ``path``, and renames that.
+    ``image.save("old.sdz", quality=500)`` empties the old file before it fails, because Pillow opens the file before it
+    encodes. This function encodes first, writes to a temporary file beside ``path``, and renames that.
 
     Args:
         image: any Pillow image.
-        path: where to; the suffix does not matter.
+        path: the file to write; its suffix does not matter.
         options: as for ``image.save``.
 
     Raises:
@@ -83,7 +85,14 @@ def write(image: Image.Image, path: str | os.PathLike[str], **options: Any) -> N
 
 
 def encode_image(image: Image.Image, keywords: dict[str, Any]) -> bytes:
-    """Encode an image with the keywords of ``image.save``; returns the bytes of a file.
+    """Encode an image.
+
+    Args:
+        image: any Pillow image.
+        keywords: those of ``image.save``.
+
+    Returns:
+        The bytes of the file.
 
     Raises:
         SdzError: an option is wrong, the model is missing, or the image cannot be stored.
@@ -97,7 +106,8 @@ def encode_image(image: Image.Image, keywords: dict[str, Any]) -> bytes:
     if any(True for _ in keywords.get("append_images") or ()):
         problem = "the format holds one picture only"
         raise SdzOptionError(problem, field="append_images", remedy="save one file each")
-    if image.format == "TIFF" and "exif" not in keywords and "exif" not in image.info:  # where other readers put it
+    # Pillow's other readers put EXIF into info; its TIFF reader does not.
+    if image.format == "TIFF" and "exif" not in keywords and "exif" not in image.info:
         keywords = keywords | {"exif": descriptive(image.getexif())}
     options, metadata = save_options(keywords, image.info)
     picture = to_picture(image)
@@ -109,7 +119,13 @@ def encode_image(image: Image.Image, keywords: dict[str, Any]) -> bytes:
 
 
 def _without_foreign_profile(metadata: Metadata, mode: str, stored: str) -> Metadata:
-    """Drop a profile that describes the pixels before their conversion, such as that of a CMYK picture."""
+    """The metadata without an ICC profile that does not fit the stored mode, as that of a CMYK picture saved as RGB.
+
+    Args:
+        metadata: what is about to be stored.
+        mode: of the image, for the warning.
+        stored: the mode that is stored.
+    """
     space = (metadata.icc or b"")[16:20]
     if space not in ICC_ANY_SPACE or space in ICC_SPACES[stored]:
         return metadata
@@ -118,8 +134,15 @@ def _without_foreign_profile(metadata: Metadata, mode: str, stored: str) -> Meta
 
 
 def write_all(stream: IO[bytes], data: bytes, file: str | None) -> None:
-    """Write all bytes, past the buffer where there is one: with nothing left in it, a full disk shows here, and Pillow
-    can close and remove the file. (Closing would try to write the rest again, and fail before the file is removed.)
+    """Write all bytes, directly to the unbuffered stream where there is one.
+
+    So a full disk raises its error here, and nothing is left in the buffer. Otherwise closing the file would try to
+    write the rest again and fail, and Pillow would not get to remove the incomplete file.
+
+    Args:
+        stream: where to write.
+        data: all bytes.
+        file: name for errors, or None.
 
     Raises:
         OSError: writing failed; the error names the file.
@@ -140,7 +163,7 @@ def write_all(stream: IO[bytes], data: bytes, file: str | None) -> None:
 
 
 def _write_pieces(stream: IO[bytes] | io.RawIOBase, data: bytes) -> None:
-    """Write until a stream that takes only a part at a time has taken all. (Some streams return nothing: all of it.)"""
+    """Write all bytes to a stream that may take only a part at a time. (A stream that returns None has taken all.)"""
     written = stream.write(data)
     while isinstance(written, int) and written < len(data):
         data = data[written:]

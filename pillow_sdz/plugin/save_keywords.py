@@ -1,4 +1,4 @@
-"""The keywords of ``image.save``: which are ours, which are another format's, which are misspelt."""
+"""The keywords of ``image.save``: options of this format, options of other formats, and misspelt ones."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 ENCODING: Final = (
     "quality", "colors", "model", "denoise_steps", "payload", "effort", "target_size", "step", "profile",
 )  # fmt: skip
-"""The fields of `pillow_sdz.options.SaveOptions`."""
+"""Keywords that are fields of `pillow_sdz.options.SaveOptions`."""
 
 DEPRECATED: Final = {"steps": "denoise_steps"}
-"""Old names that still work, and the new ones."""
+"""Old name, which still works -> new name."""
 
 METADATA: Final = ("exif", "icc_profile", "xmp", "text")
+"""Keywords that are metadata; see `pillow_sdz.plugin.info.collect`."""
 
 FRAMES: Final = ("append_images", "save_all")
-"""Handled by `pillow_sdz.plugin.save`: more than one frame is refused there."""
+"""Keywords that `pillow_sdz.plugin.save` handles: more than one frame is refused there."""
 
 _FIXED: Final = ("quality", "colors", "payload", "effort", "target_size", "step")
 """Options that a profile fixes."""
@@ -42,8 +43,8 @@ _FOREIGN = """
     tile_offset tile_rows tile_size timestamp title transparency use_jpeg version x_resolution y_resolution
 """
 FOREIGN: Final = frozenset(_FOREIGN.split())
-"""Options of other savers that callers pass without asking for the format. They mean nothing here: a warning, and no
-near miss is looked for (``speed`` is close to ``step``, and is not a misspelling of it)."""
+"""Options of Pillow's other savers, which some programs pass whatever the format. They have no effect here and give a
+warning. They are not checked for misspelling: ``speed`` is close to ``step``, and is none."""
 
 HINTS: Final = {
     "speed": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",
@@ -53,17 +54,19 @@ HINTS: Final = {
     "comment": "text={'comment': ...} stores it",
     "pnginfo": "text={...} stores text",
 }
+"""Option of other savers -> what to use instead, for the warning."""
 
 
 def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tuple[SaveOptions, Metadata]:
     """Turn the keywords of ``image.save`` into options and metadata.
 
-    A keyword that is None counts as not given, except for the metadata, where None (or empty) drops what the image
-    holds. A name that is nearly one of ours is an error that names it; any other unknown name is a warning.
+    A keyword that is None counts as not given, except for metadata, where None (or empty) drops what the image holds.
+    An unknown name that is close to an option of this format is an error, which suggests that option. Any other unknown
+    name is a warning.
 
     Args:
         encoderinfo: the keywords.
-        info: ``image.info``, from which metadata come that no keyword gives.
+        info: ``image.info``, the source of metadata that no keyword gives.
 
     Raises:
         SdzOptionError: a keyword is misspelt, of the wrong type, out of range, or contradicts another.
@@ -91,11 +94,11 @@ def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tup
     for name in foreign:
         hint = f": {HINTS[name]}" if name in HINTS else ""
         notice(f"option {name} means nothing to the SDZ format and was ignored{hint}")
-    winner = next(iter(options.payload_keywords()), None)
+    instead = next(iter(options.payload_keywords()), None)
     if options.payload is not None and payloads.payload(options.payload).lossless:
-        winner = f"payload={options.payload!r}"
-    if "quality" in given and winner is not None:
-        notice(f"option quality was ignored: {winner} fixes what it would choose")
+        instead = f"payload={options.payload!r}"
+    if "quality" in given and instead is not None:
+        notice(f"option quality was ignored: {instead} fixes what it would choose")
     return options, metadata
 
 
@@ -111,7 +114,7 @@ def _with_new_names(keywords: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def near_misses(name: str) -> list[str]:
-    """Our options that a name may have been meant for, best first.
+    """The options of this format that a misspelt name may have been meant for, best match first.
 
     >>> near_misses("colours"), near_misses("icc"), near_misses("zebra")
     (['colors'], ['icc_profile'], [])

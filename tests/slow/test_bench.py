@@ -15,7 +15,8 @@ from PIL import Image
 from pillow_sdz import options
 from pillow_sdz.evaluation.report.sheet import CAPTION, sheet
 from pillow_sdz.models import registry
-from pillow_sdz.models.diffusion.denoise import Conditioned
+from pillow_sdz.models.diffusion.denoise import UNetAdapter
+from pillow_sdz.models.networks.autoencoder import Autoencoder
 from tools.bench import bench_stable_diffusion, compare_sheet, costs, guarantees, resources, tables
 from tools.bench.photos import Photo
 
@@ -67,13 +68,14 @@ def test_operations_are_counted_as_computed_and_as_defined() -> None:
     computed, defined = costs.flops(model, photo), costs.flops(costs.unoptimised(model), photo)
     for name in ("encode", "decode"):
         assert 0 < computed[name] <= defined[name]
-    first = model.vae.encoder.conv_in.conv.weight
+    assert isinstance(model.vae, Autoencoder)
+    first = model.vae.encoder.conv_in.get_parameter("conv.weight")
     assert defined["encode"] > 2 * 96 * 80 * first.numel()  # the first layer's own
 
 
 def test_a_conditioned_unet_is_rebuilt_for_counting_operations_too() -> None:
     model = registry.load(registry.find("tiny"), "cpu")
-    conditioned = dataclasses.replace(model, unet=Conditioned(model.unet, None, None))
+    conditioned = dataclasses.replace(model, unet=UNetAdapter(model.unet, None, None))
     photo = Photo("a", picture())
     assert costs.flops(costs.unoptimised(conditioned), photo) == costs.flops(costs.unoptimised(model), photo)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -75,7 +75,8 @@ def test_operations_are_counted_as_computed_and_as_defined() -> None:
 
 def test_a_conditioned_unet_is_rebuilt_for_counting_operations_too() -> None:
     model = registry.load(registry.find("tiny"), "cpu")
-    conditioned = dataclasses.replace(model, unet=UNetAdapter(model.unet, None, None))
+    unet: Any = model.unet
+    conditioned = dataclasses.replace(model, unet=UNetAdapter(unet, None, None))
     photo = Photo("a", picture())
     assert costs.flops(costs.unoptimised(conditioned), photo) == costs.flops(costs.unoptimised(model), photo)
 

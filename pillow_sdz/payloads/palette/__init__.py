@@ -1,7 +1,8 @@
 """The palette payload, as in Bühlmann's article of 2022: latent vectors palettised like the colours of a GIF.
 
-`rate_control` turns a quality into palette sizes, `quantise` finds palettes and indices (by `kmeans`, starting from
-`libimagequant`), `layers` frames them, `palette_coder` and `index_coder` write them in the fewest bytes; the strongest
-index coding is that of `context_coder`, with the probabilities of `context_model` and `context_tables`, in the order of
-`wavefront`. `payload` is the interface to all of it.
+This is vector quantisation. `rate_control` maps a quality to palette sizes. `quantise` finds palettes and indices, by
+`kmeans` and starting from `libimagequant` where that can be used. `layers` writes and reads layer bodies, whose two
+parts are coded by `palette_coder` and `index_coder`. The strongest index coding is `context_coder`, with the
+frequencies of `context_model` (initial state: `context_tables`), in the order of `wavefront`. `payload` is the
+interface that the rest of the package uses.
 """

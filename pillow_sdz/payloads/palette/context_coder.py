@@ -1,9 +1,10 @@
-"""Index coding 2: an index plane <-> bytes, with the palette's geometry as context.
+"""Index coding 2: an index plane <-> bytes, by an adaptive context model and a range coder.
 
-The plane is coded in the waves of `wavefront`, transposed if it is higher than wide; `context_model` gives the
-probabilities, `range_coder` the bytes. Palettes of more than 1,024 entries are coded in groups of consecutive entries,
-and then the place in the group with uniform probability, so that time and memory stay bounded; a palette in an order
-that keeps near entries together (`palette_coder.canonical_order`) loses little by that.
+The plane is coded in the order of `wavefront`, transposed if it is higher than wide, with the frequencies of
+`context_model`. Of a palette with more than 1,024 entries the model sees a coarse one: the means of 2**low_bits
+consecutive entries. The low bits of an index are then coded with uniform probability. This bounds time and memory, and
+costs little if consecutive entries are near each other (`palette_coder.canonical_order`). `spec/sdz.md` gives the same
+steps (Context index coding).
 """
 
 from __future__ import annotations
@@ -21,29 +22,29 @@ from pillow_sdz.payloads.palette.wavefront import WavePlane
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MOST_DIRECT: Final = 1024
+_MAX_COARSE_ENTRIES: Final = 1024
 
 
 def cost(indices: int, entries: int) -> int:
-    """How many frequencies a plane asks for, which `limits.MAX_CONTEXT_FREQUENCIES` bounds."""
-    return indices * min(entries, _MOST_DIRECT)
+    """Number of frequencies that coding a plane computes: indices times entries of the context model."""
+    return indices * min(entries, _MAX_COARSE_ENTRIES)
 
 
 def fits(indices: int, entries: int, layers: int = 1) -> bool:
-    """Whether the limits allow a plane this coding, if as many layers as this have one like it."""
+    """Whether `pillow_sdz.limits` allow this coding for ``layers`` layers with planes and palettes of this size."""
     within = layers * cost(indices, entries) <= limits.MAX_CONTEXT_FREQUENCIES
     return within and indices <= limits.MAX_CONTEXT_INDICES
 
 
-def _grouped(palette: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """The palette of groups (rounded-down means of 2**bits consecutive entries), and bits."""
-    bits = 0
-    while len(palette) > _MOST_DIRECT << bits:
-        bits += 1
-    starts = np.arange(0, len(palette), 1 << bits)
-    sizes = np.minimum(len(palette) - starts, 1 << bits)
+def _coarse_palette(palette: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """The palette that the context model sees, (at most 1024, C), and low_bits, the bits that it does not."""
+    low_bits = 0
+    while len(palette) > _MAX_COARSE_ENTRIES << low_bits:
+        low_bits += 1
+    starts = np.arange(0, len(palette), 1 << low_bits)
+    sizes = np.minimum(len(palette) - starts, 1 << low_bits)
     sums = np.add.reduceat(palette.astype(np.int64), starts, axis=0)
-    return (sums // sizes[:, None]).astype(np.uint8), bits
+    return (sums // sizes[:, None]).astype(np.uint8), low_bits
 
 
 def encode(indices: NDArray[np.uint16], palette: NDArray[np.uint8]) -> bytes:
@@ -54,65 +55,65 @@ def encode(indices: NDArray[np.uint16], palette: NDArray[np.uint8]) -> bytes:
         palette: (N, C) uint8, 2 <= N <= 4096.
 
     Returns:
-        The bytes; `decode` needs shape and palette to read them. They may be empty.
+        The bytes, without shape and palette; they may be empty.
 
     Raises:
         SdzLimitError: the plane is too large.
     """
     _check_size(indices.size, len(palette), "indices")
-    groups, bits = _grouped(palette)
-    numbers = indices.astype(np.intp)
-    if numbers.shape[0] > numbers.shape[1]:
-        numbers = numbers.T
-    height, width = numbers.shape
-    model = ContextModel(groups)
-    known = WavePlane(height, width, 0, NEIGHBOURS)
-    known.values[:] = numbers
-    plane = WavePlane(height, width, model.middle, NEIGHBOURS)
+    coarse, low_bits = _coarse_palette(palette)
+    plane = indices.astype(np.intp)
+    if plane.shape[0] > plane.shape[1]:
+        plane = plane.T
+    height, width = plane.shape
+    model = ContextModel(coarse)
+    source = WavePlane(height, width, 0, NEIGHBOURS)
+    source.values[:] = plane
+    coded = WavePlane(height, width, model.central, NEIGHBOURS)  # symbols, as the decoder knows them
     coder = RangeEncoder()
-    for where, around in plane.waves(model.most_positions):
-        values = known.part(where)
-        symbols = values >> bits
-        _put(coder, model.frequencies(around), symbols)
-        if bits:
-            _put(coder, _places(symbols, len(palette), bits), values & ((1 << bits) - 1))
+    for positions, neighbours in coded.waves(model.max_positions):
+        values = source.get(positions)
+        symbols = values >> low_bits
+        _put(coder, model.frequencies(neighbours), symbols)
+        if low_bits:
+            _put(coder, _low_bit_frequencies(symbols, len(palette), low_bits), values & ((1 << low_bits) - 1))
         model.learn(symbols)
-        plane.store(where, symbols)
+        coded.store(positions, symbols)
     return coder.finish()
 
 
 def decode(
     data: bytes, shape: tuple[int, int], palette: NDArray[np.uint8], *, field: str = "indices"
 ) -> NDArray[np.uint16]:
-    """Read the bytes of `encode`.
+    """Decode the bytes of `encode`.
 
     Args:
         data: the bytes.
         shape: (h, w), both at least 1.
         palette: (N, C) uint8, 2 <= N <= 4096.
-        field: named in errors.
+        field: the field that errors name.
 
     Returns:
         (h, w) indices, each below N.
 
     Raises:
-        SdzFormatError: no encoder writes these bytes.
+        SdzFormatError: the bytes are no output of `encode`.
         SdzLimitError: the plane is too large.
     """
     _check_size(shape[0] * shape[1], len(palette), field)
-    groups, bits = _grouped(palette)
-    model = ContextModel(groups)
-    plane = WavePlane(min(shape), max(shape), model.middle, NEIGHBOURS)
-    places = WavePlane(min(shape), max(shape), 0, NEIGHBOURS) if bits else None
+    coarse, low_bits = _coarse_palette(palette)
+    model = ContextModel(coarse)
+    coded = WavePlane(min(shape), max(shape), model.central, NEIGHBOURS)
+    low = WavePlane(min(shape), max(shape), 0, NEIGHBOURS) if low_bits else None
     coder = RangeDecoder(data, field=field)
-    for where, around in plane.waves(model.most_positions):
-        symbols = _get(coder, model.frequencies(around))
-        if places is not None:
-            places.store(where, _get(coder, _places(symbols, len(palette), bits)))
+    for positions, neighbours in coded.waves(model.max_positions):
+        symbols = _get(coder, model.frequencies(neighbours))
+        if low is not None:
+            low.store(positions, _get(coder, _low_bit_frequencies(symbols, len(palette), low_bits)))
         model.learn(symbols)
-        plane.store(where, symbols)
+        coded.store(positions, symbols)
     coder.finish()
-    result = plane.values if places is None else (plane.values << bits) + places.values
+    result = coded.values if low is None else (coded.values << low_bits) + low.values
     if shape[0] > shape[1]:
         result = result.T
     return np.ascontiguousarray(result, np.uint16)
@@ -128,25 +129,25 @@ def _check_size(indices: int, entries: int, field: str) -> None:
         )
 
 
-def _places(symbols: NDArray[np.intp], entries: int, bits: int) -> NDArray[np.int32]:
-    """Frequencies of the place in the group: 1, or 0 beyond the end of the last group."""
-    numbers = (symbols[:, None] << bits) + np.arange(1 << bits)
+def _low_bit_frequencies(symbols: NDArray[np.intp], entries: int, low_bits: int) -> NDArray[np.int32]:
+    """(M, 2**low_bits) frequencies of the low bits of M indices: 1, or 0 where the index would exceed the palette."""
+    numbers = (symbols[:, None] << low_bits) + np.arange(1 << low_bits)
     return (numbers < entries).astype(np.int32)
 
 
-def _ends(frequencies: NDArray[np.int32]) -> NDArray[np.int32]:
-    """(N, M) ends of the intervals: sums run faster down columns than along rows."""
+def _cumulative(frequencies: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(N, M) cumulative sums of (M, N) frequencies; transposed, because numpy sums faster along the first axis."""
     return np.cumsum(np.ascontiguousarray(frequencies.T), axis=0, dtype=np.int32)
 
 
 def _put(coder: RangeEncoder, frequencies: NDArray[np.int32], symbols: NDArray[np.intp]) -> None:
-    ends = _ends(frequencies)
-    lines = np.arange(len(symbols))
-    highs = ends[symbols, lines]
-    lows = highs - frequencies[lines, symbols]
-    coder.put(lows.tolist(), highs.tolist(), ends[-1].tolist())
+    cumulative = _cumulative(frequencies)
+    rows = np.arange(len(symbols))
+    highs = cumulative[symbols, rows]
+    lows = highs - frequencies[rows, symbols]
+    coder.put(lows.tolist(), highs.tolist(), cumulative[-1].tolist())
 
 
 def _get(coder: RangeDecoder, frequencies: NDArray[np.int32]) -> NDArray[np.intp]:
-    ends = np.ascontiguousarray(_ends(frequencies).T)
-    return np.array(coder.get(ends.reshape(-1).data, *ends.shape), np.intp)
+    cumulative = np.ascontiguousarray(_cumulative(frequencies).T)
+    return np.array(coder.get(cumulative.reshape(-1).data, *cumulative.shape), np.intp)

@@ -1,4 +1,4 @@
-"""What the context model of index coding 2 starts with: tables from the palette, and the initial weights."""
+"""The initial state of the context model of index coding 2: tables from the palette, and initial weights."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ if TYPE_CHECKING:
 
 
 CLASSES: Final = 11
-"""Classes of activity: 0 for none, then one for each octave up to the mean distance within the palette."""
+"""Activity classes: 0 for no activity, then one per octave of it, up to the mean squared distance of two entries."""
 
 NEAREST: Final = 3
-"""How many nearest entries of each entry share in its counts."""
+"""Number of nearest entries of an entry whose counts are raised along with its own."""
 
 UNIT: Final = 1024
 """Counts are in 1024ths of a symbol."""
 
-_STEPS: Final = 16
-"""Ratios of distances are in 16ths."""
+_RATIO_UNIT: Final = 16
+"""Unit of `_MAX_RATIO` and of ratios of squared distances: they are in 16ths."""
 
 _MAX_RATIO: Final = 4095
-"""Largest ratio."""
+"""Larger ratios are clipped to this one."""
 
-_FIRST_FOLLOWERS: Final = 4 * UNIT
-_FAR: Final = (1 << 31) - 1
+_INITIAL_FOLLOWERS: Final = 4 * UNIT
+"""Sum of the initial follower counts of an entry, about."""
+
+_INT32_MAX: Final = (1 << 31) - 1
 
 
 class Geometry:
@@ -39,33 +41,34 @@ class Geometry:
 
     Attributes:
         distances: (N, N) int32, squared Euclidean distances.
-        middle: the entry with the smallest sum of distances to all others, the first of equals.
-        thresholds: (10,) int64, rising: an activity belongs to the class of how many thresholds are not above it.
-        limits: (11,) int32 by class; distances to the mean are cut there.
+        central: the entry with the smallest sum of `distances` to all others, of equals the first (the medoid).
+        thresholds: (10,) int64, rising; the class of an activity is the number of thresholds that it reaches.
+        distance_limits: (11,) int32 by class; larger distances to the neighbours' mean are clipped to it.
         factors: (11,) int32 by class; distance * factor >> 18 is the ratio to the scale of the class, in 16ths.
-        falling: (4096,) int32, -256 * log2(16 + ratio).
-        nearness: (N, N) int32, `falling` of the ratios of `distances` to a 32nd of the mean distance.
-        first_followers: (N, N) int32 counts: an entry is followed by those near it.
-        nearest_entries: (N, 3) the nearest other entries, of equally near ones the first; all 0 if there are too few.
+        nearness_of_ratio: (4096,) int32, -256 * log2(16 + ratio) for each ratio in 16ths.
+        nearness: (N, N) int32, `nearness_of_ratio` for `distances` relative to a 32nd of their mean.
+        initial_followers: (N, N) int32, in `UNIT`: counts of entry k after entry i at the start, falling with their
+            distance.
+        nearest_entries: (N, 3), the nearest other entries, of equally near ones the first; 0 where there are too few.
     """
 
     def __init__(self, palette: NDArray[np.uint8]) -> None:
         entries = len(palette)
         self.distances = _squared_distances(palette)
         sums = self.distances.sum(axis=1, dtype=np.int64)
-        self.middle = int(sums.argmin())
+        self.central = int(sums.argmin())
         mean = max(1, int(sums.sum()) // (entries * entries))
         scales = [max(1, mean >> shift) for shift in range(8, -1, -1)]
         self.thresholds = np.array([1, *scales], np.int64)
         scale_of = np.array([scales[max(0, number - 2)] for number in range(CLASSES)], np.int64)
-        self.limits = (scale_of << 8).astype(np.int32)
+        self.distance_limits = (scale_of << 8).astype(np.int32)
         self.factors = ((1 << 22) // scale_of).astype(np.int32)
-        self.falling = -logarithms()[_STEPS : _STEPS + _MAX_RATIO + 1]
-        ratios = np.minimum(self.distances.astype(np.int64) * _STEPS // max(1, mean >> 5), _MAX_RATIO)
-        self.nearness: NDArray[np.int32] = self.falling.take(ratios)
-        peaks = (1 << 28) // (_STEPS + ratios) ** 2
-        shares = peaks * _FIRST_FOLLOWERS // peaks.sum(axis=1)[:, None]
-        self.first_followers = (shares + 1).astype(np.int32)
+        self.nearness_of_ratio = -logarithms()[_RATIO_UNIT : _RATIO_UNIT + _MAX_RATIO + 1]
+        ratios = np.minimum(self.distances.astype(np.int64) * _RATIO_UNIT // max(1, mean >> 5), _MAX_RATIO)
+        self.nearness: NDArray[np.int32] = self.nearness_of_ratio.take(ratios)
+        peaks = (1 << 28) // (_RATIO_UNIT + ratios) ** 2
+        shares = peaks * _INITIAL_FOLLOWERS // peaks.sum(axis=1)[:, None]
+        self.initial_followers = (shares + 1).astype(np.int32)
         self.nearest_entries = _nearest(self.distances)
 
 
@@ -79,19 +82,19 @@ def _squared_distances(palette: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 def _nearest(distances: NDArray[np.int32]) -> NDArray[np.intp]:
-    left = distances.copy()
-    lines = np.arange(len(left))
-    left[lines, lines] = _FAR
-    result = np.zeros((len(left), NEAREST), np.intp)
-    for rank in range(min(NEAREST, len(left) - 1)):
-        result[:, rank] = left.argmin(axis=1)
-        left[lines, result[:, rank]] = _FAR
+    remaining = distances.copy()
+    rows = np.arange(len(remaining))
+    remaining[rows, rows] = _INT32_MAX
+    result = np.zeros((len(remaining), NEAREST), np.intp)
+    for rank in range(min(NEAREST, len(remaining) - 1)):
+        result[:, rank] = remaining.argmin(axis=1)
+        remaining[rows, result[:, rank]] = _INT32_MAX
     return result
 
 
 # The initial weights are constants of the format, in hundredths. They were learned on the codes of training photos
 # (never on test photos) under palettes of 16 to 256 entries, by averaging the weights at the end of each plane. Rows:
-# classes of activity, still to busy. Columns: the features, in the order that `context_model` gives.
+# activity classes, from none to the highest. Columns: the features, in the order that `context_model` gives.
 
 FOR_CODES: Final = np.array(
     [
@@ -127,4 +130,4 @@ FOR_RESIDUALS: Final = np.array(
     ],
     np.int64,
 )
-"""Initial weights for a layer of residuals, known by a first palette entry of all 128 (the zero vector)."""
+"""Initial weights for a layer of residuals, recognised by a first palette entry of all 128 (the zero vector)."""

@@ -1,8 +1,9 @@
-"""Index planes <-> bytes, each coding behind its own id; the encoder keeps the smallest.
+"""Index planes <-> bytes: three codings, of which the encoder keeps the smallest.
 
-0 raw: the packed indices. 1 deflate: one byte per index, or the packed indices above 256 entries (of the forms tried
-on real planes, low and high bytes apart or interleaved among them, each of these was the smallest in its range).
-2 context: `pillow_sdz.payloads.palette.context_coder`.
+- 0, raw: packed indices, see `pillow_sdz.coding.bitpack`.
+- 1, deflate: a DEFLATE stream of one byte per index, or with more than 256 entries of the packed indices. Other layouts
+  (low and high bytes in separate planes, or interleaved) were larger on index planes of photos.
+- 2, context: `pillow_sdz.payloads.palette.context_coder`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ CONTEXT: Final = 2
 NAMES: Final = {RAW: "raw", DEFLATE: "deflate", CONTEXT: "context"}
 
 _BYTE_ENTRIES: Final = 256
-_CONTEXT_EFFORT: Final = 2  # below, saving is meant to be fast
+"""Largest palette whose indices fit one byte."""
+
+_CONTEXT_EFFORT: Final = 2
+"""Lowest effort that tries the context coder, which is slow."""
 
 
 def encode(
@@ -37,13 +41,14 @@ def encode(
         indices: shape (h, w), each below N.
         palette: shape (N, C), the palette they point into.
         effort: 0 (fast) to 9 (small); from 2 on the context coder is tried.
-        layers: how many layers like this one the file has; together they must stay within the context coder's limits.
+        layers: number of layers of the file; the context coder is tried if as many planes like this one are within its
+            limits.
 
     Returns:
-        The coding id and the coded bytes; at equal size the lowest id.
+        The number of the coding and the coded bytes; of equally small ones, the lowest number.
 
     Raises:
-        ValueError: an index is not below N.
+        ValueError: an index is not below N, or the plane is empty or not two-dimensional.
     """
     entries = len(palette)
     if indices.ndim != 2 or indices.size == 0 or int(indices.max()) >= entries:
@@ -67,11 +72,11 @@ def decode(
     """Undo `encode`.
 
     Args:
-        coding: the coding id.
+        coding: the number of the coding.
         data: the coded bytes, all of them.
         shape: (h, w), from the checked header.
         palette: shape (N, C).
-        field: name for error messages.
+        field: the field that errors name.
 
     Returns:
         Shape (h, w), each below N.

@@ -1,10 +1,11 @@
-"""A palette improved in plain squared error: Lloyd's iterations and entries moved to where they are worth more.
+"""k-means for palettes: Lloyd's algorithm, with exchanges of entries between its iterations.
 
-Lloyd's algorithm (k-means) stops in the nearest local optimum: some regions keep more entries than they need, others
-fewer. The exchange step between its iterations (after the 'enhanced LBG' of Patanè and Russo, 2001) merges the pairs
-of entries that are missed least and splits the clusters that gain most. As in annealing, the first rounds also make
-exchanges that do not pay at once; the best palette seen is kept.
-Entries are whole numbers and sums of whole numbers are exact, so the result is the same on every run.
+Lloyd's algorithm stops in the nearest local optimum, where some regions have more entries than they need and others too
+few. An exchange (after the enhanced LBG algorithm of Patanè and Russo, 2001) merges the pair of clusters that raises
+the squared error least, and uses the freed entry to split the cluster that lowers it most. As in annealing, early
+rounds also make exchanges that raise the error at first; the best palette seen is kept.
+
+Points and entries are whole numbers, whose sums are exact in float64, so every run gives the same result.
 """
 
 from __future__ import annotations
@@ -18,27 +19,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-FIRST_OPTIMISM = 3.0
-LAST_OPTIMISM = 0.8
-"""By how much the gain of a split is overrated (relative to the variance along its longest axis) in the first and in
-the last round of exchanges; measured on latents of photos."""
+INITIAL_OPTIMISM = 3.0
+FINAL_OPTIMISM = 0.8
+"""The assumed gain of a split, relative to the cluster's squared error in its widest channel: in the first and in the
+last round of exchanges. Tuned on latents of photos."""
 
-SPLIT = 0.8
-"""Standard deviations from a cluster's mean to those of its halves: 0.87 for a uniform distribution, 0.80 for a
-normal one."""
+SPLIT_OFFSET = 0.8
+"""Distance from the mean of a cluster to the means of its halves, in standard deviations: 0.80 for a normal
+distribution (0.87 for a uniform one)."""
 
 STEPS_PER_ROUND = 2
-"""Lloyd iterations after each exchange, besides the one that judges it."""
+"""Lloyd iterations after each exchange, before the assignment that its error is measured on."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the entries of a palette may be.
+    """Constraints on the entries of a palette.
 
     Attributes:
-        low: lowest value.
-        high: highest value.
-        pinned: how many of the first entries must stay as they are.
+        low: lowest value of a channel.
+        high: highest value of a channel.
+        pinned: number of entries, the first ones, that must not change.
     """
 
     low: int
@@ -46,66 +47,73 @@ class Rules:
     pinned: int = 0
 
     def whole(self, entries: NDArray[np.float64]) -> NDArray[np.int16]:
-        """Round and clip entries."""
+        """Entries rounded and clipped to the allowed values."""
         return np.clip(np.rint(entries), self.low, self.high).astype(np.int16)
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """Which points belong to which entry, and the sums that follow."""
+    """An assignment of points to entries.
 
-    indices: NDArray[np.uint16]  # (n,)
-    counts: NDArray[np.int64]  # (N,)
-    sums: NDArray[np.float64]  # (N, C)
+    Attributes:
+        indices: (n,), the entry of each point.
+        counts: (N,), the number of points of each entry.
+        sums: (N, C), the sum of the points of each entry.
+    """
+
+    indices: NDArray[np.uint16]
+    counts: NDArray[np.int64]
+    sums: NDArray[np.float64]
 
     @property
     def centroids(self) -> NDArray[np.float64]:
-        """(N, C), zeros where a cluster is empty."""
+        """The means of the clusters, (N, C); zeros where a cluster is empty."""
         return self.sums / np.maximum(self.counts, 1)[:, None]
 
     @property
     def explained(self) -> float:
-        """The part of the points' sum of squares that the centroids explain; the rest is the squared error."""
+        """The explained sum of squares: that of the points less their squared error from the centroids."""
         return float(np.sum(self.sums * self.centroids))
 
 
 def assign(points: NDArray[Any], entries: NDArray[Any]) -> Clusters:
-    """Give each of the points (n, C) to its nearest of the entries (N, C)."""
+    """Assign each of the points (n, C) to the nearest of the entries (N, C)."""
     return cluster(points, nearest(points, entries), len(entries))
 
 
 def cluster(points: NDArray[Any], indices: NDArray[np.uint16], count: int) -> Clusters:
-    """Return the sums of the clusters that indices (n,) below count form."""
+    """The clusters of points (n, C) whose entries are given by indices (n,), each below ``count``."""
     return Clusters(indices, np.bincount(indices, minlength=count), _sums(points, indices, count, power=1))
 
 
 def _sums(points: NDArray[Any], indices: NDArray[np.uint16], count: int, power: int) -> NDArray[np.float64]:
+    """(count, C): for each cluster, the sums of a power of the points' values."""
     columns = (points[:, c].astype(np.float64) ** power for c in range(points.shape[1]))
     return np.stack([np.bincount(indices, column, count) for column in columns], axis=1)
 
 
-def spread(points: NDArray[Any], clusters: Clusters) -> NDArray[np.float64]:
-    """Return each cluster's squared error from its centroid in each channel, (N, C)."""
+def channel_errors(points: NDArray[Any], clusters: Clusters) -> NDArray[np.float64]:
+    """The squared error of each cluster from its centroid, by channel, (N, C)."""
     squares = _sums(points, clusters.indices, len(clusters.counts), power=2)
     return np.maximum(squares - clusters.sums * clusters.centroids, 0)
 
 
 def refine(points: NDArray[Any], entries: NDArray[np.int16], rounds: int, rules: Rules) -> NDArray[np.int16]:
-    """Improve a palette for the points.
+    """Reduce the squared error of a palette.
 
     Args:
         points: (n, C), whole numbers.
         entries: (N, C), the palette to start from.
-        rounds: rounds of exchange and Lloyd iterations; 0 for a few Lloyd iterations only.
-        rules: what the entries may be.
+        rounds: number of exchanges, each followed by Lloyd iterations; 0 for Lloyd iterations only.
+        rules: constraints on the entries.
 
     Returns:
-        (N, C) entries, the pinned ones first; may contain duplicates where there are fewer different points.
+        (N, C) entries, the pinned ones first; with duplicates if there are fewer than N different points.
     """
     entries = lloyd(points, entries, STEPS_PER_ROUND, rules)
     clusters = assign(points, entries)
     best, best_explained = entries, _explained(clusters, entries, rules.pinned)
-    for optimism in np.linspace(FIRST_OPTIMISM, LAST_OPTIMISM, rounds):
+    for optimism in np.linspace(INITIAL_OPTIMISM, FINAL_OPTIMISM, rounds):
         moved = rules.whole(exchange(points, clusters, entries, float(optimism), rules.pinned))
         entries = lloyd(points, moved, STEPS_PER_ROUND, rules)
         clusters = assign(points, entries)
@@ -116,16 +124,16 @@ def refine(points: NDArray[Any], entries: NDArray[np.int16], rounds: int, rules:
 
 
 def _explained(clusters: Clusters, entries: NDArray[np.int16], pinned: int) -> float:
-    """`Clusters.explained` with the pinned entries, which are not centroids, in their true places."""
+    """`Clusters.explained` with the error from the pinned entries themselves, which are not centroids."""
     fixed = entries[:pinned].astype(np.float64)
-    parts = clusters.sums[:pinned] * (2 * fixed - clusters.centroids[:pinned])
-    return clusters.explained + float(np.sum(parts - clusters.counts[:pinned, None] * fixed * fixed))
+    products = clusters.sums[:pinned] * (2 * fixed - clusters.centroids[:pinned])
+    return clusters.explained + float(np.sum(products - clusters.counts[:pinned, None] * fixed * fixed))
 
 
 def lloyd(points: NDArray[Any], entries: NDArray[np.int16], iterations: int, rules: Rules) -> NDArray[np.int16]:
-    """Move each entry to the rounded mean of its points, several times; arguments as in `refine`.
+    """Lloyd iterations: assign the points, then move each entry to the rounded mean of its points; see `refine`.
 
-    An entry without points goes to one of the points that are farthest from their entry.
+    An entry without points moves to one of the points that are farthest from their entries.
     """
     pinned = rules.pinned
     for _ in range(iterations):
@@ -146,10 +154,10 @@ def lloyd(points: NDArray[Any], entries: NDArray[np.int16], iterations: int, rul
 def exchange(
     points: NDArray[Any], clusters: Clusters, entries: NDArray[np.int16], optimism: float, pinned: int
 ) -> NDArray[np.float64]:
-    """Merge the pairs of clusters that cost least, and use the entries won to split the ones that gain most.
+    """Merge pairs of clusters, cheapest first, and use each freed entry to split a cluster in its widest channel.
 
-    A pair is merged and another cluster split along its axis of largest variance only while ``optimism`` times that
-    variance (summed over the points) exceeds the cost of the merger. Each cluster takes part in one move at most.
+    It ends when ``optimism`` times the squared error in the widest channel of the cluster to split does not exceed the
+    cost of the merge. Each cluster takes part in one merge or split at most.
 
     Returns:
         (N, C) entries, not rounded.
@@ -157,66 +165,66 @@ def exchange(
     count = len(entries)
     centroids = clusters.centroids
     counts = clusters.counts
-    errors = spread(points, clusters)
+    errors = channel_errors(points, clusters)
     axis = errors.argmax(axis=1)
     widest = errors[np.arange(count), axis]
     gain = optimism * widest
-    cost, partner = _cheapest_mergers(entries, counts, pinned)
+    cost, partner = _cheapest_merges(entries, counts, pinned)
     moved = np.where(counts[:, None] > 0, centroids, entries)
     moved[:pinned] = entries[:pinned]
-    done = np.zeros(count, bool)
-    done[:pinned] = True
-    for_split = [int(i) for i in np.argsort(-gain, kind="stable") if i >= pinned and counts[i] > 1]
-    place = 0
-    for loser in (int(i) for i in np.argsort(cost, kind="stable")):
-        taker = int(partner[loser])
-        if done[loser] or done[taker]:
+    involved = np.zeros(count, bool)
+    involved[:pinned] = True
+    split_order = [int(i) for i in np.argsort(-gain, kind="stable") if i >= pinned and counts[i] > 1]
+    next_split = 0
+    for absorbed in (int(i) for i in np.argsort(cost, kind="stable")):
+        absorbing = int(partner[absorbed])
+        if involved[absorbed] or involved[absorbing]:
             continue
-        while place < len(for_split) and done[for_split[place]]:
-            place += 1
-        split = next((i for i in for_split[place:] if not done[i] and i not in (loser, taker)), None)
-        if split is None or gain[split] <= cost[loser]:
+        while next_split < len(split_order) and involved[split_order[next_split]]:
+            next_split += 1
+        split = next((i for i in split_order[next_split:] if not involved[i] and i not in (absorbed, absorbing)), None)
+        if split is None or gain[split] <= cost[absorbed]:
             break
-        done[[loser, taker, split]] = True
-        both = counts[loser] + counts[taker]
+        involved[[absorbed, absorbing, split]] = True
+        both = counts[absorbed] + counts[absorbing]
         if both:
-            moved[taker] = (clusters.sums[loser] + clusters.sums[taker]) / both
-        offset = SPLIT * np.sqrt(widest[split] / counts[split])
-        moved[[loser, split]] = centroids[split]
-        moved[loser, axis[split]] -= offset
+            moved[absorbing] = (clusters.sums[absorbed] + clusters.sums[absorbing]) / both
+        offset = SPLIT_OFFSET * np.sqrt(widest[split] / counts[split])
+        moved[[absorbed, split]] = centroids[split]
+        moved[absorbed, axis[split]] -= offset
         moved[split, axis[split]] += offset
     return moved
 
 
-def _cheapest_mergers(
+def _cheapest_merges(
     entries: NDArray[np.int16], counts: NDArray[np.int64], pinned: int
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """The increase of the squared error (Ward, 1963) when a cluster joins its best partner, and that partner."""
+    """For each cluster the merge that raises the squared error least (Ward, 1963): the increase, and the partner."""
     count = len(entries)
-    place = entries.astype(np.float64)
-    norm = np.sum(place * place, axis=1)
+    centres = entries.astype(np.float64)
+    norm = np.sum(centres * centres, axis=1)
     sizes = counts.astype(np.float64)
     cost, partner = np.full(count, np.inf), np.zeros(count, np.intp)
-    rows = max(1, BLOCK // place.size)
+    rows = max(1, BLOCK // centres.size)
     for start in range(pinned, count, rows):
-        rest = slice(start, min(start + rows, count))
-        own = sizes[rest, None]
-        merged = norm[rest, None] + norm - 2 * (place[rest] @ place.T)
-        merged *= own * sizes / np.maximum(own + sizes, 1)
-        merged[:, :pinned] = np.inf
-        merged[np.arange(merged.shape[0]), np.arange(rest.start, rest.stop)] = np.inf
-        partner[rest] = merged.argmin(axis=1)
-        cost[rest] = merged[np.arange(merged.shape[0]), partner[rest]]
+        block = slice(start, min(start + rows, count))
+        own = sizes[block, None]
+        increase = norm[block, None] + norm - 2 * (centres[block] @ centres.T)
+        increase *= own * sizes / np.maximum(own + sizes, 1)
+        increase[:, :pinned] = np.inf
+        increase[np.arange(increase.shape[0]), np.arange(block.start, block.stop)] = np.inf
+        partner[block] = increase.argmin(axis=1)
+        cost[block] = increase[np.arange(increase.shape[0]), partner[block]]
     return cost, partner
 
 
 BLOCK = 1 << 18
-"""Multiplications of one matrix product, at most. The distances stay in the cache; and OpenBLAS, which numpy brings,
-starts no threads for so little: where all cores are busy, waiting for them took twenty times the work itself."""
+"""Most multiplications of one matrix product. Its result stays in the cache, and OpenBLAS, which numpy uses, starts no
+threads for so little work. With all cores busy, waiting for threads took twenty times as long as the work."""
 
 
 def nearest(points: NDArray[Any], entries: NDArray[Any]) -> NDArray[np.uint16]:
-    """Return for each point the index of the nearest entry in squared error; of several, the lowest index.
+    """The index of the entry nearest to each point in squared error; of equally near ones, the lowest index.
 
     Args:
         points: (n, C), whole numbers of any integer type.
@@ -229,14 +237,14 @@ def nearest(points: NDArray[Any], entries: NDArray[Any]) -> NDArray[np.uint16]:
     [0, 0, 1]
     """
     count, channels = points.shape
-    kind = _exact_kind(points, entries)
-    # |x - p|^2 = |x|^2 + (x, 1) . (-2p, |p|^2), and the first term is the same for every entry.
-    table: NDArray[Any] = entries.astype(kind)
+    dtype = _exact_dtype(points, entries)
+    # |x - p|^2 = |x|^2 + (x, 1) . (-2p, |p|^2): the first term is the same for every entry p, and left out.
+    table: NDArray[Any] = entries.astype(dtype)
     table = np.concatenate([-2 * table, np.sum(table * table, axis=1, keepdims=True)], axis=1).T
     indices = np.empty(count, np.uint16)
     rows = max(1, BLOCK // table.size)
-    block = np.ones((min(rows, count), channels + 1), kind)
-    distances = np.empty((len(block), len(entries)), kind)
+    block = np.ones((min(rows, count), channels + 1), dtype)
+    distances = np.empty((len(block), len(entries)), dtype)
     for start in range(0, count, rows):
         size = min(rows, count - start)
         block[:size, :channels] = points[start : start + size]
@@ -245,8 +253,8 @@ def nearest(points: NDArray[Any], entries: NDArray[Any]) -> NDArray[np.uint16]:
     return indices
 
 
-def _exact_kind(points: NDArray[Any], entries: NDArray[Any]) -> type[np.float32] | type[np.float64]:
-    """The smallest floating-point type that holds every partial sum of the distances exactly."""
+def _exact_dtype(points: NDArray[Any], entries: NDArray[Any]) -> type[np.float32] | type[np.float64]:
+    """float32 if it represents every partial sum of the distances exactly, else float64."""
     point, entry = (max(abs(int(a.min())), abs(int(a.max()))) if a.size else 0 for a in (points, entries))
     return np.float32 if points.shape[1] * entry * (2 * point + entry) < 1 << 24 else np.float64
 
@@ -258,9 +266,9 @@ def by_splitting(
 
     Args:
         points: (n, C), whole numbers, at least ``colors`` of them different.
-        colors: entries wanted.
-        rules: what the entries may be; pinned ones are not split.
-        start: (N, C) entries to begin with, the pinned ones first; the points' mean if None.
+        colors: number of entries of the result.
+        rules: constraints on the entries; pinned ones are not split.
+        start: (N, C) entries to start from, the pinned ones first; None for the mean of the points.
 
     Returns:
         (colors, C) entries, beginning with the pinned ones.
@@ -272,12 +280,12 @@ def by_splitting(
         entries = np.concatenate([entries, mean])
     while len(entries) < colors:
         clusters = assign(points, entries)
-        errors = spread(points, clusters)[pinned:]
+        errors = channel_errors(points, clusters)[pinned:]
         widest = np.argsort(-errors.max(axis=1), kind="stable")[: colors - len(entries)]
         axis = errors[widest].argmax(axis=1)
         chosen = widest + pinned
         step = np.zeros((len(chosen), points.shape[1]))
-        step[np.arange(len(chosen)), axis] = SPLIT * np.sqrt(
+        step[np.arange(len(chosen)), axis] = SPLIT_OFFSET * np.sqrt(
             errors[widest, axis] / np.maximum(clusters.counts[chosen], 1)
         )
         centroids = clusters.centroids[chosen]

@@ -1,7 +1,7 @@
-"""Layers of a palette payload: bytes <-> a palette and a plane of indices, and codes from layers.
+"""Layer bodies of a palette payload <-> palettes and index planes, and the codes that layers add up to.
 
-The first layer's palette holds codes; the palettes of later layers hold residuals from -128 to 127, stored with 128
-added. Everything here is integer arithmetic.
+The palette of the first layer holds codes. Palettes of later layers hold residuals (codes less the sum of the layers
+before), -128 to 127, stored with 128 added.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pillow_sdz.payloads.protocol import Shape
 
 RESERVED_CODING: Final = 15
-"""Palette coding that drafts used for palettes named by number; no file may use it."""
+"""A palette coding of early drafts (a palette of the model, given by its number), refused since."""
 
 LAYER_HEAD: Final = with_varint(
     Struct(
@@ -44,14 +44,14 @@ RESIDUAL_ZERO: Final = 128
 
 @dataclass(frozen=True)
 class LayerHead:
-    """What a layer says about itself.
+    """The parsed head of a layer body.
 
     Attributes:
         entries: palette entries, 2 to 4096.
-        palette_coding: see `pillow_sdz.payloads.palette.palette_coder`.
-        index_coding: see `pillow_sdz.payloads.palette.index_coder`.
+        palette_coding: number of the coding, see `pillow_sdz.payloads.palette.palette_coder`.
+        index_coding: number of the coding, see `pillow_sdz.payloads.palette.index_coder`.
         palette_start: offset of the palette bytes in the body.
-        index_start: offset of the index bytes in the body; they go to its end.
+        index_start: offset of the index bytes in the body, which end with it.
     """
 
     entries: int
@@ -62,13 +62,13 @@ class LayerHead:
 
     @property
     def palette_bytes(self) -> int:
-        """Length of the palette as it is stored."""
+        """Size of the coded palette."""
         return self.index_start - self.palette_start
 
 
 @dataclass
 class Layer:
-    """One palette and one index plane.
+    """A palette and an index plane.
 
     Attributes:
         palette: (N, C) uint8, codes in the first layer, residuals + 128 in later ones.
@@ -80,15 +80,16 @@ class Layer:
 
 
 def read_head(body: bytes, channels: int, position: int = 0) -> LayerHead:
-    """Read what a layer says about itself, in microseconds.
+    """Parse and check the head of a layer body; decode nothing.
 
     Args:
         body: the body of the layer section.
-        channels: of the latent.
-        position: 0 for the first layer.
+        channels: channels of the latent.
+        position: number of the layer, 0 for the first.
 
     Raises:
-        SdzFormatError: the head is malformed, or the palette does not fit the body.
+        SdzFormatError: the head is malformed.
+        SdzTruncatedError: the palette is longer than the body.
         SdzVersionError: the palette's coding is reserved.
     """
     field = f"layer {position + 1}"
@@ -122,10 +123,10 @@ def encode_layer(layer: Layer, *, effort: int = 4, layers: int = 1) -> bytes:
     Args:
         layer: the layer.
         effort: 0 (fast) to 9 (small).
-        layers: how many layers like this one the file has.
+        layers: number of layers of the file, see `pillow_sdz.payloads.palette.index_coder.encode`.
 
     Raises:
-        ValueError: a palette that the format cannot hold, or indices that do not fit it.
+        ValueError: the palette has too few or too many entries or channels, or an index is not below N.
     """
     entries, channels = layer.palette.shape
     if not (limits.MIN_ENTRIES <= entries <= limits.MAX_ENTRIES and 1 <= channels <= limits.MAX_CHANNELS):
@@ -148,10 +149,11 @@ def decode_layer(body: bytes, head: LayerHead, shape: Shape, position: int = 0) 
         body: the body.
         head: from `read_head`.
         shape: (h, w, C) of the latent.
-        position: 0 for the first layer.
+        position: number of the layer, 0 for the first.
 
     Raises:
         SdzFormatError: the body is damaged.
+        SdzLimitError: the index plane is too large for index coding 2.
         SdzVersionError: a coding is unknown.
     """
     field = f"layer {position + 1}"
@@ -171,7 +173,7 @@ def decode_layer(body: bytes, head: LayerHead, shape: Shape, position: int = 0) 
 
 
 def codes_from_layers(layers: Iterable[Layer]) -> NDArray[np.uint8]:
-    """Sum layers to codes: the first palette's codes plus the later palettes' residuals, clipped to 0..255 at the end.
+    """Reconstruct codes: those of the first layer plus the residuals of the others, clipped to 0..255 after the sum.
 
     Args:
         layers: at least one, most important first.

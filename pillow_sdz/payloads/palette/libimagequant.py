@@ -1,4 +1,6 @@
-"""Palettes by libimagequant: one to start from, and palette and indices with dithering as in Bühlmann's experiment."""
+"""libimagequant, which takes four latent channels for RGBA: start palettes for k-means, and the dithered palettes of
+Bühlmann's experiment.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +16,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STEP: Final = "making a palette"
+"""What needs the package, for error messages."""
 
 CHANNELS: Final = 4
 MAX_ENTRIES: Final = 256
-"""libimagequant makes palettes of RGBA pictures with at most this many entries."""
+"""libimagequant takes pictures of this many channels, and makes palettes of at most this many entries."""
 
 LOWEST_ALPHA: Final = 112
-"""Where code 0 of the fourth channel goes: libimagequant takes that channel for opacity and neglects the others where
-it is low. Squeezed into 112..255, it gave 28 % less error on latents of photos than unchanged; 96 to 144 are alike."""
+"""The fourth channel is scaled to this value .. 255 for start palettes: libimagequant takes it for opacity, and weights
+the other channels by it. That gave 28 % less error on latents of photos than the channel as it is; 96 to 144 are
+alike."""
 
 SPEED, DITHERING = 1, 1.0
-"""Its settings in Bühlmann's experiment. The package's Python functions leave the speed at 4."""
+"""Settings of libimagequant in Bühlmann's experiment. The Python functions of the package do not set the speed (it is
+4)."""
 
 
 def initial_palette(codes: NDArray[np.uint8], colors: int) -> NDArray[np.int16]:
-    """Return a palette of libimagequant's for the codes.
+    """A palette for codes, made by libimagequant, for k-means to start from.
 
     Args:
         codes: (n, 4).
-        colors: entries wanted, 2 to 256.
+        colors: most entries, 2 to 256.
 
     Returns:
-        (N, 4) entries, the means of libimagequant's clusters; N is at most ``colors``, sometimes less.
+        (N, 4) entries, the means of libimagequant's clusters, N <= ``colors``.
 
     Raises:
         SdzDependencyError: the imagequant package is missing.
@@ -53,7 +58,7 @@ def initial_palette(codes: NDArray[np.uint8], colors: int) -> NDArray[np.int16]:
 
 
 def dithered(codes: NDArray[np.uint8], colors: int) -> Layer:
-    """Palette and indices of libimagequant with dithering; it takes the four channels for RGBA.
+    """Palette and indices by libimagequant, with error diffusion (dithering).
 
     Args:
         codes: (h, w, 4).
@@ -82,7 +87,7 @@ def dithered(codes: NDArray[np.uint8], colors: int) -> Layer:
         indices = ffi.new("unsigned char[]", width * height)
         lib.liq_write_remapped_image(result[0], image, indices, width * height)
         palette = lib.liq_get_palette(result[0])
-        count = max(2, palette.count)  # a layer has two entries or more; those that are not used are 0
+        count = max(2, palette.count)  # a layer needs two entries; one that libimagequant did not make is 0
         entries = [(c.r, c.g, c.b, c.a) for c in palette.entries[0:count]]
         plane = np.frombuffer(ffi.buffer(indices), np.uint8).astype(np.uint16)
     finally:

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Plan, Shape
 
 DITHERED_EFFORT: Final = 9
-"""Effort of index planes in Bühlmann's experiment, whatever is asked for: zlib's level there."""
+"""Effort with a dithered palette, whatever the option says: Bühlmann's experiment used zlib level 9."""
 
 
 @dataclass(frozen=True)
 class PalettePlan:
-    """Store palettes and indices.
+    """Quantise vectors in layers.
 
     Attributes:
         colors: palette entries of each layer, most important first.
@@ -47,10 +47,10 @@ class PalettePayload:
     lossless = False
 
     def require(self, model: ModelData) -> None:
-        """Nothing is needed: palettes lie in the file."""
+        """Needs nothing of a model: palettes are in the file."""
 
     def plan(self, quality: int, parameter: int | tuple[int, ...] | None, shape: Shape) -> Plan:
-        """The palettes that are asked for, or those of the quality; direct codes where these take no more bytes."""
+        """The given palette sizes, or those of the quality; direct codes where they would be no larger."""
         from pillow_sdz.payloads.palette.rate_control import plan_for_quality
 
         if parameter is not None:
@@ -59,14 +59,14 @@ class PalettePayload:
         return plan_for_quality(quality, height * width, channels)
 
     def fit_target(self, target: int, size_of: Callable[[Plan], int], shape: Shape) -> Plan:
-        """The most and largest palettes that fit; see `pillow_sdz.payloads.palette.rate_control`."""
+        """The largest palettes that fit; see `pillow_sdz.payloads.palette.rate_control`."""
         from pillow_sdz.payloads.palette.rate_control import fit_target
 
         height, width, channels = shape
         return fit_target(target, size_of, height * width, channels)
 
     def encode(self, latent: Latent, plan: PalettePlan, model: ModelData, effort: int) -> Encoded:  # noqa: ARG002
-        """Find palettes, and encode them and the indices."""
+        """Find palettes and indices, and encode them."""
         from pillow_sdz.payloads.palette.libimagequant import dithered
         from pillow_sdz.payloads.palette.quantise import make_layers, rms_noise
 
@@ -95,7 +95,7 @@ class StoredPalettes:
 
     @property
     def noise(self) -> float:
-        """As the header says."""
+        """From the header."""
         return self.noise_field * NOISE_UNIT
 
     def describe(self) -> Description:
@@ -121,7 +121,7 @@ class StoredPalettes:
         return codes_from_layers(self._layers())
 
     def check(self, model: ModelData) -> None:
-        """Decode all layers."""
+        """See there."""
         self.decode(model)
 
     def contents(self, latent: Latent, model: ModelData) -> Contents:  # noqa: ARG002
@@ -130,14 +130,15 @@ class StoredPalettes:
         return Contents(palette=first.palette, indices=first.indices)
 
     def _layers(self) -> Iterator[Layer]:
+        """Decode the layers one after the other."""
         for position, (body, head) in enumerate(zip(self.bodies, self.heads, strict=True)):
             yield decode_layer(body, head, self.shape, position)
 
     def _check_cost(self) -> None:
-        """Check what the layers ask for together, before the first one is decoded.
+        """Check the cost of all context-coded layers together, before the first one is decoded.
 
         Raises:
-            SdzLimitError: more than `limits.MAX_CONTEXT_FREQUENCIES`.
+            SdzLimitError: it is above `limits.MAX_CONTEXT_FREQUENCIES`.
         """
         positions = self.shape[0] * self.shape[1]
         total = sum(

@@ -1,4 +1,4 @@
-"""Codes or residuals to a palette and a plane of indices; layers; the noise that remains."""
+"""Vector quantisation of codes: palettes and index planes of one or several layers, and the error that remains."""
 
 from __future__ import annotations
 
@@ -20,29 +20,30 @@ if TYPE_CHECKING:
 
 CODES: Final = Rules(0, 255)
 RESIDUALS: Final = Rules(-RESIDUAL_ZERO, 255 - RESIDUAL_ZERO, pinned=1)
-"""What the entries of a first and of a later layer may be; a later one's first entry is the zero vector."""
+"""Constraints on the entries of the first layer and of later ones, whose first entry is the zero vector."""
 
 ROUNDS: Final = (0, 1, 2, 4, 6, 10, 16, 24, 40, 64)
 """Rounds of refinement by effort 0 to 9."""
 
 ROUNDING_SHARE: Final = 0.025
-"""Rounding a palette may add this share to the error. With some 450 entries of `tiny`: multiples of 4."""
+"""Most that rounding a palette may add to the mean squared error, relative to it. Palettes of some 450 entries of the
+model `tiny` are rounded to multiples of 4."""
 
 SAMPLE: Final = 32768
-"""A palette is found on at most this many points, evenly spaced, or on `SAMPLE_PER_ENTRY` for each entry."""
+"""k-means runs on at most this many points, evenly spaced, or on `SAMPLE_PER_ENTRY` per entry if those are more."""
 
 SAMPLE_PER_ENTRY: Final = 16
 
 FULL_PASSES: Final = 2
-"""Lloyd iterations over all points after those over the sample."""
+"""Most Lloyd iterations over all points, after those over the sample."""
 
 MAX_DISTANCES: Final = 1_200_000_000
-"""Distances computed in the rounds of refinement, and again in the passes over all points, at most: about two seconds
-each. Only palettes of a thousand entries and more reach it; they get fewer rounds than their effort asks for."""
+"""Most distances that refinement on the sample computes, and the Lloyd iterations over all points again: about two
+seconds each. Only palettes of a thousand entries and more reach it; they get fewer rounds than `ROUNDS` says."""
 
 
 def palettise(codes: NDArray[np.uint8], colors: int, effort: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Find a palette of small squared error for the codes, and each position's nearest entry.
+    """Find a palette of small squared error for the codes, and index each position by its nearest entry.
 
     Args:
         codes: (h, w, C).
@@ -69,14 +70,14 @@ def palettise(codes: NDArray[np.uint8], colors: int, effort: int) -> tuple[NDArr
         else:
             start = by_splitting(sample, colors, CODES)
         entries = _refine(points, sample, start, rounds, CODES)
-    palette, indices = _settle(points, entries, CODES)
+    palette, indices = _finalise(points, entries, CODES)
     return palette.astype(np.uint8), indices.reshape(height, width)
 
 
 def palettise_residual(
     residual: NDArray[np.int16], colors: int, effort: int
 ) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
-    """Find a palette for what earlier layers left, as `palettise` does for codes.
+    """Find a palette for the residual of earlier layers, as `palettise` does for codes.
 
     Args:
         residual: (h, w, C), codes minus the sum of the layers so far.
@@ -99,12 +100,12 @@ def palettise_residual(
         sample = _sample(points, colors)
         start = by_splitting(sample, colors, RESIDUALS, zero)
         entries = _refine(points, sample, start, rounds, RESIDUALS)
-    palette, indices = _settle(points, np.concatenate([zero, entries]), RESIDUALS)
+    palette, indices = _finalise(points, np.concatenate([zero, entries]), RESIDUALS)
     return palette, indices.reshape(height, width)
 
 
 def make_layers(codes: NDArray[np.uint8], colors: Sequence[int], effort: int) -> list[Layer]:
-    """Palettise codes in layers: the first one the codes, each further one what the layers before it left.
+    """Quantise codes in layers: the first one the codes, each later one the residual of the layers before it.
 
     Args:
         codes: (h, w, C).
@@ -122,25 +123,24 @@ def make_layers(codes: NDArray[np.uint8], colors: Sequence[int], effort: int) ->
         raise SdzOptionError(
             "this many layers are impossible", field="colors", found=len(colors), expected=f"1 to {MAX_LAYERS} numbers"
         )
-    palette, indices = canonical_order(*_rounded(codes, *palettise(codes, colors[0], effort)))
+    palette, indices = canonical_order(*_round_palette(codes, *palettise(codes, colors[0], effort)))
     layers = [Layer(palette, indices)]
     residual = codes.astype(np.int16) - palette[indices]
     for count in colors[1:]:
-        steps, indices = palettise_residual(residual, count, effort)
-        stored = (steps + RESIDUAL_ZERO).astype(np.uint8)
-        stored, places = canonical_order(stored, indices, keep_first=True)
-        layers.append(Layer(stored, places))
-        residual -= steps[indices]
+        vectors, indices = palettise_residual(residual, count, effort)
+        stored = (vectors + RESIDUAL_ZERO).astype(np.uint8)
+        layers.append(Layer(*canonical_order(stored, indices, keep_first=True)))
+        residual -= vectors[indices]
     return layers
 
 
-def _rounded(
+def _round_palette(
     codes: NDArray[np.uint8], palette: NDArray[np.uint8], indices: NDArray[np.uint16]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Round a palette's values to multiples of 8, 4 or 2 (plus half of that), where the error hardly notices.
+    """Round a palette's values to multiples of 8, 4 or 2 (plus half of that), as coarsely as `ROUNDING_SHARE` allows.
 
-    Palette coding 1 does not spend bytes on the bits that then carry nothing: rounding to 4 takes a third off a palette
-    of 256 entries. Rounding to 2**s adds about 4**s / 12 to the mean squared error.
+    Palette coding 1 spends no bits on the low bits that all values then share: rounding to multiples of 4 shortens a
+    palette of 256 entries by a third. Rounding to multiples of 2**s adds about 4**s / 12 to the mean squared error.
     """
     error = rms_noise(codes, palette[indices]) ** 2
     shift = max((s for s in range(4) if 4**s / 12 <= ROUNDING_SHARE * error), default=0)
@@ -150,24 +150,25 @@ def _rounded(
     if len(coarse) < MIN_ENTRIES:
         return palette, indices
     height, width, channels = codes.shape
-    entries, flat = _settle(codes.reshape(-1, channels), coarse, CODES)
+    entries, flat = _finalise(codes.reshape(-1, channels), coarse, CODES)
     return entries.astype(np.uint8), flat.reshape(height, width)
 
 
 def rms_noise(codes: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
-    """Return the root of the mean squared difference of two arrays of codes, same shape, in code steps.
+    """The root of the mean squared difference of two arrays of codes (h, w, C), in codes.
 
     >>> rms_noise(np.array([[[10, 20]]], np.uint8), np.array([[[12, 18]]], np.uint8))
     2.0
     """
     total = 0
-    for one, other in zip(codes, decoded, strict=True):  # row by row, to hold little
-        difference = one.astype(np.int64) - other
+    for row, decoded_row in zip(codes, decoded, strict=True):  # row by row, which bounds memory
+        difference = row.astype(np.int64) - decoded_row
         total += int(np.sum(difference * difference))
     return float(np.sqrt(total / codes.size))
 
 
 def _rounds(colors: int, effort: int) -> int:
+    """Check both numbers, and return the rounds of refinement for the effort."""
     ranges = ("colors", colors, MIN_ENTRIES, MAX_ENTRIES), ("effort", effort, 0, len(ROUNDS) - 1)
     for field, value, least, most in ranges:
         if not least <= value <= most:
@@ -176,14 +177,14 @@ def _rounds(colors: int, effort: int) -> int:
 
 
 def _sample(points: NDArray[Any], colors: int) -> NDArray[Any]:
-    """At most `SAMPLE` (or `SAMPLE_PER_ENTRY` per entry) of the points, evenly spaced."""
+    """The points that k-means runs on, see `SAMPLE`."""
     most = max(SAMPLE, SAMPLE_PER_ENTRY * colors)
     return points if len(points) <= most else points[np.arange(most) * len(points) // most]
 
 
 def _distinct(points: NDArray[Any], most: int) -> NDArray[np.int16] | None:
     """The different points (N, C), or None if there are more than ``most`` of them."""
-    if len(np.unique(points[: 2 * most], axis=0)) > most:  # cheap, and nearly always enough
+    if len(np.unique(points[: 2 * most], axis=0)) > most:  # a part of the points, which nearly always decides
         return None
     unique = np.unique(points, axis=0)
     return unique.astype(np.int16) if len(unique) <= most else None
@@ -192,6 +193,7 @@ def _distinct(points: NDArray[Any], most: int) -> NDArray[np.int16] | None:
 def _refine(
     points: NDArray[Any], sample: NDArray[Any], start: NDArray[np.int16], rounds: int, rules: Rules
 ) -> NDArray[np.int16]:
+    """Refine a palette on the sample, then on all points, as far as `MAX_DISTANCES` allows."""
     affordable = MAX_DISTANCES // ((STEPS_PER_ROUND + 1) * len(sample) * len(start))
     entries = refine(sample, start, min(rounds, affordable), rules)
     if len(sample) < len(points):
@@ -200,16 +202,16 @@ def _refine(
     return entries
 
 
-def _settle(
+def _finalise(
     points: NDArray[Any], entries: NDArray[np.int16], rules: Rules
 ) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
-    """Sort the entries (pinned ones before all others), drop duplicates and unused ones, and index the points."""
+    """Sort the entries (pinned ones first), drop duplicates and unused ones, and index the points."""
     first = entries[: rules.pinned]
 
-    def in_order(some: NDArray[np.int16]) -> NDArray[np.int16]:
-        some = np.unique(some, axis=0)
-        pinned = (some[:, None] == first[None]).all(axis=2).any(axis=1)
-        return np.concatenate([first, some[~pinned]])
+    def in_order(candidates: NDArray[np.int16]) -> NDArray[np.int16]:
+        candidates = np.unique(candidates, axis=0)
+        pinned = (candidates[:, None] == first[None]).all(axis=2).any(axis=1)
+        return np.concatenate([first, candidates[~pinned]])
 
     entries = in_order(entries)
     indices = nearest(points, entries)
@@ -217,7 +219,7 @@ def _settle(
     used[: rules.pinned] = True
     if np.count_nonzero(used) >= MIN_ENTRIES:
         return entries[used], (np.cumsum(used) - 1).astype(np.uint16)[indices]
-    other = entries[used]  # a single one, and a palette has two: add its neighbour
+    other = entries[used]  # only one is used, but a palette needs two: add one that differs by 1
     other[0, -1] += 1 if other[0, -1] < rules.high else -1
     entries = in_order(np.concatenate([entries[used], other]))
     return entries, nearest(points, entries)

@@ -1,7 +1,8 @@
-"""Rate control of palette payloads: more palette entries, then more layers, from quality 0 to 99; at 100 direct codes.
+"""Rate control of palette payloads: a quality or a target size -> palette sizes, or direct codes.
 
-A quality is one rung of this ladder; a target size in bytes is the highest rung that fits, refined by sizes of palettes
-between two rungs.
+Qualities form a ladder of plans: more and more entries, then more layers, and direct codes at quality 100. For a target
+size in bytes the highest rung that fits is searched for, then a size of its last palette between that rung and the
+next.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ENTRIES_AT_DEFAULT: Final = 470
-"""Palette entries of quality 50, the default, and of every full layer above: 0.12 to 0.14 bits per pixel on pictures of
-768x512 at factor 8. More entries would cost the decoder more time than they bring."""
+"""Palette entries at quality 50, the default, and of the layers below the last one at higher qualities: 0.12 to 0.14
+bits per pixel on pictures of 768x512 at factor 8. More entries make decoding much slower and files little better."""
 
 ENTRIES_AT_ZERO: Final = 4
 """Palette entries of quality 0."""
@@ -31,28 +32,28 @@ TWO_LAYERS: Final = 95
 """Highest quality with two layers."""
 
 POSITIONS_PER_ENTRY: Final = 3
-"""The palettes of a small latent have one entry for this many positions where others have `ENTRIES_AT_DEFAULT`. Their
-entries would otherwise cost more than the indices; so measured, one quality has about one error at every size."""
+"""In small latents one entry per this many positions takes the place of `ENTRIES_AT_DEFAULT`: a larger palette would
+take more bytes than the indices. With this number a quality has about the same error at every picture size."""
 
 LAYER_BYTES: Final = 10
-"""Bytes of a palette layer besides palette and indices: type, length (2), entries (2), coding, CRC-32."""
+"""Bytes of a palette layer besides palette and indices: type, length (2), entries (2), coding, CRC-32 (4)."""
 
 DIRECT_BYTES: Final = 8
-"""Bytes of direct codes besides the codes: type, length (2), coding, CRC-32."""
+"""Bytes of a direct layer besides the codes: type, length (2), coding, CRC-32 (4)."""
 
 LONGEST_SEARCH: Final = 4
-"""A last palette may grow to this many times its size where the next rung is one layer up."""
+"""If the next rung has one layer more, the search enlarges the last palette of a plan up to this many times."""
 
 LadderPlan = PalettePlan | DirectPlan
 
 
 def plan_for_quality(quality: int, positions: int, channels: int = 4) -> LadderPlan:
-    """Return the plan of a quality.
+    """The plan of a quality.
 
-    Up to 50 one palette that grows by a constant factor from 4 to 470 entries; then a second layer that grows from 2
-    to 470; from 96 a third; at 100 direct codes. On latents of fewer than 1410 positions, a third of the positions
-    takes the place of the 470. Wherever direct codes take no more bytes, uncompressed, than palettes and indices, they
-    are chosen.
+    Up to 50, one palette that grows by a constant factor per quality from 4 to 470 entries; from 51, a second layer
+    that grows from 2 to 470; from 96, a third; at 100, direct codes. On latents of fewer than 1410 positions, a third
+    of the number of positions takes the place of 470. Direct codes are chosen wherever they would take no more bytes
+    than palettes and indices, all of them uncompressed.
 
     Args:
         quality: 0 to 100.
@@ -92,7 +93,7 @@ def plan_for_quality(quality: int, positions: int, channels: int = 4) -> LadderP
 
 
 def uncompressed_size(plan: LadderPlan, positions: int, channels: int) -> int:
-    """Return the bytes of a plan's layer sections before any compression.
+    """The size of a plan's layer sections in bytes, if nothing in them is compressed.
 
     >>> uncompressed_size(PalettePlan((256,)), 4096, 4) - 10, uncompressed_size(DirectPlan(), 4096, 4) - 8
     (5120, 16384)
@@ -106,11 +107,12 @@ def uncompressed_size(plan: LadderPlan, positions: int, channels: int) -> int:
 def fit_target(target: int, size_of: Callable[[LadderPlan], int], positions: int, channels: int = 4) -> LadderPlan:
     """Find the best plan whose file is not larger than a target.
 
-    Sizes need not grow from rung to rung: what is returned has been measured, and fits.
+    A higher rung does not always give a larger file, so the search may miss a better plan that fits. The file of the
+    plan that is returned has been measured.
 
     Args:
-        target: bytes.
-        size_of: the bytes of the file that a plan gives. Called some twenty times, never twice with the same plan.
+        target: maximum size of the file in bytes.
+        size_of: encodes a plan and returns the size of the file in bytes. Called some twenty times, once for each plan.
         positions: latent width times latent height.
         channels: latent channels.
 
@@ -124,7 +126,7 @@ def fit_target(target: int, size_of: Callable[[LadderPlan], int], positions: int
     rungs = _rungs(positions, channels)
     if measure(rungs[-1]) <= target:
         return rungs[-1]
-    low, high = -1, len(rungs) - 1  # rung low fits (or is none), rung high does not
+    low, high = -1, len(rungs) - 1  # rung low fits (-1: none yet), rung high does not
     while high - low > 1:
         middle = (low + high) // 2
         if measure(rungs[middle]) <= target:
@@ -133,7 +135,7 @@ def fit_target(target: int, size_of: Callable[[LadderPlan], int], positions: int
             high = middle
     if low < 0:
         # The smallest plan does not always give the smallest file.
-        smallest, low = min((measure(rung), place) for place, rung in enumerate(rungs[:3]))
+        smallest, low = min((measure(rung), number) for number, rung in enumerate(rungs[:3]))
         if smallest <= target:
             return rungs[low]
         raise does_not_fit(target, smallest)
@@ -143,29 +145,29 @@ def fit_target(target: int, size_of: Callable[[LadderPlan], int], positions: int
 def _between_rungs(
     low: LadderPlan, high: LadderPlan, target: int, measure: Callable[[LadderPlan], int], positions: int
 ) -> PalettePlan:
-    """Let the last palette of a plan that fits grow towards the next rung, which does not fit."""
+    """Bisect the size of the last palette, between a plan that fits and the next rung, which does not."""
     assert isinstance(low, PalettePlan)  # direct codes are the last rung
-    base, fits = low.colors[:-1], low.colors[-1]
+    others, fits = low.colors[:-1], low.colors[-1]
     if isinstance(high, PalettePlan) and len(high.colors) == len(low.colors):
         fails = high.colors[-1]
     else:
         fails = min(LONGEST_SEARCH * fits, positions // 2) + 1
     while fails - fits > 1:
         middle = (fits + fails) // 2
-        if measure(PalettePlan((*base, middle))) <= target:
+        if measure(PalettePlan((*others, middle))) <= target:
             fits = middle
         else:
             fails = middle
-    return PalettePlan((*base, fits))
+    return PalettePlan((*others, fits))
 
 
 def _rungs(positions: int, channels: int) -> list[LadderPlan]:
-    """All plans that qualities give, in order, after the smallest plan that exists."""
+    """The ladder: the smallest palette of all, then the plans of all qualities, without repetitions."""
     plans = [plan_for_quality(quality, positions, channels) for quality in range(DIRECT_QUALITY + 1)]
     smallest = PalettePlan((MIN_ENTRIES,))
     return list(dict.fromkeys([smallest, *plans] if isinstance(plans[0], PalettePlan) else plans))
 
 
 def _entries_between(least: int, most: int, part: float) -> int:
-    """The number of entries at a part (0 to 1) of the way from least to most, in equal factors."""
+    """Geometric interpolation from ``least`` to ``most`` entries, at a part of 0 to 1, rounded."""
     return round(interpolate_geometrically(least, most, part))

@@ -1,4 +1,4 @@
-"""Wavefront traversal of a plane: positions with equal column + 2 x row are independent, and are coded together."""
+"""Wavefront traversal of a plane: positions with equal column + 2 * row are independent, and are coded together."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MARGIN: Final = 2
+"""Rows above the plane, and columns on either side of it."""
 
 
 class WavePlane:
-    """A plane of indices, not higher than wide, with margins in the place of neighbours outside.
+    """A plane of indices, not higher than wide, with margins that hold the values of neighbours outside the plane.
 
-    When a wavefront is reached, the rows above are complete up to one column to the right of each of its positions, and
-    its own row up to the left neighbour.
+    Before a wave is coded, each of its positions (y, x) has known values in row y up to column x - 1, and in the rows
+    above up to column x + 1 or further.
 
     Args:
         height: rows.
         width: columns, at least as many.
-        fill: what the margins hold at first.
+        fill: value of the margins at first; later they repeat values from the border of the plane.
         neighbours: (row, column) offsets, at most two rows up and two columns to the side.
     """
 
@@ -36,15 +37,15 @@ class WavePlane:
 
     @property
     def values(self) -> NDArray[np.intp]:
-        """(height, width) the plane without its margins."""
+        """The plane without its margins, (height, width), a view."""
         return self._padded[_MARGIN:, _MARGIN:-_MARGIN]
 
-    def waves(self, most: int) -> Iterator[tuple[slice, NDArray[np.intp]]]:
+    def waves(self, max_positions: int) -> Iterator[tuple[slice, NDArray[np.intp]]]:
         """Traverse the plane; call `store` for each batch before requesting the next.
 
         Yields:
-            Where in the plane up to `most` positions are, from top to bottom, for `store` and `part`; and the values of
-            their neighbours, (M, number of neighbours).
+            For M <= ``max_positions`` positions of one wave, from top to bottom: a slice that stands for them in
+            `store` and `get`, and the values of their neighbours, (M, number of neighbours).
         """
         step = self._stride - 2
         origin = _MARGIN * self._stride + _MARGIN
@@ -52,24 +53,24 @@ class WavePlane:
         for wave in range(self._width + 2 * (self._height - 1)):
             first = max(0, (wave - self._width + 2) // 2)
             last = min(self._height - 1, wave // 2)
-            for start in range(first, last + 1, most):
-                stop = min(start + most, last + 1)
-                where = slice(origin + wave + start * step, origin + wave + (stop - 1) * step + 1, step)
-                yield where, self._flat[(starts[start:stop] + wave)[:, None] + self._offsets]
-            self._spread(first, wave - 2 * first)
+            for start in range(first, last + 1, max_positions):
+                stop = min(start + max_positions, last + 1)
+                positions = slice(origin + wave + start * step, origin + wave + (stop - 1) * step + 1, step)
+                yield positions, self._flat[(starts[start:stop] + wave)[:, None] + self._offsets]
+            self._extend_margins(first, wave - 2 * first)
             if last != first:
-                self._spread(last, wave - 2 * last)
+                self._extend_margins(last, wave - 2 * last)
 
-    def store(self, where: slice, values: NDArray[np.intp]) -> None:
-        """Set the values of positions."""
-        self._flat[where] = values
+    def store(self, positions: slice, values: NDArray[np.intp]) -> None:
+        """Set the values at positions that `waves` gave."""
+        self._flat[positions] = values
 
-    def part(self, where: slice) -> NDArray[np.intp]:
-        """The values of positions."""
-        return self._flat[where]
+    def get(self, positions: slice) -> NDArray[np.intp]:
+        """The values at positions that `waves` gave."""
+        return self._flat[positions]
 
-    def _spread(self, row: int, column: int) -> None:
-        """Copy the value of a position at the border into the margin that will stand beside or above later ones."""
+    def _extend_margins(self, row: int, column: int) -> None:
+        """Copy a value at the border of the plane into the margin that is next to it, for positions of later waves."""
         value = self._padded[row + _MARGIN, column + _MARGIN]
         if row == 0:
             self._padded[:_MARGIN, column + _MARGIN + 1 : column + _MARGIN + 3] = value

@@ -1,5 +1,5 @@
-"""Pictures as arrays to files and back: `encode` and `decode` are mirror images of each other.
+"""Pictures as arrays <-> bytes of files. `encode` and `decode` are inverse to each other, step by step.
 
-`picture` is what both exchange with the plugin, `file` a file that was read, `preview` its thumbnail without networks,
-`buehlmann2022` an experiment that can be repeated to the byte.
+`picture` is the type that both exchange with the plugin, `file` a file whose structure has been read, `preview` decodes
+a thumbnail without networks, and `buehlmann2022` repeats an experiment to the byte.
 """

@@ -1,7 +1,8 @@
-"""The Bühlmann profile, the arithmetic of his experiment of 2022: ``image.save(file, profile="buehlmann2022", ...)``.
+"""The profile ``buehlmann2022``: the arithmetic of Bühlmann's experiment of 2022, with the same palette and indices.
 
-A picture of 512x512 pixels becomes 64x64 latents of Stable Diffusion 1.x, sampled, in 8 bits, and a dithered palette
-of 256 entries. His program puts palette and indices through zlib; here they lie in a container, unchanged.
+A picture of 512x512 pixels becomes a latent of 64x64 positions by Stable Diffusion 1.x, sampled from the autoencoder's
+distribution, quantised to 8 bits, and palettised to 256 entries with dithering. His program compressed palette and
+indices by zlib; here they are the layer of a palette payload. Use: ``image.save(file, profile="buehlmann2022", ...)``.
 """
 
 from __future__ import annotations
@@ -23,22 +24,23 @@ if TYPE_CHECKING:
 
 NAME: Final = "buehlmann2022"
 SIDE: Final = 512
-"""Sides of the picture in pixels."""
+"""Width and height of the picture in pixels."""
 
 SEED: Final = 0
-"""Of the generator that samples the latent from the autoencoder's distribution."""
+"""Seed of the random numbers that the latent is sampled with."""
 
 STEP: Final = 0.18215
-"""Latent units of one code: the scaling factor of Stable Diffusion 1.x, which he divides latents by."""
+"""Latent units per code: the scaling factor of Stable Diffusion 1.x, by which the experiment divides latents."""
 
 PLAN: Final = PalettePlan((256,), dithered=True)
+"""The only plan of the profile."""
 
 
 def check_model(codes: CodeMapping, name: str) -> None:
-    """Refuse models whose codes mean something else than his.
+    """Refuse models with another code mapping than the experiment's.
 
     Raises:
-        SdzModelError: the model is not one of Stable Diffusion 1.x or 2.x.
+        SdzModelError: channels, factor or step are not those of Stable Diffusion 1.x and 2.x.
     """
     found, expected = (codes.channels, codes.factor, codes.step), (4, 8, STEP)
     if found != expected:
@@ -49,7 +51,7 @@ def check_model(codes: CodeMapping, name: str) -> None:
 
 
 def fit(picture: Picture) -> Picture:
-    """Cut the middle square out of a picture and scale it to `SIDE`; pictures of that size stay as they are."""
+    """Crop a picture to its middle square and scale that to `SIDE`; a picture of that size is not changed."""
 
     def scaled(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if plane.shape[:2] == (SIDE, SIDE):
@@ -60,7 +62,7 @@ def fit(picture: Picture) -> Picture:
 
 
 def to_codes(latents: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Quantise latents as he does: ``uint8(clip(z / (255 * 0.18215) + 0.5, 0, 1) * 255 + 0.5)``.
+    """Quantise latents as the experiment does: ``uint8(clip(z / (255 * 0.18215) + 0.5, 0, 1) * 255 + 0.5)``.
 
     Args:
         latents: any shape, unscaled.

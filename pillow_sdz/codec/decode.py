@@ -1,4 +1,4 @@
-"""From a file to a picture: payload, codes, U-Net, autoencoder. `pillow_sdz.codec.encode` is the way there."""
+"""From a file to a picture: payload, codes, U-Net, autoencoder. The inverse of `pillow_sdz.codec.encode`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def decode(file: SdzFile, settings: DecodeSettings) -> Picture:
     """Decode a picture.
 
     Args:
-        file: what was read.
+        file: the file, from `pillow_sdz.codec.file.read`.
         settings: where and how the networks compute, and how the U-Net denoises.
 
     Raises:
@@ -37,7 +37,7 @@ def decode(file: SdzFile, settings: DecodeSettings) -> Picture:
 
 
 def _rgb(file: SdzFile, settings: DecodeSettings) -> NDArray[np.uint8]:
-    """Run the networks; (H, W, 3)."""
+    """Decode the codes, denoise the latent and run the decoder of the autoencoder; (H, W, 3)."""
     header = file.header
     manifest = registry.find_fitting(header.fingerprint, header.channels, header.factor)
     codes = file.payload.decode(registry.model_data(manifest))
@@ -52,14 +52,14 @@ def _rgb(file: SdzFile, settings: DecodeSettings) -> NDArray[np.uint8]:
     return model.decode(latents, header.height, header.width, settings.tile_size or DEFAULT_TILE)
 
 
-def _denoise_steps(of_file: int, asked: int | None) -> int:
-    """U-Net steps to take: as many as are asked for, else those of the file as far as a file may ask for them."""
-    if asked is not None:
-        return asked
-    if of_file <= limits.MAX_UNASKED_STEPS:
-        return of_file
+def _denoise_steps(stored: int, chosen: int | None) -> int:
+    """U-Net steps to take: the number set for decoding; if None, that of the file, up to `limits.MAX_UNASKED_STEPS`."""
+    if chosen is not None:
+        return chosen
+    if stored <= limits.MAX_UNASKED_STEPS:
+        return stored
     notice(
-        f"the file asks for {of_file} U-Net steps and gets {limits.MAX_UNASKED_STEPS}; for more, set"
+        f"the file asks for {stored} U-Net steps and gets {limits.MAX_UNASKED_STEPS}; for more, set"
         " pillow_sdz.options.decode.denoise_steps"
     )
     return limits.MAX_UNASKED_STEPS

@@ -1,4 +1,4 @@
-"""From a picture to a file: autoencoder, codes, payload, container. `pillow_sdz.codec.decode` is the way back."""
+"""From a picture to a file: autoencoder, codes, payload, container. The inverse of `pillow_sdz.codec.decode`."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is the same for every size of one picture's file: all but the payload.
+    """All inputs of a file but the plan. A search for ``target_size`` computes them once and tries many plans.
 
     Attributes:
-        mode, width, height: of the picture.
-        latent: what the payload will hold.
-        manifest: of the model.
+        mode: mode of the picture: L, LA, RGB or RGBA.
+        width: width of the picture in pixels.
+        height: height of the picture in pixels.
+        latent: the latent that the payload will hold.
+        manifest: the manifest of the model.
         alpha: body of the alpha section, or None.
         metadata: bodies of the metadata sections, by kind.
-        options: how to save.
+        options: the options of saving.
     """
 
     mode: str
@@ -56,22 +58,23 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     """Encode a picture.
 
     Args:
-        picture: what is encoded.
-        options: how to save.
-        metadata: what is stored besides.
-        compute: where and how the autoencoder computes.
+        picture: the pixels.
+        options: the options of saving.
+        metadata: the metadata to store.
+        compute: device, number type and tile size of the autoencoder.
 
     Returns:
         The bytes of the file.
 
     Raises:
-        SdzError: the model or torch is missing, or ``target_size`` is too small for this picture.
+        SdzError: the picture is too large, the model or torch is missing, options contradict each other, or
+            ``target_size`` is too small for this picture.
     """
     height, width = picture.rgb.shape[:2]
     check_picture(width, height)
     manifest = registry.find(options.model)
     payload = payloads.payload(_payload_kind(options, manifest))
-    payload.require(registry.model_data(manifest))  # what is missing is to show before the networks have worked
+    payload.require(registry.model_data(manifest))  # a missing prior is reported before the networks run
     with needs_packages("encoding the picture"):
         latent = _latent(picture, options, manifest, compute)
     alpha = None if picture.alpha is None else encode_alpha(picture.alpha, options.effort)
@@ -83,14 +86,14 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
 
 
 def _payload_kind(options: SaveOptions, manifest: Manifest) -> str:
-    """The kind of payload that is asked for, by name or by one of its own options; else what the model was made for."""
+    """The payload kind that the options name or imply (by an option of that kind only); else the model's default."""
     if options.profile is not None:
         return buehlmann2022.PLAN.kind
     return options.payload or next(iter(options.payload_keywords().values()), manifest.default_payload)
 
 
 def _latent(picture: Picture, options: SaveOptions, manifest: Manifest, compute: ComputeSettings) -> Latent:
-    """Run the autoencoder, and round."""
+    """Run the encoder of the autoencoder, and quantise."""
     if options.profile is not None:
         buehlmann2022.check_model(manifest.codes, manifest.full_name)
     model = registry.load(manifest, compute.device, compute.dtype)
@@ -103,10 +106,10 @@ def _latent(picture: Picture, options: SaveOptions, manifest: Manifest, compute:
 
 
 def _plan(payload: Payload[Any], options: SaveOptions, shape: Shape) -> Plan:
-    """The plan that the options ask for.
+    """The plan for the options.
 
     Raises:
-        SdzOptionError: the quality contradicts the payload that is asked for.
+        SdzOptionError: the payload that the options name does not have this quality.
     """
     if options.profile is not None:
         return buehlmann2022.PLAN
@@ -121,13 +124,13 @@ def _plan(payload: Payload[Any], options: SaveOptions, shape: Shape) -> Plan:
 
 
 def _build(prepared: Prepared, plan: Plan) -> bytes:
-    """Encode the payload, and put the container around it."""
+    """Encode the payload by a plan, and build the file."""
     latent, manifest = prepared.latent, prepared.manifest
     payload = payloads.payload(plan.kind)
     encoded = payload.encode(latent, plan, registry.model_data(manifest), prepared.options.effort)
     denoise_steps = prepared.options.denoise_steps
     if denoise_steps is None:
-        denoise_steps = 0 if payload.lossless else manifest.denoise_steps  # without noise there is nothing to remove
+        denoise_steps = 0 if payload.lossless else manifest.denoise_steps  # no quantisation noise to remove
     header = Header(
         mode=prepared.mode,
         payload=plan.kind,

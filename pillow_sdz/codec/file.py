@@ -1,4 +1,4 @@
-"""A file that was read: its container, and its payload with the heads parsed. No networks, no torch."""
+"""Reading a file without networks or torch: structure, metadata, alpha, codes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SdzFile:
-    """A file in memory.
+    """A file whose structure has been read, while its sections are still coded.
 
     Attributes:
-        container: header and section bodies.
-        payload: what the layers hold.
+        container: header and coded section bodies.
+        payload: the payload, with the heads of its layers parsed.
     """
 
     container: Container
@@ -57,16 +57,16 @@ class SdzFile:
         return decode_alpha(self.container.alpha, self.header.width, self.header.height)
 
     def codes(self) -> NDArray[np.uint8]:
-        """Decode the codes, (h, w, C), from the layers that there are. Whole numbers only, no weights.
+        """Decode the codes, (h, w, C), from the layers that are present, in integer arithmetic and without weights.
 
         Raises:
-            SdzError: they are damaged, need the prior of a model that is missing, or do not fit their model.
+            SdzError: the codes are damaged, need the prior of a model that is missing, or do not fit their model.
         """
         self._check_model()
         return self.payload.decode(registry.model_data_of(self.header.fingerprint))
 
     def check(self) -> None:
-        """Decode all that can be decoded without a model's weights; codes that need a missing model are skipped.
+        """Decode metadata, alpha and codes, for the sake of errors; codes that need a missing model are skipped.
 
         Raises:
             SdzError: a section is damaged, or contradicts the model if that is installed.
@@ -77,21 +77,21 @@ class SdzFile:
         self.payload.check(registry.model_data_of(self.header.fingerprint))
 
     def _check_model(self) -> None:
-        """Refuse a file that contradicts its model, if that is installed."""
+        """Refuse a file whose channels or factor contradict its model, if that is installed."""
         header = self.header
         if registry.describe(header.fingerprint) is not None:
             registry.find_fitting(header.fingerprint, header.channels, header.factor)
 
 
 def read(data: bytes, *, allow_truncated: bool = False) -> SdzFile:
-    """Read a file: structure, limits, checksums, and what the payload's heads say; decodes nothing.
+    """Read a file: structure, limits, checksums and the heads of layers. Section bodies are not decoded.
 
     Args:
         data: the whole file.
         allow_truncated: see `pillow_sdz.container.sections.parse`.
 
     Raises:
-        SdzError: see there, and `pillow_sdz.payloads.protocol.Payload.read`.
+        SdzError: as for `pillow_sdz.container.sections.parse` and `pillow_sdz.payloads.protocol.Payload.read`.
     """
     container = parse(data, allow_truncated=allow_truncated)
     header = container.header

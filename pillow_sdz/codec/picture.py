@@ -1,4 +1,4 @@
-"""A picture as the codec takes and gives it."""
+"""The type of pictures that `encode` takes and `decode` returns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picture:
-    """Pixels in the form that the autoencoder sees.
+    """A picture as arrays; the autoencoder sees ``rgb`` only.
 
     Attributes:
         rgb: (H, W, 3) uint8; three equal planes for a grey picture.

@@ -1,4 +1,4 @@
-"""The preview of a file: one pixel per latent position, by a matrix that lies in the file. No networks, no torch."""
+"""Decoding the preview of a file: one pixel per latent position, by the matrix in the file; no networks, no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def decode_preview(file: SdzFile) -> Picture:
-    """Decode the preview, (h, w); alpha is averaged over the pixels of each latent position.
+    """Decode the preview, a picture of (h, w) pixels; alpha is averaged over the pixels of each latent position.
+
+    Args:
+        file: a file with a preview section.
 
     Raises:
         SdzError: the file is damaged, or needs the prior of a model that is missing.

@@ -1,7 +1,7 @@
-"""Every failure of pillow_sdz, from the first byte after the magic to a missing model.
+"""The errors and warnings of pillow_sdz.
 
-All of them are `OSError`, the one class that Pillow passes on to the user with its text, and all of them say the
-same things in the same order: which file, which field, what is wrong, what was found, what was expected, what to do.
+All errors are `OSError`, the class that Pillow passes on to the user with its message. All messages have the same parts
+in the same order: file, field, what is wrong, what was found, what was expected, what to do.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class SdzError(OSError):
     The parts stay available as attributes of the same names.
 
     Args:
-        problem: what is wrong, one clause.
+        problem: what is wrong; one clause, usually without a subject, which the field is.
         file: the name of the file or stream.
         field: the field, section or option concerned, as `spec/sdz.md` names it.
-        found: what was there.
-        expected: what should have been there.
+        found: the actual value.
+        expected: the values that are allowed.
         remedy: what the user can do.
 
     >>> str(SdzError("is not allowed", file="cat.sdz", field="width", found=0, expected="1 to 65535"))
@@ -71,7 +71,7 @@ class SdzError(OSError):
         return str(self.args[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # OSError would rebuild from args alone: the message would become the problem and the parts would be lost.
+        # The default of OSError rebuilds from args alone: the message would become the problem, and the parts be lost.
         return _rebuild, (type(self), self.problem, self._parts()), self.__dict__
 
     def with_file(self, name: str) -> Self:
@@ -82,8 +82,8 @@ class SdzError(OSError):
         return copy.with_traceback(self.__traceback__)
 
 
-def _rebuild(kind: type[SdzError], problem: str, parts: dict[str, Any]) -> SdzError:
-    return kind(problem, **parts)
+def _rebuild(error_class: type[SdzError], problem: str, parts: dict[str, Any]) -> SdzError:
+    return error_class(problem, **parts)
 
 
 class SdzFormatError(SdzError):
@@ -95,7 +95,7 @@ class SdzTruncatedError(SdzFormatError):
 
 
 class SdzVersionError(SdzError):
-    """The file uses something that this version does not know: it needs a newer pillow_sdz."""
+    """The file uses a value that is reserved in this version: it needs a newer pillow_sdz, or is damaged."""
 
 
 class SdzLimitError(SdzError):
@@ -115,18 +115,18 @@ class SdzOptionError(SdzError, ValueError):
 
 
 NEWER: Final = "the file needs a newer pillow_sdz (or is damaged)"
-"""The problem of every `SdzVersionError`: what is not known here may be new, or no longer what was written."""
+"""The problem of every `SdzVersionError`: an unknown value may come from a newer format or from damage."""
 
 
 @contextlib.contextmanager
 def naming(file: str | os.PathLike[str] | None) -> Iterator[None]:
-    """Give the errors of a block the name of the file that is being worked on.
+    """Add the name of a file to the errors that a block raises.
 
-    Code below the plugin and the command line does not know file names: its errors leave as they are raised, and get
-    the name here. An error that names a file already keeps it: that one is nearer to the fault.
+    Only the plugin and the command line know file names, so all other code raises errors without one. An error that
+    names a file already keeps it: it was added closer to the fault.
 
     Args:
-        file: the file or stream; None (bytes in memory) adds nothing.
+        file: the file or stream; None (as for bytes in memory) adds nothing.
 
     >>> with naming("cat.sdz"):
     ...     raise SdzFormatError("is not allowed", field="width")
@@ -144,7 +144,7 @@ def naming(file: str | os.PathLike[str] | None) -> Iterator[None]:
 
 
 PACKAGES: Final = ("torch", "diffusers", "safetensors", "imagequant", "transformers", "huggingface_hub", "scipy")
-"""Packages that are imported only where they are needed: importing this one must be fast, and possible without them."""
+"""Packages that are imported on first use only: pillow_sdz must be importable without them, and quickly."""
 
 
 @contextlib.contextmanager
@@ -152,11 +152,11 @@ def needs_packages(step: str, install: str | None = None) -> Iterator[None]:
     """Turn a failed import of one of `PACKAGES` within the block into an error that says what to install.
 
     Args:
-        step: what cannot be done without it, as the start of the message.
-        install: what to give to ``pip install``; None is the package itself.
+        step: the task that needs the package; the message starts with it.
+        install: the argument of ``pip install``; None for the name of the package.
 
     Raises:
-        SdzDependencyError: a package is missing or cannot be imported.
+        SdzDependencyError: one of the packages is missing or cannot be imported.
 
     >>> with needs_packages("decoding"):
     ...     raise ModuleNotFoundError("No module named 'torch'", name="torch")
@@ -178,12 +178,12 @@ def require_installed(step: str, packages: Mapping[str, str], install: str) -> N
     """Check that packages are installed, without importing them.
 
     Args:
-        step: what cannot be done without them, as the start of the message.
-        packages: module -> package.
-        install: the command that installs them.
+        step: the task that needs the packages; the message starts with it.
+        packages: name of the module -> name of the package.
+        install: the command that installs all of them.
 
     Raises:
-        SdzDependencyError: some are not; the message names all of these.
+        SdzDependencyError: some are missing; the message names all of these.
     """
     missing = [package for module, package in packages.items() if not _is_installed(module)]
     if missing:
@@ -197,20 +197,21 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-_INSIDE: Final = ("pillow_sdz", "PIL")
+_INTERNAL_PACKAGES: Final = ("pillow_sdz", "PIL")
+"""Frames of these packages are skipped to find the line that a warning is about."""
 
 
 def notice(message: str, category: type[Warning] = UserWarning) -> None:
-    """Give a warning at the innermost call from outside of this package and Pillow.
+    """Issue a warning for the line of the user's code: the innermost frame outside pillow_sdz and Pillow.
 
-    (``warnings.warn(skip_file_prefixes=...)`` does this from Python 3.12 on.)
+    (``warnings.warn(skip_file_prefixes=...)`` does the same from Python 3.12 on.)
     """
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INTERNAL_PACKAGES:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
 
 
 def warn_of_old_name(old: str, new: str) -> None:
-    """Give a DeprecationWarning for the old name of something, at the line that uses it."""
+    """Issue a DeprecationWarning for the use of an old name, at the line that uses it."""
     notice(f"{old} is deprecated: it is called {new} now", DeprecationWarning)

@@ -1,7 +1,7 @@
-"""Hard limits, checked before anything is allocated; and the checks of numbers that all others are made of.
+"""Limits of the format and of this implementation, checked before memory is allocated; and checks of numbers.
 
-The constants are read at the time of use, so a host program may lower or raise them:
-``pillow_sdz.limits.MAX_PIXELS = 50_000_000``. Those that follow from the width of a field cannot usefully be raised.
+A host program may change the constants that are not Final, because they are read at each use:
+``pillow_sdz.limits.MAX_PIXELS = 50_000_000``. The Final ones are part of the format.
 """
 
 from __future__ import annotations
@@ -16,60 +16,62 @@ MAX_SIDE: Final = 65535
 """Largest picture width and height in pixels: the fields are unsigned 16-bit numbers."""
 
 MAX_PIXELS = 268_435_456
-"""Largest picture in pixels (2**28, the default of libavif's --size-limit): 768 MiB once decoded to RGB."""
+"""Most pixels of a picture: 2**28, the default of libavif's --size-limit, which takes 768 MiB as RGB."""
 
 MAX_LATENT_VALUES = 268_435_456
-"""Largest latent in values (width x height x channels): one code per pixel of the largest picture. At the factors in
-use (8, with 4 channels) the pixel limit is reached first; this one stops a small factor with many channels."""
+"""Most latent values (latent width x latent height x channels): one per pixel of the largest picture. With the usual
+factor 8 and 4 channels `MAX_PIXELS` is reached first; this limit is for small factors and many channels."""
 
 MAX_LAYERS: Final = 8
-"""Most layers of a file; with residuals of -128 to 127 the sum of all of them fits 16 bits."""
+"""Most layers of a file. The sum of their codes and residuals (-128 to 127) fits a signed 16-bit number."""
 
 MAX_CHANNELS: Final = 64
 """Most latent channels; enough for the autoencoders in use (4, 16, 32) with room to spare."""
 
 FACTORS: Final = (1, 2, 4, 8, 16, 32, 64)
-"""Allowed downsampling factors between picture and latent: those of stacks of 2x2 stages."""
+"""Downsampling factors between picture and latent, powers of two: those of stacks of 2x2 downsampling layers."""
 
 MIN_ENTRIES: Final = 2
-"""Fewest palette entries: one entry would need no index plane."""
+"""Fewest palette entries: with a single one there would be no bits in the index plane."""
 
 MAX_ENTRIES: Final = 4096
 """Most palette entries, so that an index takes at most 12 bits."""
 
 MIN_STEP: Final = 16
-"""Smallest step of a scalar payload, in sixteenths of a code: one code, which loses no more than direct codes do."""
+"""Smallest quantiser step of a scalar payload, in sixteenths of a code: one code, as precise as direct codes."""
 
 MAX_STEP: Final = 2048
-"""Largest step of a scalar payload, in sixteenths of a code: 128 codes, half of their range."""
+"""Largest quantiser step of a scalar payload, in sixteenths of a code: 128 codes, half the range of codes."""
 
 MAX_SCALAR_VALUES: Final = 1 << 25
-"""Most latent values of a scalar payload: a value can cost a thousandth of a bit, so that the size of a file does not
-bound the time that decoding it takes. At factor 8 and 8 channels this is the largest picture."""
+"""Most latent values of a scalar payload. It bounds decoding time, which the size of a file does not: a value can take
+a thousandth of a bit. With factor 8 and 8 channels it admits the largest picture."""
 
 MAX_CONTEXT_INDICES: Final = 1 << 22
-"""Largest plane of index coding 2: that of a picture of 2**28 pixels at factor 8. An empty stream can be valid, so this
-limit and the next one bound the time that a small hostile file can cost."""
+"""Most indices of a plane in index coding 2: those of a picture of 2**28 pixels at factor 8. An empty stream can be
+valid, so this limit and the next one bound the decoding time of a small hostile file."""
 
 MAX_CONTEXT_FREQUENCIES: Final = 1 << 31
-"""Most frequencies that the layers with index coding 2 of one file ask for, a plane's indices times the entries of its
-context model (at most 1,024): a minute's work. One plane of the largest size may have 512 entries."""
+"""Most frequencies that decoding all layers with index coding 2 of a file computes; a layer computes its indices times
+the entries of its context model (at most 1,024). It takes about a minute. A plane of the largest size may have 512
+entries."""
 
 MAX_FILE_BYTES = 1 << 30
-"""Longest file that is read: twice the raw alpha and direct codes of the largest picture."""
+"""Largest file that is read, in bytes: twice the size of alpha and direct codes of the largest picture,
+uncompressed."""
 
 MAX_UNASKED_STEPS = 50
-"""Most U-Net steps that are taken because a file asks for them: its number may be 255, and each step costs as much as
-the first. Whoever opens the file may ask for more."""
+"""Most U-Net steps that the header of a file can cause: its field goes up to 255, and every step takes the same time.
+The setting ``denoise_steps`` of decoding is not limited by this."""
 
 MAX_SECTION_BYTES: Final = (1 << 28) - 1
-"""Longest section body: its length is a varint of at most four bytes of seven bits."""
+"""Longest section body in bytes: its length is a varint of at most four bytes, seven bits each."""
 
 MAX_METADATA_BYTES = 16 * 1024 * 1024
-"""Largest ICC, EXIF, XMP or text body once inflated: far above real ones, small enough not to hurt."""
+"""Most bytes of ICC, EXIF, XMP or text, inflated: far more than real ones have, little enough memory to spare."""
 
 MAX_TEXT_ENTRIES = 1024
-"""Most text entries: each is a Python object, so that a count without a limit costs far more than its bytes."""
+"""Most text entries: as Python objects, entries take far more memory than their bytes in the file."""
 
 MAX_TEXT_KEY_BYTES: Final = 255
 """Longest key of a text entry in UTF-8 bytes: its length is an unsigned 8-bit number."""

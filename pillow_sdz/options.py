@@ -1,7 +1,7 @@
-"""The options of ``image.save`` and the settings of decoding: names, ranges, defaults, and what contradicts what.
+"""The options of ``image.save`` and the settings of decoding: names, ranges, defaults, contradictions.
 
-``pillow_sdz.options.decode.denoise_steps = 0`` holds for every image that this process opens, the attribute
-``image.denoise_steps = 0`` for one. None means: not set here.
+``pillow_sdz.options.decode.denoise_steps = 0`` holds for all images of this process, ``image.denoise_steps = 0`` for
+one image and takes precedence. None means that a value is not set.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ DENOISE_STEPS: Final = (0, 255)
 """Range of U-Net steps: the file's field is an unsigned 8-bit number."""
 
 TILE_SIZE: Final = (64, 65535)
-"""Range of tile sides in pixels: one latent position at the largest factor, and the longest side of a picture."""
+"""Range of tile sides in pixels: from one latent position at the largest factor to the longest side of a picture."""
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
-"""Number types that a model can compute in."""
+"""Number types that networks can compute in."""
 
 STEP: Final = (limits.MIN_STEP / 16, limits.MAX_STEP / 16)
 """Range of the quantiser's step in codes; the file counts it in sixteenths."""
 
 PROFILES: Final = ("buehlmann2022",)
-"""Experiments of others that can be repeated to the byte; see `pillow_sdz.codec.buehlmann2022`."""
+"""Published experiments that can be repeated to the byte; see `pillow_sdz.codec.buehlmann2022`."""
 
 _DEVICE = re.compile(r"cpu|(cuda|mps|xpu)(:\d{1,3})?")
 
 
 def check_denoise_steps(value: object) -> int:
-    """U-Net steps, 0 (none) to 255; see `pillow_sdz.limits.whole`."""
+    """Check a number of U-Net steps, 0 (none) to 255; see `pillow_sdz.limits.whole`."""
     return whole("denoise_steps", value, *DENOISE_STEPS)
 
 
 def check_tile_size(value: object) -> int:
-    """Side of a tile in pixels, 64 to 65535; see `pillow_sdz.limits.whole`."""
+    """Check the side of a tile in pixels, 64 to 65535; see `pillow_sdz.limits.whole`."""
     return whole("tile_size", value, *TILE_SIZE, " pixels")
 
 
 def check_strength(value: object) -> float:
-    """Where on a U-Net's noise schedule denoising starts, 0.0 to 1.0; see `pillow_sdz.limits.real`."""
+    """Check where on a U-Net's noise schedule denoising starts, 0.0 to 1.0; see `pillow_sdz.limits.real`."""
     return real("strength", value, 0.0, 1.0)
 
 
 def check_device(value: object) -> str:
-    """A torch device by name. Whether this machine has it is known only when the model is loaded.
+    """Check the form of a torch device's name. Whether the device exists is found out when a model is loaded.
 
     Raises:
-        SdzOptionError: not the form of a device's name.
+        SdzOptionError: another form.
     """
     if not isinstance(value, str) or not _DEVICE.fullmatch(value):
         raise SdzOptionError("is not a device", field="device", found=repr(value), expected="cpu, cuda, cuda:N or mps")
@@ -65,7 +65,7 @@ def check_device(value: object) -> str:
 
 
 def check_dtype(value: object) -> str:
-    """Number type to compute in, one of `DTYPES`.
+    """Check the number type to compute in, one of `DTYPES`.
 
     Raises:
         SdzOptionError: anything else.
@@ -77,7 +77,7 @@ def check_dtype(value: object) -> str:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """Where and how networks compute; None leaves it to the machine and the model.
+    """Where and how networks compute; None leaves the choice to `pillow_sdz.models`.
 
     Attributes:
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
@@ -92,11 +92,11 @@ class ComputeSettings:
 
 @dataclass(frozen=True)
 class DecodeSettings(ComputeSettings):
-    """How one picture is decoded: what `DecodeOptions` and an image's own attributes come to.
+    """How one picture is decoded: the attributes of its image, or where those are None, the process's `DecodeOptions`.
 
     Attributes:
         denoise_steps: U-Net steps; None takes the number stored in the file, 0 skips the U-Net.
-        strength: where on its noise schedule the U-Net starts, 0.0 to 1.0; None takes the noise of the file's codes.
+        strength: where on its noise schedule the U-Net starts, 0.0 to 1.0; None goes by the file's quantisation noise.
     """
 
     denoise_steps: int | None = None
@@ -104,7 +104,7 @@ class DecodeSettings(ComputeSettings):
 
 
 class Setting(Generic[T]):
-    """An attribute that is None until it is set, and checked when it is."""
+    """A descriptor for an attribute that is None until it is set; ``check`` validates and converts what is set."""
 
     def __init__(self, check: Callable[[object], T]) -> None:
         self._check = check
@@ -127,7 +127,7 @@ class Setting(Generic[T]):
 
 
 class DeprecatedName(Generic[T]):
-    """An attribute's old name: it works, with a warning that names the new one."""
+    """A descriptor for the old name of an attribute, which works with a warning that names the new one."""
 
     def __init__(self, new: str) -> None:
         self._new = new
@@ -152,22 +152,22 @@ class DeprecatedName(Generic[T]):
 
 
 class DecodeOptions:
-    """Settings for decoding in this process; an image's own attributes of the same names come first.
+    """Settings of decoding for this process; an image's own attributes of the same names take precedence.
 
     Attributes:
-        denoise_steps: U-Net steps, 0 (none, fastest) to 255; None takes what the file asks for.
+        denoise_steps: U-Net steps, 0 (none, fastest) to 255; None takes the number in the file, up to a limit.
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; None takes an accelerator where there is one.
         strength: where on its noise schedule the U-Net starts, 0.0 (no noise) to 1.0 (nothing but noise); None takes
             the timestep whose noise is that of the file's quantisation.
         tile_size: side of a tile in pixels, 64 to 65535; smaller needs less memory; None takes the model's default.
-            Pixels stay the same within one level, but not with models of Stable Diffusion, whose tiles are blended
-            where they overlap.
-        dtype: ``float32``, ``bfloat16`` or ``float16``, also for encoding. None encodes in float32 and decodes in what
-            the environment variable ``PILLOW_SDZ_DTYPE`` says; without it in bfloat16 on CPUs that multiply that
-            natively (pixels differ by one or two levels), and elsewhere in float32.
+            Pixels differ by at most one grey level, but by more with models of Stable Diffusion, whose overlapping
+            tiles are blended.
+        dtype: ``float32``, ``bfloat16`` or ``float16``, also for encoding. None encodes in float32 and decodes in the
+            type that the environment variable ``PILLOW_SDZ_DTYPE`` names; without it, in bfloat16 on CPUs with
+            instructions for it (pixels differ by one or two grey levels), and elsewhere in float32.
         steps: deprecated name of ``denoise_steps``.
 
-    Setting a value out of its range raises `SdzOptionError`, an unknown name AttributeError.
+    Setting a value out of its range raises `SdzOptionError`; setting an unknown name raises AttributeError.
     """
 
     __slots__ = ("_denoise_steps", "_device", "_dtype", "_strength", "_tile_size")
@@ -180,17 +180,17 @@ class DecodeOptions:
     steps: DeprecatedName[int] = DeprecatedName("denoise_steps")
 
     def compute_settings(self) -> ComputeSettings:
-        """What holds for encoding, too."""
+        """The settings that apply to encoding as well."""
         return ComputeSettings(self.device, self.dtype, self.tile_size)
 
     def resolved(self, image: object) -> DecodeSettings:
-        """For each setting the attribute of an image that has them all; this process's where that is None."""
+        """The settings for an image that has all these attributes; this process's settings where those are None."""
         own = {name: getattr(image, name) for name in DecodeSettings.__dataclass_fields__}
         return DecodeSettings(**{name: getattr(self, name) if value is None else value for name, value in own.items()})
 
 
 decode: Final = DecodeOptions()
-"""The settings of this process."""
+"""The settings of decoding for this process."""
 
 
 @dataclass(frozen=True)
@@ -198,17 +198,17 @@ class SaveOptions:
     """How to encode a picture. Building one checks every field.
 
     Attributes:
-        quality: 0 (smallest) to 100 (best); the payload turns it into a step or into palette sizes.
+        quality: 0 (smallest) to 100 (best); the payload kind maps it to a quantiser step or to palette sizes.
         colors: palette entries, 2 to 4096, or one to eight such numbers, one per layer; instead of ``quality``.
         model: name of the model, with a version (``tiny-8``) or without (``tiny``, the newest).
-        denoise_steps: U-Net steps that readers should use by default, 0 to 255; None leaves it to the model.
-        payload: ``scalar`` (latent values in uniform steps, entropy coded with the model's prior), ``palette``,
-            ``direct`` (8-bit codes: larger, closer to the original), or None to let the model and the quality decide.
-        effort: 0 (fastest) to 9 (smallest); for palettes, direct latents and alpha. A scalar payload has one coding.
-        target_size: size in bytes that the file must not exceed; the best quality that fits is taken.
+        denoise_steps: U-Net steps that readers should take by default, 0 to 255; None takes the model's default.
+        payload: ``scalar`` (uniformly quantised prediction residuals), ``palette`` (vector quantisation), ``direct``
+            (8-bit codes: larger, closer to the original), or None to let the model and the quality decide.
+        effort: 0 (fastest) to 9 (smallest); for palettes, direct codes and alpha; scalar payloads do not use it.
+        target_size: maximum size of the file in bytes; the best quality found that fits is taken.
         step: step of the scalar payload's quantiser in codes, 1.0 (largest file) to 128.0; instead of ``quality``.
-        profile: ``buehlmann2022``, the palette of 256 dithered entries of his experiment: the middle square of the
-            picture at 512x512 pixels, about 5 kB; ``model`` is one of Stable Diffusion 1.x.
+        profile: ``buehlmann2022``, as in his experiment: the middle square of the picture at 512x512 pixels, palettised
+            to 256 entries with dithering, about 5 kB; ``model`` is one of Stable Diffusion 1.x.
         steps: deprecated name of ``denoise_steps``.
 
     Raises:
@@ -227,7 +227,7 @@ class SaveOptions:
     steps: InitVar[int | None] = None
 
     def __post_init__(self, steps: int | None) -> None:
-        def put(name: str, value: object) -> None:
+        def put(name: str, value: object) -> None:  # the dataclass is frozen
             object.__setattr__(self, name, value)
 
         if steps is not None:
@@ -270,7 +270,7 @@ class SaveOptions:
                 refuse_both(f"payload={self.payload!r}", self.payload, name, getattr(self, name))
 
     def payload_keywords(self) -> dict[str, str]:
-        """The options that are given and that only one payload kind has, each with the name of that kind."""
+        """The given options that only one payload kind has: name of the option -> name of the kind."""
         return {
             keyword: kind
             for kind in payloads.KINDS
@@ -289,7 +289,7 @@ def refuse_both(first: str, one: object, second: str, other: object) -> None:
 
 
 def _colors(value: object) -> int | tuple[int, ...]:
-    """Check `colors`: a number of palette entries, or a sequence of one to eight of them."""
+    """Check `colors`: a number of palette entries, or a sequence of one to eight such numbers."""
     low, high = limits.MIN_ENTRIES, limits.MAX_ENTRIES
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         return whole("colors", value, low, high)

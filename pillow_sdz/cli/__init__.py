@@ -1,10 +1,15 @@
 """``sdz-convert``: pictures to SDZ files and back, file by file.
 
-One module per concern: `entry` (the program and its subcommands), `command` (the options, checked into `settings`),
-`sources` and `jobs` (what is to be read, and written where), `convert` (one conversion), `metadata_transfer` (metadata
-on its way to another format), `outputs` (whole files or none), `inspection` (--info and --test), `batch` (all jobs, in
-order or in threads) and `console` (lines, JSON, progress). A subcommand is a module with a click command and a line in
-`entry`. None of them imports torch; the plugin does when pixels are asked for.
+- `entry`: the program, its subcommands and exit codes (`exit_codes`).
+- `command`: the options of the conversion, checked and turned into `settings`.
+- `sources`, `jobs`: which files are read, and what is written where; `file_types` tells formats apart.
+- `batch`: all jobs of a run, in order or in threads; `convert`: one conversion; `inspection`: --info and --test.
+- `metadata_transfer`: metadata for files of other formats.
+- `outputs`: writing files whole or not at all.
+- `console`: messages, JSON, progress; `printable`: names that are safe to print; `version`: --version.
+- `compare`, `models`: subcommands. To add one, write a module with a click command, and an entry in `entry.COMMANDS`.
+
+None of them imports torch; the plugin does when pixels are asked for.
 """
 
 from pillow_sdz.cli.entry import main

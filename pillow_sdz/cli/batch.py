@@ -1,9 +1,9 @@
-"""All jobs of a run: in order, or in threads; a failed file does not stop the others, Ctrl-C stops all of them.
+"""All jobs of a run, in order or in threads. A failed file does not stop the others; Ctrl-C stops all of them.
 
-Threads, not processes: a model in memory is the largest part of a run, threads share one, and what takes the time
+Threads, not processes: the model takes most of the memory of a run, and threads share one model. What takes the time
 (the networks, palettising, Pillow's codecs) releases the interpreter's lock. One job at a time is the default because
-torch already spreads a single picture over all cores; more than one overlaps the reading, palettising and writing of
-one picture with the network of another, at the price of that many pictures in memory.
+torch already uses all cores for a single picture. With several jobs, one picture is read, palettised or written while
+the networks work on another; all of these pictures are in memory.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from pillow_sdz.cli.jobs import Job
     from pillow_sdz.cli.settings import Settings
 
-_THREADS = "sdz-convert"  # start of the names of our threads
+_THREADS = "sdz-convert"  # prefix of the names of this module's threads
 _current = threading.local()  # .notes: the warnings of the job that this thread works on
 
 
 class InterruptedRunError(Exception):
-    """Ctrl-C. ``working`` says whether threads are still at work, which cannot be told to stop."""
+    """The run was interrupted by Ctrl-C. ``working`` says whether threads still work, which cannot be stopped."""
 
     def __init__(self, *, working: bool) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ def run(jobs: Sequence[Job], settings: Settings, report: Report, outputs: Output
     """Do all jobs and report each.
 
     Raises:
-        InterruptedRunError: on KeyboardInterrupt; no temporary file is left and no output appears any more.
+        InterruptedRunError: on KeyboardInterrupt; no temporary file is left, and no further output will appear.
     """
     with limits_and_options(settings), warnings_as_notes(settings):
         try:
@@ -63,7 +63,7 @@ def run(jobs: Sequence[Job], settings: Settings, report: Report, outputs: Output
 
 
 def _in_threads(jobs: Sequence[Job], settings: Settings, report: Report, outputs: Outputs) -> None:
-    Image.init()  # loads Pillow's plugins, which is not made for several threads at once
+    Image.init()  # loads Pillow's plugins, which is not safe in several threads at once
     executor = ThreadPoolExecutor(settings.jobs, thread_name_prefix=_THREADS)
     try:
         futures = {executor.submit(attempt, job, settings, outputs) for job in jobs}
@@ -87,7 +87,7 @@ def _in_threads(jobs: Sequence[Job], settings: Settings, report: Report, outputs
 
 
 def _still_working() -> bool:
-    """Whether a thread of ours does not end in a moment. Futures do not tell: Ctrl-C may come while they are made."""
+    """Whether a thread of this module does not end within 0.1 s. (Ctrl-C may come before all futures are known.)"""
     ours = [thread for thread in threading.enumerate() if thread.name.startswith(_THREADS)]
     for thread in ours:
         thread.join(0.1)
@@ -95,7 +95,7 @@ def _still_working() -> bool:
 
 
 def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
-    """Do one job; whatever goes wrong is in the result."""
+    """Do one job. It raises no errors: the result says what went wrong."""
     if job.problem is not None:
         return Result(job, "failed", error=job.problem)
     if job.skip is not None:
@@ -111,7 +111,7 @@ def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
             result = inspection.test(job)
         else:
             result = convert(job, settings, outputs)
-    except Exception as error:  # any plugin may raise anything, and the other files are to be done
+    except Exception as error:  # Pillow's plugins may raise anything, and the other files must still be done
         trace = "".join(traceback.format_exception(error))
         return Result(
             job, "failed", notes=notes, error=described(error, job.source.name), traceback=trace, exception=error
@@ -123,9 +123,14 @@ def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
 
 
 def described(error: Exception, name: str) -> str:
-    """The error in words, with the name of the input, never that of a temporary file or of a stream in memory."""
+    """The message for an error, with the name of the input instead of that of a stream in memory.
+
+    Args:
+        error: what a job raised.
+        name: of the job's input.
+    """
     if isinstance(error, SdzModelError) and error.file is not None and error.file != name:
-        return str(error)  # the damaged file is one of the model's
+        return str(error)  # it names a damaged file of the model
     if isinstance(error, SdzError):
         return str(error.with_file(name))
     if isinstance(error, ConversionError | WriteError):
@@ -134,13 +139,13 @@ def described(error: Exception, name: str) -> str:
         return "not enough memory"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}"
-    if isinstance(error, OSError | SyntaxError | EOFError | ValueError):  # Pillow's ways of saying "damaged"
+    if isinstance(error, OSError | SyntaxError | EOFError | ValueError):  # what Pillow raises for damaged files
         return f"cannot be converted: {error}"
     return f"cannot be converted: {type(error).__name__}: {error} (-v shows where)"
 
 
 def _hopeless(result: Result) -> bool:
-    """Whether every other file would fail in the same way: nothing to compute with, or no model to encode with."""
+    """Whether all other files would fail in the same way: a package is missing, or the model to encode with."""
     error = result.exception
     encodes = not result.job.source.is_sdz
     return isinstance(error, SdzDependencyError) or (isinstance(error, SdzModelError) and encodes)
@@ -148,7 +153,9 @@ def _hopeless(result: Result) -> bool:
 
 @contextmanager
 def warnings_as_notes(settings: Settings) -> Iterator[None]:
-    """Warnings of Pillow and of our plugin become notes on the file concerned; those of other packages need -v."""
+    """Within the block, show warnings as notes on the file being worked on: those of Pillow and this package always,
+    those of other packages only with -v.
+    """
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
         notes = getattr(_current, "notes", None)

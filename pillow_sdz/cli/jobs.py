@@ -1,7 +1,7 @@
-"""From the command line's inputs to a list of jobs: direction, output name, and what stands in the way of each.
+"""From the inputs on the command line to a list of jobs: encode or decode, to which output, or why not.
 
-Everything that can be known before a pixel is read is decided here, so that a run with two inputs for one output, or
-an output that exists, says so before anything is written.
+Everything that can be known before pixels are read is decided here. So two inputs with the same output, or an output
+that exists, are reported before anything is written.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Job:
     """One file to convert, to inspect, to skip, or to report as failed.
 
     Attributes:
-        source: where the bytes come from.
-        target: the file to write; None: standard output, or nothing where the action only reads.
-        format: Pillow's name of the format to write; empty where the action only reads.
-        problem: why this job fails without being tried.
-        skip: why it is passed over, which is no failure.
+        source: the input.
+        target: the file to write; None for standard output, or if the action only reads.
+        format: Pillow's name of the format to write; empty if the action only reads.
+        problem: why the job cannot be tried and has failed, or None.
+        skip: why the job is skipped, which is no failure, or None.
     """
 
     source: Source
@@ -47,15 +47,22 @@ class Job:
 
     @property
     def output_name(self) -> str:
-        """The output as messages name it."""
+        """The output's name for messages."""
         return "-" if self.target is None else printable(str(self.target))
 
 
 def plan(inputs: Sequence[str], settings: Settings) -> tuple[list[Job], list[str]]:
-    """The jobs for these inputs, and notes about files that were left alone.
+    """Plan a run.
+
+    Args:
+        inputs: as they stand on the command line.
+        settings: those of the run.
+
+    Returns:
+        The jobs, and notes about files that were ignored.
 
     Raises:
-        click.UsageError: the inputs and -o cannot be meant together.
+        click.UsageError: the inputs and -o contradict each other.
     """
     _check_streams(inputs, settings)
     sources, notes = collect(inputs, settings)
@@ -66,12 +73,17 @@ def plan(inputs: Sequence[str], settings: Settings) -> tuple[list[Job], list[str
 
 
 def _check_streams(inputs: Sequence[str], settings: Settings) -> None:
+    """Check the uses of standard input and output.
+
+    Raises:
+        click.UsageError: one of them would be used twice, or a picture would be written to a terminal.
+    """
     if inputs.count("-") > 1:
-        raise click.UsageError("standard input (-) can be read once only.")
+        raise click.UsageError("standard input (-) can be read only once.")
     to_stream = settings.output in _STREAMS or (settings.output is None and "-" in inputs)
     if settings.reads_only:
         if settings.output is not None:
-            raise click.UsageError(f"--{settings.action} writes no file, so -o has no meaning.")
+            raise click.UsageError(f"--{settings.action} writes no file, so -o cannot be given.")
         return
     if not to_stream:
         return
@@ -84,11 +96,18 @@ def _check_streams(inputs: Sequence[str], settings: Settings) -> None:
 
 
 def _must_be_sdz(source: Source) -> str | None:
+    """The error message for a source that is not an SDZ file, or None."""
     return None if source.is_sdz else file_types.why_not_sdz(source.prefix, source.name)
 
 
 class _Planner:
-    """Names outputs one by one and remembers those it gave away."""
+    """Plans jobs one by one, and remembers which output belongs to which input.
+
+    Args:
+        settings: those of the run.
+        sources: all inputs of the run.
+        many: whether -o must be a directory, because there may be several outputs.
+    """
 
     def __init__(self, settings: Settings, sources: Sequence[Source], *, many: bool) -> None:
         self._settings = settings
@@ -109,7 +128,11 @@ class _Planner:
         self._wanted = self._wanted_format()
 
     def _wanted_format(self) -> str | None:
-        """The output format where it does not depend on the input."""
+        """The output format that -f or -o names, or None if it depends on the input.
+
+        Raises:
+            click.UsageError: Pillow does not write it, or -f and -o contradict each other.
+        """
         wanted, suffix = self._settings.format, "" if self._file is None else self._file.suffix
         if not suffix:
             return wanted
@@ -145,6 +168,7 @@ class _Planner:
         return Job(source, target, format_name, problem, skip)
 
     def _direction(self, source: Source) -> tuple[str, str | None]:
+        """The output format for a source, and the error message if it cannot be converted to it."""
         wanted = self._wanted
         if source.is_sdz:
             return wanted or "PNG", None
@@ -172,7 +196,7 @@ class _Planner:
         return self._folder / below / name
 
     def _claim(self, source: Source, target: Path) -> str | None:
-        """Take the output's name for this source, or say who has it."""
+        """Reserve an output for this source; returns the error message if it is another one's output, or an input."""
         key, name = _key(target), printable(str(target))
         if source.path is not None and (key == _key(source.path) or _same_file(source.path, target)):
             return f"the output {name} would be the input itself"
@@ -186,7 +210,7 @@ class _Planner:
 
 
 def _key(path: Path) -> str:
-    """One string per directory entry: links in the directory part resolved, the last part as it is."""
+    """A string that is the same for all paths of one directory entry: links are resolved, but not the last part."""
     return os.path.normcase(Path(os.path.realpath(path.parent)) / path.name)
 
 

@@ -1,4 +1,4 @@
-"""Metadata on its way from one file to the other: EXIF, ICC profile, XMP and text, as far as the format holds them."""
+"""Metadata of the output file: EXIF, ICC profile, XMP and text, as far as its format can hold them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from PIL.PngImagePlugin import MAX_TEXT_CHUNK, PngInfo
 from pillow_sdz.cli.settings import METADATA
 from pillow_sdz.plugin.info import EXIF_PREFIX, collect, descriptive
 
-_XMP_KEYWORD = "XML:com.adobe.xmp"  # where PNG keeps XMP (XMP specification, part 3, 1.1.5)
-_XMP_TAG = 700  # where TIFF keeps it (same, 1.1.4)
-# What Pillow's own savers write; formats that are not listed (other plugins) are given all they may understand.
+_XMP_KEYWORD = "XML:com.adobe.xmp"  # keyword of PNG's text chunk with XMP (XMP specification, part 3, 1.1.5)
+_XMP_TAG = 700  # TIFF's tag for XMP (XMP specification, part 3, 1.1.4)
+# The kinds that Pillow's own savers write. Savers of formats that are not listed (other plugins) are given all kinds.
 _HOLDS = {
     "AVIF": {"exif", "icc", "xmp"},
     "BMP": set[str](),
@@ -37,17 +37,29 @@ _HOLDS = {
     "TIFF": {"exif", "icc", "xmp"},
     "WEBP": {"exif", "icc", "xmp"},
 }
-_COMMENT = "comment"
-_HOLDS_COMMENT = ("GIF", "JPEG", "JPEG2000", "MPO")
+_COMMENT = "comment"  # key of the text, and name of the saver's keyword
+_HOLDS_COMMENT = ("GIF", "JPEG", "JPEG2000", "MPO")  # formats that hold one text, without a key
 
 
 def into_sdz(strip: frozenset[str]) -> dict[str, Any]:
-    """Keywords for saving a picture as SDZ. What is not mentioned the plugin takes from the picture."""
+    """Keywords for saving a picture as SDZ without the kinds of metadata in ``strip``.
+
+    The plugin takes the other kinds from the picture.
+    """
     return {{"icc": "icc_profile"}.get(kind, kind): None for kind in strip}
 
 
 def from_sdz(picture: Image.Image, format_name: str, strip: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
-    """Keywords for saving ``picture``, opened from SDZ, in another format, and notes on what that cannot hold."""
+    """Keywords for saving a decoded picture in another format.
+
+    Args:
+        picture: opened from an SDZ file.
+        format_name: Pillow's name of the format.
+        strip: kinds of metadata to leave out.
+
+    Returns:
+        The keywords, and notes on metadata that the format cannot hold.
+    """
     metadata = collect({}, picture.info)
     text = dict(metadata.text)
     comment = text.pop(_COMMENT, None) if format_name in _HOLDS_COMMENT else None
@@ -75,7 +87,7 @@ def from_sdz(picture: Image.Image, format_name: str, strip: frozenset[str]) -> t
 
 
 def _tiff_tags(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
-    """EXIF and XMP as tags for Pillow's TIFF saver."""
+    """EXIF (only tags that describe the picture) and XMP as tags for Pillow's TIFF saver."""
     tags, chosen = Image.Exif(), Image.Exif()
     if exif:
         tags.load(exif)
@@ -86,7 +98,7 @@ def _tiff_tags(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
 
 
 def _png_text(text: dict[str, str], xmp: bytes | None) -> tuple[PngInfo, list[str]]:
-    """Text chunks, and notes on what PNG cannot hold."""
+    """Texts and XMP as PNG's text chunks, and notes on what PNG cannot hold."""
     chunks, notes = PngInfo(), []
     for key, value in text.items():
         if not _is_png_keyword(key):

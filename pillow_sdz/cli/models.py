@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 
 class ModelFailure(click.ClickException):
-    """An error of the package, as click shows errors."""
+    """An `SdzError` as an exception of click, which prints the message and ends the program with `exit_code`."""
 
     exit_code = ExitCode.UNAVAILABLE
 
 
 @contextlib.contextmanager
 def _failures() -> Iterator[None]:
+    """Turn an `SdzError` within the block into a `ModelFailure`."""
     try:
         yield
     except SdzError as error:
@@ -37,9 +38,9 @@ def _failures() -> Iterator[None]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def command() -> None:
-    """Models: what pictures are encoded and decoded with.
+    """Manage models, with which pictures are encoded and decoded.
 
-    Added models live in the user's data folder, or in the first folder that $PILLOW_SDZ_MODELS names.
+    Added models are stored in the user's data folder, or in the first folder that $PILLOW_SDZ_MODELS names.
     """
 
 
@@ -47,16 +48,16 @@ def command() -> None:
 @click.argument("name")
 @click.argument("source")
 @click.option("--revision", metavar="REV", help="Commit, tag or branch of a hub repository.  [default: main]")
-@click.option("--vae-only", is_flag=True, help="The autoencoder alone: smaller and faster, decoding skips the U-Net.")
+@click.option("--vae-only", is_flag=True, help="Add the autoencoder alone: smaller, faster; decoding skips the U-Net.")
 @click.option(
     "--scheduler",
     type=click.Choice(list(SCHEDULERS)),
-    help="How the U-Net takes its steps.  [default: the checkpoint's]",
+    help="Scheduler of the U-Net's steps.  [default: the checkpoint's]",
 )
 @click.option(
     "--family",
     type=click.Choice(FAMILIES),
-    help="Of a single file that does not show it, as autoencoders alone do not.",
+    help="Family of a single file, where its content does not show it, as with an autoencoder alone.",
 )
 @click.option(
     "--prediction",
@@ -70,11 +71,11 @@ def command() -> None:
     help="diffusers' configurations for a single file of another family.",
 )
 def add(name: str, source: str, **options: Any) -> None:
-    """Make the model NAME from SOURCE.
+    """Add a model called NAME, made from the checkpoint SOURCE.
 
     SOURCE is a folder in diffusers' layout (a pipeline, or an autoencoder alone), a .safetensors checkpoint, or a
     repository of the Hugging Face hub as owner/name, which is downloaded. Weights in pickles (.ckpt, .bin, .pth) are
-    refused. A pipeline needs transformers (pip install 'pillow-sdz[sd]') now, but not to open pictures later.
+    refused. Adding a pipeline needs transformers (pip install 'pillow-sdz[sd]'); decoding pictures with it does not.
     """
     from pillow_sdz.models.checkpoints.add import add_model
 
@@ -88,7 +89,7 @@ def add(name: str, source: str, **options: Any) -> None:
 @command.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per model.")
 def list_models(as_json: bool) -> None:
-    """List the models there are."""
+    """List the installed models."""
     with _failures():
         models = registry.installed_models()
     for model in models:
@@ -105,7 +106,7 @@ def list_models(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(name: str, as_json: bool) -> None:
-    """Show what the manifest of the model NAME says."""
+    """Show the facts about the model NAME."""
     with _failures():
         about = _about(registry.find(name))
     if as_json:
@@ -144,7 +145,7 @@ def _about(model: Manifest) -> dict[str, Any]:
 @command.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Remove the model NAME that was added. Pictures saved with it cannot be opened until it is added again."""
+    """Remove the added model NAME. Pictures saved with it cannot be decoded until it is added again."""
     from pillow_sdz.models.checkpoints.add import remove_model
 
     with _failures():

@@ -1,7 +1,7 @@
-"""Files that are written whole or not at all.
+"""Writing the outputs of a run, each whole or not at all.
 
-Each is a `pillow_sdz.plugin.atomic_file.AtomicFile`; whatever fails or interrupts writing leaves the output as it was
-and no temporary file.
+Each is a `pillow_sdz.plugin.atomic_file.AtomicFile`. If writing fails or is interrupted, the output stays as it was,
+and no temporary file is left.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class StoppedError(Exception):
 
 
 class Outputs:
-    """All files that one run writes."""
+    """Writes the outputs of a run, from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,12 +38,17 @@ class Outputs:
         self._stopped = False
 
     def write(self, target: Path, data: bytes, like: os.stat_result | None = None) -> list[str]:
-        """Write ``data`` to ``target``, replacing it, with the mode and times of ``like``; directories are created.
+        """Write a file, replacing an older one; missing directories are created.
 
-        A device or pipe (``/dev/null``) is written to directly.
+        A device or pipe (such as ``/dev/null``) is written to directly.
+
+        Args:
+            target: the file to write.
+            data: its content.
+            like: of the input, whose permissions and times the file gets; None for default ones.
 
         Returns:
-            What could not be kept of ``like``, in words.
+            Notes on what could not be kept of ``like``.
 
         Raises:
             WriteError: nothing was changed.
@@ -85,7 +90,7 @@ class Outputs:
                 file.discard()
 
     def stop(self) -> None:
-        """Let no further output appear, and remove the temporary files of those being written by other threads."""
+        """Let no further output appear, and remove the temporary files that other threads are writing."""
         with self._lock:
             self._stopped = True
             for file in self._unfinished:
@@ -98,9 +103,8 @@ class Outputs:
 
 
 def kind(path: Path) -> str | None:
-    """``file``, ``folder`` or ``special`` (a device, pipe or socket: to write into, not to replace), links followed.
-
-    None where there is nothing, or nothing that may be looked at: writing will tell.
+    """What a path leads to, links followed: ``file``, ``folder`` or ``special`` (a device, pipe or socket, which is
+    written into and not replaced). None if it does not exist or may not be looked at.
     """
     try:
         mode = path.stat().st_mode
@@ -127,20 +131,21 @@ def write_stream(data: bytes) -> None:
 
 
 def _copy_attributes(path: Path, like: os.stat_result) -> list[str]:
-    """Give ``path`` the permissions and times of ``like``; file systems that have none are no reason to fail."""
+    """Give ``path`` the permissions and times of ``like``; returns notes on what the file system cannot keep."""
     lost = []
     try:
-        path.chmod(stat.S_IMODE(like.st_mode) & 0o777)  # set-user-ID and the like are no business of a picture
+        path.chmod(stat.S_IMODE(like.st_mode) & 0o777)  # without set-user-ID, set-group-ID and sticky bits
     except OSError as error:
-        lost.append(f"the mode could not be kept: {error.strerror}")
+        lost.append(f"the permissions could not be kept: {error.strerror}")
     try:
         os.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
     except OSError as error:
-        lost.append(f"the time could not be kept: {error.strerror}")
+        lost.append(f"the times could not be kept: {error.strerror}")
     return lost
 
 
 def _reason(error: OSError, target: Path) -> str:
+    """Why a file could not be written, in words."""
     folder = printable(str(target.parent))
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         return f"no space left for it in {folder}"

@@ -6,7 +6,7 @@ import json
 
 
 def printable(text: str) -> str:
-    r"""Text with control characters and undecodable bytes written as escapes, so that it cannot steer a terminal.
+    r"""Text with control characters and undecodable bytes written as escapes, so that it cannot control a terminal.
 
     >>> print(printable("caf\xe9 \x1b[31m.png"), printable("\udcff"))
     café \u001b[31m.png \udcff

@@ -1,4 +1,4 @@
-"""What the command line asked for, checked and without click."""
+"""The settings of a run, as the command line gives them, and the parsing of sizes and palette sizes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from pillow_sdz.container.metadata import METADATA_SECTIONS
 
 METADATA = tuple(METADATA_SECTIONS.values())
+"""Kinds of metadata, for --strip."""
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,22 @@ class Settings:
     Attributes:
         action: ``convert``, ``preview``, ``info`` or ``test``.
         output: the argument of -o as it was written (a final separator means a directory); None: beside the input.
-        format: Pillow's name of the output format; None: by the output's suffix, or SDZ and PNG.
-        suffix: the suffix that goes with ``format``, with its dot.
+        format: Pillow's name of the output format; None: by the suffix of ``output``, else SDZ when encoding and PNG
+            when decoding.
+        suffix: the suffix of ``format``, with its dot.
+        recursive: whether directories are walked.
         existing: what happens to an output that exists: ``refuse``, ``skip`` or ``force``.
+        preserve: whether an output gets the times and permissions of its input.
         strip: kinds of metadata that are not copied to the output.
-        save: keywords for ``img.save(format="SDZ")``; options not given are absent.
+        dry_run: whether to say only what would be done.
+        save: keywords for ``image.save(format="SDZ")``; options not given are absent.
         denoise_steps, device, tile_size: how SDZ files are decoded; None is the plugin's choice.
-        jobs: conversions at the same time, in threads.
+        jobs: number of conversions at the same time, in threads.
         max_pixels: pictures with more pixels are refused.
+        json: whether to print a JSON object for each file.
+        quiet: whether to print errors only.
+        verbose: 1 or more adds tracebacks and all warnings.
+        progress: when to show a progress bar: ``auto``, ``never`` or ``always``.
     """
 
     action: str = "convert"
@@ -50,7 +59,7 @@ class Settings:
 
     @property
     def reads_only(self) -> bool:
-        """Whether the action writes no files."""
+        """Whether the action writes no output files."""
         return self.action in ("info", "test")
 
 
@@ -59,7 +68,7 @@ _POWER = {"": 0, "k": 1, "m": 2, "g": 3}
 
 
 def parse_size(text: str) -> int:
-    """Bytes, from a number with an optional unit: k is 1000, Ki is 1024.
+    """Parse a size in bytes: a number with an optional unit, where k is 1000 and Ki is 1024.
 
     >>> [parse_size(text) for text in ("7842", "5kB", "5KiB", "1.5k", "2 MB")]
     [7842, 5000, 5120, 1500, 2000000]
@@ -78,13 +87,13 @@ def parse_size(text: str) -> int:
 
 
 def parse_colors(text: str) -> int | tuple[int, ...]:
-    """One palette size, or one per layer.
+    """Parse one palette size, or one per layer, separated by commas.
 
     >>> parse_colors("256"), parse_colors("256,64,16")
     (256, (256, 64, 16))
 
     Raises:
-        ValueError: not whole numbers separated by commas. Their range is for the encoder to check.
+        ValueError: not whole numbers separated by commas. `pillow_sdz.options.SaveOptions` checks their range.
     """
     parts = text.split(",")
     if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):

@@ -25,12 +25,12 @@ class Source:
     """One input file.
 
     Attributes:
-        name: as messages name it.
-        path: None for standard input and pipes, whose bytes are in ``data``.
-        data: the whole input where it can be read only once.
-        prefix: its first bytes.
-        root: the directory argument under which it was found.
-        problem: why it cannot be read.
+        name: for messages.
+        path: of the file; None for standard input and pipes, whose bytes are in ``data``.
+        data: all bytes of standard input or a pipe, which can be read only once; None for files.
+        prefix: its first bytes, to identify the format.
+        root: the directory on the command line in which it was found, or None.
+        problem: why it cannot be read, or None.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Source:
 
 
 def collect(inputs: Sequence[str], settings: Settings) -> tuple[list[Source], list[str]]:
-    """All sources in the order of the arguments, and notes about files in directories that were left alone."""
+    """All sources in the order of the arguments, and notes about files in directories that were ignored."""
     sources: list[Source] = []
     notes: list[str] = []
     for name in inputs:
@@ -91,11 +91,11 @@ def _file(path: Path, root: Path | None = None) -> Source:
 
 
 def _walk(root: Path, settings: Settings) -> tuple[list[Source], list[str]]:
-    """The files below ``root`` that this run is about, picked by suffix, and a note about those it is not about.
+    """The files below ``root`` that this run takes, chosen by suffix, and notes about files that it ignores.
 
-    Reading actions and output formats other than SDZ take the .sdz files, ``-f sdz`` takes the pictures. Where neither
-    is asked for, a directory of .sdz files is decoded, and one with pictures is encoded: what an earlier run wrote
-    beside them is left alone.
+    --info, --test, --preview and output formats other than SDZ take the .sdz files; ``-f sdz`` takes the pictures.
+    Without any of these, the pictures are taken (to be encoded), and .sdz files only if there are no pictures: beside
+    pictures they are likely the output of an earlier run.
     """
     notes: list[str] = []
     pictures: list[Path] = []
@@ -118,7 +118,7 @@ def _walk(root: Path, settings: Settings) -> tuple[list[Source], list[str]]:
 
 
 def _files_below(root: Path, notes: list[str]) -> Iterator[Path]:
-    """Files below ``root`` in sorted order. Hidden ones are passed over; links to directories are not followed."""
+    """Files below ``root`` in sorted order. Hidden ones are skipped; links to directories are not followed."""
 
     def unreadable(error: OSError) -> None:
         notes.append(f"{printable(str(error.filename))}: cannot be listed: {error.strerror}")

@@ -13,7 +13,7 @@ from pillow_sdz.models import registry
 
 
 def version_text() -> str:
-    """Versions of this program, the format, Pillow and torch, and the models there are; imports no torch."""
+    """Versions of this program, the format, Pillow, torch and diffusers, and the installed models; imports no torch."""
     draft = " (draft)" if VERSION == 0 else ""
     packages = ", ".join(f"{name} {_installed(name)}" for name in ("torch", "diffusers"))
     try:

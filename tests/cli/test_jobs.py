@@ -277,7 +277,7 @@ def test_standard_input_decides_the_direction_by_its_magic(planned: Planner, tmp
         (("a.png", "-o", "a.jpg", "-f", "png"), "names JPEG, but -f asks for PNG"),
         (("a.png", "b.png", "-o", "-"), "cannot share standard output"),
         (("a.png", "b.png", "-o", "file"), "several inputs need a directory"),
-        (("-", "-", "-o", "x/"), "read once only"),
+        (("-", "-", "-o", "x/"), "read only once"),
         (("a.png", "--json", "-o", "-"), "cannot share standard output"),
         (("a.png", "-i", "-o", "x"), "writes no file"),
         (("a.png", "--preview", "-f", "sdz"), "--preview reads .sdz"),

@@ -1,6 +1,6 @@
-"""How good files are: other codecs, metrics of image quality, and the HTML report.
+"""Measuring files: other codecs to compare with, metrics of image quality, and the HTML report.
 
-Nothing else of the package imports this one, but for ``sdz-convert compare``; `tools/bench` and `tools/train` do.
+It is used by ``sdz-convert compare``, `tools/bench` and `tools/train`; encoding and decoding do not need it.
 
 - `codecs`: JPEG, WebP, AVIF, JPEG XL and .sdz behind one interface; searches for the best file within a size.
 - `metrics`: PSNR, SSIM, MS-SSIM, SSIMULACRA 2, LPIPS and DISTS as functions of two pictures.

@@ -1,4 +1,4 @@
-"""Image codecs behind one interface: how each is called, which of them this installation has, and searches by size."""
+"""Image codecs behind one interface: calling them, finding which are installed, and searching for files by size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PLUGINS: Final = {"SDZ": "pillow_sdz", "JXL": "pillow_jxl"}
-"""Pillow's name of a format -> module that registers it with Pillow when it is imported."""
+"""Pillow's name of a format that Pillow itself lacks -> module whose import registers it with Pillow."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class Codec:
     """One image format with the settings of its encoder, called through Pillow.
 
     Attributes:
-        name: key in tables, and on the command line.
-        label: name for people.
-        pillow_name: name of the format in Pillow.
-        curve: quality values of a rate-quality curve, from about 0.03 to about 0.6 bits per pixel on photos.
+        name: key in tables and on command lines, such as ``jxl``.
+        label: name to show, such as "JPEG XL".
+        pillow_name: name of the format in Pillow, such as ``JXL``.
+        curve: quality values of a rate-quality curve; on photos they give about 0.03 to about 0.6 bits per pixel.
         lowest, highest: range of quality values that searches try.
-        options: further keywords of ``save``, the same at every quality.
+        options: further keywords of ``image.save``, the same at every quality.
     """
 
     name: str
@@ -57,8 +57,8 @@ CODECS: Final = (
     Codec("avif", "AVIF", "AVIF", (0, 5, 10, 16, 22, 28, 36, 46, 58), options={"speed": 4}),
     Codec("jxl", "JPEG XL", "JXL", (0, 3, 6, 10, 16, 24, 36, 48, 60), options={"effort": 7}),
 )
-"""All codecs; .sdz is the first. Each encoder works as hard as is usual for the web: slower settings exist, and save a
-few percent of the bytes."""
+"""All codecs; .sdz is the first. Each has the effort that is usual for pictures on the web. Slower settings save a few
+percent of the bytes."""
 
 INSTALL: Final = {
     "webp": "install a Pillow with WebP: pip install --upgrade Pillow",
@@ -72,11 +72,12 @@ def available(names: Iterable[str], options: Mapping[str, Any] | None = None) ->
     """The codecs that can be measured here.
 
     Args:
-        names: which are wanted, of `CODECS`; .sdz is always among them.
-        options: keywords of ``save`` for .sdz.
+        names: names of the wanted codecs of `CODECS`; .sdz is always included.
+        options: keywords of ``image.save`` for .sdz.
 
     Returns:
-        The codecs, in the order of `CODECS`, and for each missing one a sentence that says how to install it.
+        The codecs, in the order of `CODECS`, and for each one that is not installed a message that says how to install
+        it.
 
     Raises:
         ValueError: there is no codec of that name.
@@ -126,7 +127,7 @@ def saved(image: Image.Image, pillow_name: str, **options: object) -> bytes:
 
 
 def decoded(data: bytes) -> Image.Image:
-    """The picture in the bytes of a file, RGB."""
+    """Decode the bytes of a file with Pillow; returns an RGB picture."""
     image = Image.open(io.BytesIO(data))
     image.load()
     return image if image.mode == "RGB" else image.convert("RGB")
@@ -134,7 +135,7 @@ def decoded(data: bytes) -> Image.Image:
 
 @dataclass(frozen=True)
 class EncodedFile:
-    """The bytes of a file, and the quality that they were encoded at."""
+    """The bytes of a file, and the quality with which they were encoded."""
 
     data: bytes
     quality: int
@@ -143,16 +144,15 @@ class EncodedFile:
 def largest_not_above(codec: Codec, image: Image.Image, size: int) -> EncodedFile:
     """The highest quality whose file has at most ``size`` bytes, by binary search.
 
-    The size of what is returned has been measured. The search assumes that files grow with the quality; where one does
-    not, it may miss a higher quality that fits.
+    The search assumes that files grow with the quality. Where they do not, it may miss a higher quality that fits.
 
     Args:
-        codec: which codec.
+        codec: the codec to use.
         image: RGB.
-        size: bytes.
+        size: target in bytes.
 
     Returns:
-        The file. If even the lowest quality takes more bytes, that file.
+        The file that was found. If even the lowest quality takes more bytes than ``size``, the file of that quality.
     """
     low, high = codec.lowest, codec.highest
     best = EncodedFile(codec.encode(image, low), low)
@@ -169,19 +169,19 @@ def largest_not_above(codec: Codec, image: Image.Image, size: int) -> EncodedFil
 
 
 REDUCTIONS: Final = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8)
-"""Sides that `at_equal_or_fewer_bytes` tries, relative to the picture's: where the lowest quality is still too large,
-people store a smaller picture."""
+"""Factors by which `at_equal_or_fewer_bytes` scales width and height, in the order in which it tries them: if the file
+of the lowest quality is still too large, people store a smaller picture."""
 
 
 @dataclass(frozen=True)
 class SizeMatched:
-    """What a codec makes of a picture in a given number of bytes or fewer.
+    """The best that a codec makes of a picture in a given number of bytes or fewer.
 
     Attributes:
         size: bytes of the file.
         quality: the encoder's setting.
-        stored: width and height of the picture in the file, in pixels.
-        picture: what the file decodes to, RGB, enlarged to the size of the original.
+        stored: width and height in pixels of the picture in the file, which may be smaller than the original.
+        picture: the decoded picture, RGB, enlarged to the size of the original.
     """
 
     size: int
@@ -193,16 +193,16 @@ class SizeMatched:
 def at_equal_or_fewer_bytes(codec: Codec, image: Image.Image, size: int) -> SizeMatched | None:
     """The best file of a codec that has at most ``size`` bytes.
 
-    The picture is stored at full size if any quality fits, else reduced (Lanczos) as little as necessary, and enlarged
-    again (bicubic) after decoding.
+    The picture is stored at full size if any quality fits. Else it is reduced (Lanczos) as little as necessary before
+    encoding, and enlarged again (bicubic) after decoding.
 
     Args:
-        codec: which codec.
+        codec: the codec to use.
         image: RGB.
-        size: bytes.
+        size: target in bytes.
 
     Returns:
-        What was found, or None where not even the smallest of `REDUCTIONS` fits.
+        The file's facts and picture, or None if no quality fits even with the smallest of `REDUCTIONS`.
     """
     for reduction in REDUCTIONS:
         stored = max(1, round(image.width * reduction)), max(1, round(image.height * reduction))

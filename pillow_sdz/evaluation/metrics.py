@@ -1,4 +1,4 @@
-"""Metrics of image quality: functions of an original and a decoded picture that give one number."""
+"""Metrics of image quality: each compares an original with a decoded picture and gives one number."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SSIM_SIDE: Final = 11
-"""Shortest side in pixels for SSIM: one window."""
+"""Shortest side in pixels of a picture that SSIM can measure: one window."""
 
 MS_SSIM_SIDE: Final = 161
-"""Shortest side in pixels for MS-SSIM: one window of 11 pixels after four halvings, as pytorch-msssim requires."""
+"""The same for MS-SSIM: one window of 11 pixels after four halvings, as pytorch-msssim requires."""
 
 SSIMULACRA2_SIDE: Final = 8
-"""Shortest side in pixels for SSIMULACRA 2."""
+"""The same for SSIMULACRA 2."""
 
 HIGHEST_PSNR: Final = 100.0
-"""PSNR of identical pictures, in dB: JSON has no infinity, and a mean must stay finite."""
+"""Largest PSNR in dB, and that of identical pictures, whose PSNR is infinite: JSON has no infinity, and means must stay
+finite."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Metric:
     Attributes:
         name: key in tables, one of `NAMES`.
         larger_is_better: whether a larger number means a smaller difference.
-        measure: (original, decoded), RGB pictures of one size -> number, or None where they are too small.
-        perceptual: whether it models human perception, rather than the error of each pixel.
+        measure: takes the original and the decoded picture, RGB and of the same size; returns the number, or None if
+            they are too small.
+        perceptual: whether it models human perception, rather than errors of pixels.
     """
 
     name: str
@@ -51,23 +53,26 @@ WEIGHTS: Final = {
     "LPIPS-VGG": ("lpips_vgg.npz",),
     "DISTS": ("lpips_vgg.npz", "dists_alpha_beta.pt"),
 }
-"""Metrics that are networks -> files of their weights; see `pillow_sdz.evaluation.perceptual` for where to get them."""
+"""Metric that is a network -> files of its weights; see `pillow_sdz.evaluation.perceptual` for where to download
+them."""
 
 SHORTEST_SIDES: Final = {"LPIPS-Alex": 35, "LPIPS-VGG": 16, "DISTS": 16}
-"""Shortest sides in pixels for the networks: one position must be left at the last stage."""
+"""Metric that is a network -> shortest side in pixels: one position must be left at its last stage."""
 
 NAMES: Final = (*WEIGHTS, "SSIMULACRA2", "MS-SSIM", "SSIM", "PSNR")
+"""Names of all metrics."""
 
 
 def available(names: Iterable[str], folder: Path | None = None) -> tuple[list[Metric], list[str]]:
     """The metrics that can be measured here.
 
     Args:
-        names: which are wanted, of `NAMES`.
-        folder: the folder with the files of `WEIGHTS`; None leaves those metrics out.
+        names: names of the wanted metrics, of `NAMES`.
+        folder: the folder with the files of `WEIGHTS`; without it these metrics cannot be measured.
 
     Returns:
-        The metrics, in the order of `NAMES`, and for each missing one a sentence that says what it needs.
+        The metrics, in the order of `NAMES`, and for each wanted one that cannot be measured a message that says what
+        it needs.
 
     Raises:
         ValueError: there is no metric of that name.
@@ -102,7 +107,7 @@ def psnr(original: Image.Image, other: Image.Image) -> float:
 
 
 def tensor(image: Image.Image) -> Tensor:
-    """An RGB picture as (1, 3, h, w) float32 in [0, 1]."""
+    """An RGB picture as a tensor (1, 3, h, w), float32 in [0, 1]."""
     import torch
 
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255

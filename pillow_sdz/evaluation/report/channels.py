@@ -1,8 +1,8 @@
-"""One sentence for each channel of a latent: which property of the picture it follows in this picture.
+"""A sentence for each channel of a latent: which property of this picture its values follow.
 
-The properties are coefficients of the picture's blocks (one block per latent position): means of brightness and of the
-two colour differences, slopes and curvatures of brightness as a discrete cosine transform has them, and how much detail
-there is. A channel is described by the property with the largest correlation.
+The properties are numbers for each block of the picture (one block per latent position): the means of brightness and of
+two colour differences, slopes and curvatures of brightness (the first coefficients of a discrete cosine transform), and
+the amount of detail. A channel is described by the property with which its codes have the largest correlation.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CLEAR: Final = 0.6
-"""Correlation from which a channel is said to be this property."""
+"""Correlation, in magnitude, from which a channel is said to follow a property."""
 
 FAINT: Final = 0.25
-"""Correlation below which a channel is said to follow none."""
+"""Correlation, in magnitude, below which a channel is said to follow no property; in between it leans towards one."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """What a channel holds.
+    """Facts about one channel of a latent.
 
     Attributes:
-        number: from 1.
-        mean, deviation: of its codes (0 to 255; 127.5 stands for a latent of zero).
-        follows: the property that it follows most, a key of `WORDS`; empty where it is constant.
+        number: counted from 1.
+        mean, deviation: mean and standard deviation of its codes (0 to 255; 127.5 stands for a latent value of zero).
+        follows: the property with the largest correlation, a key of `WORDS`; empty if the channel is constant.
         correlation: with that property, -1 to 1.
-        tile: its codes in grey, stretched to what they use, one pixel per latent position.
-        bits: what its values cost in this file, in bits per pixel; None where the payload does not say.
+        tile: its codes as a grey picture, one pixel per latent position, stretched to the full range of grey.
+        bits: what its values cost in the file, in bits per pixel of the picture; None if the payload does not say.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Channel:
 
     @property
     def sentence(self) -> str:
-        """What it holds, in words."""
+        """Which property it follows, in words."""
         if not self.follows:
             return "Constant in this picture: it carries nothing here."
         more, less = WORDS[self.follows]
@@ -72,6 +72,8 @@ SUBJECT: Final = {
     "ridge down": "level lines",
     "detail": "the amount of detail",
 }
+"""Property -> its name in sentences."""
+
 WORDS: Final = {
     "brightness": ("where the picture is bright", "where the picture is dark"),
     "blue": ("where it is bluish", "where it is yellowish"),
@@ -83,7 +85,7 @@ WORDS: Final = {
     "ridge down": ("on dark level lines", "on bright level lines"),
     "detail": ("where the picture is busy", "where the picture is flat"),
 }
-"""Property -> where a channel that follows it is high, and where one that follows its opposite is."""
+"""Property -> where a channel has high values if its correlation is positive, and where if it is negative."""
 
 
 def describe(
@@ -92,10 +94,10 @@ def describe(
     """Describe every channel.
 
     Args:
-        codes: (h, w, C).
+        codes: (h, w, C), 0 to 255.
         rgb: the picture, (H, W, 3).
         factor: pixels per latent position along each axis.
-        bits: what each value costs, (h, w, C), or None.
+        bits: what each value costs in bits, (h, w, C), or None.
     """
     properties = _properties(rgb, codes.shape[:2], factor)
     channels, tiles = [], code_planes(codes)
@@ -111,7 +113,13 @@ def describe(
 
 
 def _properties(rgb: NDArray[np.uint8], shape: tuple[int, ...], factor: int) -> dict[str, NDArray[np.float64]]:
-    """Each property at every latent position, (h, w)."""
+    """Property -> its values at all latent positions, (h, w).
+
+    Args:
+        rgb: the picture, (H, W, 3).
+        shape: (h, w) of the latent.
+        factor: pixels per latent position along each axis.
+    """
     height, width = shape
     missing = (height * factor - rgb.shape[0], width * factor - rgb.shape[1])
     padded = np.pad(rgb, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge").astype(np.float32)
@@ -139,7 +147,7 @@ def _properties(rgb: NDArray[np.uint8], shape: tuple[int, ...], factor: int) -> 
 
 
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Pearson's, 0 where one of the two is constant."""
+    """Pearson's correlation coefficient; 0 if one of the two is constant."""
     x, y = one - one.mean(), other - other.mean()
     size = float(np.sqrt((x * x).sum() * (y * y).sum()))
     return float((x * y).sum()) / size if size > 1e-9 else 0.0

@@ -1,4 +1,4 @@
-"""What a report is asked for, and one picture on its way through the stages: what these share."""
+"""What the stages of a report share: the request, and the picture with its latent and codes."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Request:
 
     Attributes:
         options: how the .sdz is saved.
-        strength: of the img2img stage, 0 to 1 (excluded).
-        metrics: distances from the original.
-        codecs: those to set beside the .sdz.
+        strength: noise of the img2img stage as a fraction of the noise schedule, above 0 and at most 1.
+        metrics: those to measure.
+        codecs: other codecs to compare with the .sdz.
         compute: where and how networks compute.
     """
 
@@ -54,14 +54,22 @@ class Request:
 
 
 class PictureContext:
-    """One picture, its latents and codes.
+    """One picture, its latent and codes, and results that later stages need.
+
+    Args:
+        image: any mode; alpha is left out.
+        name: of its file.
+        request: what to compare.
 
     Attributes:
-        left_out: stage -> why there is none.
-        notes: what the reader should know.
-        png: bytes of the picture as PNG.
-        channels: what each channel of the latent holds, once the file is there.
-        data: the bytes of the .sdz, once it is there.
+        rgb, picture: the pixels, as an array (H, W, 3) and as an RGB picture.
+        latents, codes: (h, w, C), float32 and uint8.
+        manifest, mapping, matrix, model: the model, with its code mapping and preview matrix.
+        png: size of the picture as PNG, in bytes.
+        channels: facts about each channel of the latent; set by `payload_stages.of_file`.
+        data: the bytes of the .sdz; set by `payload_stages.of_file`.
+        left_out: stage that does not exist -> reason.
+        notes: sentences for the reader of the report.
 
     Raises:
         SdzError: the model is missing, or the picture cannot be stored.
@@ -94,7 +102,7 @@ class PictureContext:
 
     @property
     def latent(self) -> Latent:
-        """What payloads are made of."""
+        """The latent in the form that payloads take."""
         return Latent(self.codes, to_targets(self.latents, self.mapping.step))
 
     def encoded(self, options: SaveOptions) -> bytes:
@@ -102,11 +110,16 @@ class PictureContext:
         return encode(Picture(self.rgb, None, "RGB"), options, Metadata(), self.request.compute)
 
     def from_file(self, file: SdzFile, denoise_steps: int | None) -> Image.Image:
-        """What a file decodes to, with as many steps of the U-Net; None is as many as it asks for."""
+        """The decoded picture of a file.
+
+        Args:
+            file: the file.
+            denoise_steps: U-Net steps; None takes as many as the file says.
+        """
         settings = DecodeSettings(**dataclasses.asdict(self.request.compute), denoise_steps=denoise_steps)
         return Image.fromarray(decode(file, settings).rgb)
 
     def decoded(self, latents: NDArray[np.float32]) -> Image.Image:
-        """What the autoencoder makes of latents (h, w, C)."""
+        """The picture that the autoencoder's decoder makes of latents (h, w, C)."""
         rgb = self.model.decode(latents, self.height, self.width, self._tile)
         return Image.fromarray(np.ascontiguousarray(rgb))

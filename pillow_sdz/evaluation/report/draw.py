@@ -1,4 +1,4 @@
-"""Latents, palettes and index planes as pictures, one pixel per value."""
+"""Draw latents, levels, bits, palettes and index planes as pictures, one pixel per value."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ GAP: Final = 1
 """Pixels between tiles."""
 
 GROUND: Final = 128
-"""Grey between tiles: visible on light and dark pages."""
+"""Grey value between tiles: visible on light and dark pages."""
 
 SHARE: Final = 0.995
-"""The scale of a drawing ends at this share of the values, so that a few large ones do not make all others pale."""
+"""Quantile of the values at which the scale of a drawing ends, so that a few large values do not make all others
+pale."""
 
 
 def columns(count: int) -> int:
-    """Tiles in a row: as near to a square as whole rows allow.
+    """Number of tiles in a row: near the square root, and such that the last row is full where that is possible.
 
     >>> [columns(count) for count in (1, 4, 8, 16, 5)]
     [1, 2, 4, 4, 3]
@@ -35,7 +36,7 @@ def columns(count: int) -> int:
 
 
 def tiles(planes: NDArray[np.uint8]) -> Image.Image:
-    """Planes (C, h, w) or (C, h, w, 3) side by side."""
+    """Planes (C, h, w) or (C, h, w, 3) as one picture of tiles, with gaps between them."""
     count, height, width = planes.shape[:3]
     across = columns(count)
     down = -(-count // across)
@@ -48,7 +49,7 @@ def tiles(planes: NDArray[np.uint8]) -> Image.Image:
 
 
 def code_planes(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Codes (h, w, C) as grey planes (C, h, w), each channel stretched to what it uses."""
+    """Codes (h, w, C) as grey planes (C, h, w); the range of each channel is stretched to black and white."""
     planes = []
     for plane in np.moveaxis(values, 2, 0).astype(np.float64):
         low, high = np.quantile(plane, [1 - SHARE, SHARE])
@@ -57,7 +58,7 @@ def code_planes(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def whole_steps(values: NDArray[np.int16]) -> Image.Image:
-    """Numbers of steps (h, w, C) as tiles: white is zero, blue below, red above."""
+    """Levels (h, w, C), numbers of quantiser steps, as tiles: white is zero, blue negative, red positive."""
     from matplotlib import colormaps
 
     reach = max(1.0, float(np.quantile(np.abs(values), SHARE)))
@@ -66,7 +67,7 @@ def whole_steps(values: NDArray[np.int16]) -> Image.Image:
 
 
 def heat(bits: NDArray[np.float64]) -> tuple[Image.Image, float]:
-    """Bits per position (h, w), dark for none; and what the brightest colour stands for."""
+    """Bits of each position (h, w) as a heat map, dark for none; and the bits that its brightest colour stands for."""
     from matplotlib import colormaps
 
     most = max(float(np.quantile(bits, SHARE)), 1e-9)
@@ -74,7 +75,12 @@ def heat(bits: NDArray[np.float64]) -> tuple[Image.Image, float]:
 
 
 def entry_colours(palette: NDArray[np.uint8], matrix: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """The colour of each palette entry (N, C) by the model's preview matrix (C + 1, 3); (N, 3)."""
+    """The colour of each palette entry, (N, 3), by the model's preview matrix.
+
+    Args:
+        palette: (N, C) codes.
+        matrix: (C + 1, 3); see `pillow_sdz.payloads.preview_matrix`.
+    """
     weights, bias = matrix[:-1].astype(np.int32), matrix[-1].astype(np.int32)
     linear = (palette.astype(np.int32) - MIDDLE) @ weights + (1 << SHIFT >> 1) >> SHIFT
     colours: NDArray[np.uint8] = np.clip(linear + bias + MIDDLE, 0, 255).astype(np.uint8)
@@ -82,7 +88,7 @@ def entry_colours(palette: NDArray[np.uint8], matrix: NDArray[np.int8]) -> NDArr
 
 
 def swatches(colours: NDArray[np.uint8]) -> Image.Image:
-    """Colours (N, 3) as a square of single pixels; what is left over of the last row is grey."""
+    """Colours (N, 3) as a square with one pixel each, row by row; the rest of the last row is grey."""
     side = math.ceil(math.sqrt(len(colours)))
     whole = np.full((side * -(-len(colours) // side), 3), GROUND, np.uint8)
     whole[: len(colours)] = colours
@@ -90,5 +96,5 @@ def swatches(colours: NDArray[np.uint8]) -> Image.Image:
 
 
 def index_plane(indices: NDArray[np.uint16], entries: int) -> Image.Image:
-    """Indices (h, w) as grey: black is the first entry, white the last."""
+    """Indices (h, w) as a grey picture: black is the first entry of the palette, white the last."""
     return Image.fromarray((indices.astype(np.uint32) * 255 // max(1, entries - 1)).astype(np.uint8))

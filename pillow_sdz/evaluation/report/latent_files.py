@@ -1,4 +1,4 @@
-"""An 8-bit latent as other people's formats would hold it, without loss: WebP and DEFLATE."""
+"""Sizes of an 8-bit latent in general lossless formats: WebP and DEFLATE."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ WEBP_SIDE: Final = 16383
 
 
 def deflated(codes: NDArray[np.uint8]) -> int:
-    """Bytes of the codes (h, w, C), channel after channel, as zlib writes them at level 9."""
+    """Size in bytes of the codes (h, w, C), channel after channel, compressed by zlib at level 9."""
     return len(zlib.compress(np.ascontiguousarray(np.moveaxis(codes, 2, 0)).tobytes(), 9))
 
 
 def lossless_webp(codes: NDArray[np.uint8]) -> int | None:
-    """Bytes of the codes (h, w, C) as one lossless WebP; None where that would be too high for the format.
+    """Size in bytes of the codes (h, w, C) as one lossless WebP; None if it would be too wide or too high for WebP.
 
-    Four channels are the red, green, blue and alpha of a picture, as in the article of 2022. More are several such
-    pictures, one below the other; what is missing to a multiple of four is 255.
+    Four channels become the red, green, blue and alpha of a picture, as in the article of 2022. More channels become
+    several such pictures, one below the other; channels missing to a multiple of four are filled with 255.
     """
     height, width, channels = codes.shape
     pictures = -(-channels // 4)

@@ -1,4 +1,4 @@
-"""All numbers of a report as one JSON document, for programs."""
+"""All numbers of a report as a JSON document."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from pillow_sdz.evaluation.report.stage import Comparison, Stage
 
 VERSION = 1
-"""Of this document's form."""
+"""Version of the structure of this document."""
 
 
 def document(comparisons: Sequence[Comparison], metrics: Sequence[Metric], options: dict[str, Any]) -> bytes:
-    """The document, UTF-8: model, options and metrics once, then each picture with its stages and channels."""
+    """The document in UTF-8: model, options and metrics, then each picture with its stages and channels.
+
+    Args:
+        comparisons: one or more pictures, all with the same model.
+        metrics: those that were measured.
+        options: those of ``sdz-convert compare``.
+    """
     return json.dumps(_document(comparisons, metrics, options), indent=1, allow_nan=False).encode()
 
 

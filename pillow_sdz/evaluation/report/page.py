@@ -23,20 +23,22 @@ if TYPE_CHECKING:
 
 
 LONGEST: Final = 768
-"""Longest side of a picture on the page; larger ones are reduced, crops are not."""
+"""Longest side of a picture on the page in pixels; larger pictures are reduced, crops are not."""
 
 QUALITY: Final = 80
-"""WebP quality of pictures on the page: enough to show what the stages do, little enough to mail the page."""
+"""WebP quality of pictures on the page: enough to show what the stages do, and the page is small enough to be
+mailed."""
 
 CROP_QUALITY: Final = 88
+"""WebP quality of crops, which are shown enlarged."""
 
 CROPS: Final = 3
-"""Boxes shown of each picture."""
+"""Crops of each picture."""
 
 CROPPED: Final = (
     "original", "autoencoder", "sdz-without-unet", "sdz", "palette", "img2img-png", "jpeg", "webp", "avif", "jxl",
 )  # fmt: skip
-"""Stages whose crops are shown."""
+"""Keys of the stages whose crops are shown."""
 
 DIGITS: Final = {"PSNR": 2, "SSIMULACRA2": 1}
 """Decimals of a metric; others have three."""
@@ -44,7 +46,13 @@ DIGITS: Final = {"PSNR": 2, "SSIMULACRA2": 1}
 
 @dataclass(frozen=True)
 class Chapter:
-    """A part of the page: stages that belong together, and what they show."""
+    """A part of the page, for stages that belong together.
+
+    Attributes:
+        key: `Stage.chapter` of its stages.
+        title: its heading.
+        text: what its stages show.
+    """
 
     key: str
     title: str
@@ -63,7 +71,7 @@ CHAPTERS: Final = (
         "codes",
         "Eight bits for each number",
         "A latent is a small picture of many channels. Beside each stands which property of this picture its values"
-        " follow most. Ordinary lossless codecs were not made for such values: compare the sizes.",
+        " follow most. General lossless codecs were not made for such values: compare the sizes.",
     ),
     Chapter(
         "file",
@@ -84,7 +92,7 @@ CHAPTERS: Final = (
         " gives new pixels, not fewer. A codec has to keep the latent, and to make it small.",
     ),
     Chapter(
-        "rivals",
+        "other-codecs",
         "Other codecs with no more bytes",
         "Each at its best quality that does not take more bytes than the .sdz.",
     ),
@@ -92,12 +100,12 @@ CHAPTERS: Final = (
 
 
 def page(comparisons: Sequence[Comparison], metrics: Sequence[Metric], notes: Sequence[str], version: str) -> bytes:
-    """The page, UTF-8.
+    """The page in UTF-8.
 
     Args:
-        comparisons: one or more.
+        comparisons: one or more pictures.
         metrics: those that were measured, in the order of the columns.
-        notes: sentences for its foot, as that a codec is not installed.
+        notes: sentences for the foot of the page, for instance that a codec is not installed.
         version: of this package.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -121,13 +129,13 @@ def page(comparisons: Sequence[Comparison], metrics: Sequence[Metric], notes: Se
 
 
 def _names(comparisons: Sequence[Comparison]) -> list[str]:
-    """File names without their folders, where that leaves no two the same."""
+    """File names without their folders, or with them if two names would be the same."""
     short = [PurePath(each.name).name for each in comparisons]
     return short if len(set(short)) == len(short) else [each.name for each in comparisons]
 
 
 def _picture(number: int, comparison: Comparison, name: str) -> dict[str, Any]:
-    """What the template needs of one picture."""
+    """What the template needs of one picture, by the names that it uses."""
     original, final = comparison.stages[0], comparison.stage("sdz")
     assert final is not None
     found = boxes(original.picture, final.picture, CROPS)
@@ -148,7 +156,7 @@ def _picture(number: int, comparison: Comparison, name: str) -> dict[str, Any]:
 
 
 def _means(comparisons: Sequence[Comparison], metrics: Sequence[Metric]) -> list[dict[str, Any]]:
-    """Means over the pictures of each stage that all of them have."""
+    """Means over all pictures, for each stage that all of them have."""
     rows = []
     for stage in comparisons[0].stages:
         same = [found for each in comparisons if (found := each.stage(stage.key)) is not None]
@@ -172,7 +180,7 @@ def _crop(stage: Stage, box: Box) -> str:
 
 
 def _frame(box: Box, width: int, height: int) -> str:
-    """A box as a style: its place in percent of the picture."""
+    """A box as CSS: its position and size in percent of the picture's."""
     left, top, right, bottom = box
     return (
         f"left:{100 * left / width:.3f}%;top:{100 * top / height:.3f}%;"
@@ -194,7 +202,7 @@ def _metric(value: float | None, name: str) -> str:
 
 
 def _uri(image: Image.Image) -> str:
-    """A photo as a data URI, reduced to `LONGEST`."""
+    """A photo as a data URI, lossy, reduced to `LONGEST`."""
     if max(image.size) > LONGEST:
         image = image.copy()
         image.thumbnail((LONGEST, LONGEST))
@@ -202,7 +210,7 @@ def _uri(image: Image.Image) -> str:
 
 
 def _uri_of_values(image: Image.Image) -> str:
-    """A drawing as a data URI, without loss unless it is large."""
+    """A drawing as a data URI, lossless unless it is larger than `LONGEST`."""
     if max(image.size) > LONGEST:
         return _uri(image.convert("RGB"))
     return _data(image.convert("RGB"), lossless=True, quality=80, method=4)
@@ -215,16 +223,18 @@ def _data(image: Image.Image, **options: Any) -> str:
 
 
 SIDES: Final = (24, 96)
-"""Shortest and longest side of a box, in pixels; between them it is a fifth of the picture's shorter side."""
+"""Smallest and largest side of a crop in pixels; within these limits it is a fifth of the picture's shorter side."""
 
 Box = tuple[int, int, int, int]
-"""Left, top, right, bottom."""
+"""Left, top, right, bottom, in pixels."""
 
 
 def boxes(original: Image.Image, other: Image.Image, count: int) -> list[Box]:
-    """The boxes with the largest mean absolute difference of two RGB pictures of one size, the largest first.
+    """The square boxes in which two RGB pictures of the same size differ most, the largest difference first.
 
-    At most ``count``; fewer where the picture has no room for more.
+    Args:
+        original, other: the pictures.
+        count: how many boxes; fewer are returned if no more fit without overlap.
     """
     error = np.abs(np.asarray(original, np.float64) - np.asarray(other, np.float64)).mean(2)
     height, width = error.shape

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from pillow_sdz.payloads.protocol import Contents
 
 COLORS = 256
-"""Palette entries of the stage that follows the article of 2022."""
+"""Palette entries of the palette stage, as in the article of 2022."""
 
 
 def of_file(context: PictureContext) -> list[Stage]:
-    """The .sdz with the payload that the model and the options choose."""
+    """The .sdz file as the request's options make it; also sets the context's ``data`` and ``channels``."""
     context.data = context.encoded(context.request.options)
     file = read(context.data)
     contents, description = _contents(context, file), file.payload.describe()
@@ -47,8 +47,8 @@ def of_palette(context: PictureContext) -> list[Stage]:
     file = read(data)
     drawings = tuple(_drawings(context, _contents(context, file)))
     text = (
-        f"The vectors of the latent are reduced to {COLORS} like the colours of a GIF, and each position holds the"
-        " number of one of them."
+        f"The vectors of the latent are reduced to a palette of {COLORS}, like the colours of a GIF, and each position"
+        " holds the number of a palette entry."
     )
     title = f"Palette of {COLORS}"
     return _with_and_without(context, "palette", "palette", title, text, file, drawings, {"colors": COLORS}, data)
@@ -65,7 +65,14 @@ def _with_and_without(
     details: dict[str, Any],
     data: bytes,
 ) -> list[Stage]:
-    """A file decoded without and with the U-Net; once where that is the same."""
+    """The stages of a file decoded without and with the U-Net; one stage if no U-Net is used.
+
+    Args:
+        context: the picture.
+        key, chapter, title, text, drawings, details: for the first stage; see `Stage`.
+        file: the file, parsed.
+        data: its bytes.
+    """
     stored = (Stored(".sdz", len(data)),)
     noise, steps = file.payload.noise, file.header.denoise_steps
     details = {**details, "noise": noise, "denoise_steps": 0}
@@ -75,7 +82,7 @@ def _with_and_without(
         context.left_out[f"{key} with U-Net"] = reason
         return [Stage(key, chapter, title, f"{text} No U-Net: {reason}.", plain, stored, drawings, details)]
     smooth = (
-        f"The same file. The U-Net is told that rounding left a noise of {noise:.1f} codes and takes away what it"
+        f"The same file. The U-Net is told that rounding left a noise of {noise:.1f} codes, and removes what it"
         f" recognises as noise, in {steps} step{'s' if steps > 1 else ''}."
     )
     return [
@@ -94,7 +101,7 @@ def _contents(context: PictureContext, file: SdzFile) -> Contents:
 
 
 def _drawings(context: PictureContext, contents: Contents) -> Iterator[Drawing]:
-    """What a payload stores, as pictures: of whatever its kind has."""
+    """Pictures of what a payload stores: its levels, bits, palette and indices, as far as its kind has them."""
     if contents.levels is not None:
         zero = float((contents.levels == 0).mean())
         yield Drawing(

@@ -1,4 +1,4 @@
-"""The two other ideas for a latent, kept to show why they do not compress: img2img, and a latent made smaller."""
+"""Two uses of a latent that are taken for compression, for comparison: img2img, and a latent made smaller."""
 
 from __future__ import annotations
 
@@ -13,18 +13,32 @@ if TYPE_CHECKING:
     from pillow_sdz.models.model import Model
 
 STEPS_AT_FULL: Final = 20
-"""U-Net steps of a strength of 1, as image generators commonly take; fewer in proportion, as their img2img does."""
+"""U-Net steps at a strength of 1, a usual number in image generators; img2img takes proportionally fewer."""
 
 
 def img2img(model: Model, latents: NDArray[np.float32], strength: float, seed: int = 0) -> NDArray[np.float32]:
-    """Add noise to latents (h, w, C) and let the U-Net take it away again; returns latents of the same shape."""
+    """Add noise to a latent, and let the U-Net remove it.
+
+    Args:
+        model: one with a U-Net.
+        latents: (h, w, C).
+        strength: how much noise, as a fraction of the noise schedule, 0 to 1.
+        seed: of the noise.
+
+    Returns:
+        Latents, (h, w, C).
+    """
     level = model.noise_at(strength)
     noise = np.random.default_rng(seed).standard_normal(latents.shape, np.float32) * np.float32(level)
     return model.denoise(latents + noise, level, max(1, round(STEPS_AT_FULL * strength)))
 
 
 def shrunk(latents: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
-    """Latents (h, w, C) at half the size, enlarged again; and how many values the smaller ones have."""
+    """Reduce latents (h, w, C) to half the width and height, and enlarge them again.
+
+    Returns:
+        The enlarged latents, (h, w, C), and the number of values of the reduced ones.
+    """
     height, width, channels = latents.shape
     smaller = max(1, width // 2), max(1, height // 2)
     result = np.empty_like(latents)

@@ -1,4 +1,4 @@
-"""The packages of the extra ``compare``: looked for before minutes of work, not after."""
+"""Check for the packages of the extra ``compare`` before the report is computed, which takes minutes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PACKAGES: Final = {
     "pytorch_msssim": "pytorch-msssim",
     "ssimulacra2": "ssimulacra2",
 }
-"""Module -> package."""
+"""Module that the report imports -> package that provides it."""
 
 INSTALL: Final = "pip install 'pillow-sdz[compare]'"
 
 
 def check() -> None:
-    """Check that the report can be made here, without importing anything large.
+    """Check that what the report needs is installed, without importing anything large.
 
     Raises:
         SdzDependencyError: packages of the extra are missing, or Pillow was built without WebP.

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from pillow_sdz.evaluation.report.stage import Comparison, Stage
 
 CAPTION: Final = 22
-"""Height of a line of a caption in pixels."""
+"""Height in pixels of a line of a caption."""
 
 CELL: Final = 256
-"""Longest side of a picture of the report's sheet."""
+"""Longest side in pixels of a picture on the contact sheet."""
 
 ACROSS: Final = 6
-"""Pictures in a row of the report's sheet."""
+"""Pictures in a row of the contact sheet."""
 
 Pieces = dict[str, Image.Image]
-"""Caption, of one line or more -> picture."""
+"""Caption, of one or more lines -> picture."""
 
 
 def sheet(rows: Sequence[Pieces]) -> Image.Image:
-    """One picture of all rows, each piece under its caption."""
+    """One picture of all rows, with each picture under its caption."""
     width = max(sum(piece.width for piece in row.values()) for row in rows)
     captions = [CAPTION * max(caption.count("\n") + 1 for caption in row) for row in rows]
     heights = [
@@ -47,7 +47,7 @@ def sheet(rows: Sequence[Pieces]) -> Image.Image:
 
 
 def _font(draw: ImageDraw.ImageDraw, text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The largest font in which a caption does not run into its neighbour, 15 at most; small ones may."""
+    """The largest font, of sizes 15 to 8, in which a line of a caption fits the width; size 8 if none does."""
     for size in range(15, 7, -1):
         font = ImageFont.load_default(size)
         if draw.textlength(text, font=font) <= width:
@@ -68,6 +68,7 @@ def contact_sheet(comparisons: Sequence[Comparison]) -> bytes:
 
 
 def _pieces(comparison: Comparison) -> Iterator[tuple[str, Image.Image]]:
+    """The captions and pictures of all stages and drawings."""
     for stage in comparison.stages:
         yield _caption(comparison, stage), stage.picture
         for drawing in stage.drawings:
@@ -83,7 +84,7 @@ def _caption(comparison: Comparison, stage: Stage) -> str:
 
 
 def _cell(image: Image.Image) -> Image.Image:
-    """A picture in a cell of its own: reduced smoothly, or enlarged by a whole number without smoothing."""
+    """A picture in a cell of the sheet: reduced with smoothing, or enlarged by a whole number without smoothing."""
     image = image.convert("RGB")
     longest = max(image.size)
     if longest > CELL:

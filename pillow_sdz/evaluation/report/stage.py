@@ -1,4 +1,4 @@
-"""What the report knows of one picture: its stages, each with a picture, sizes, drawings and numbers."""
+"""The results of the report for one picture: its stages, each with a picture, sizes, drawings and metrics."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Stored:
     """One way to store what a stage holds.
 
     Attributes:
-        form: what the bytes are, as "lossless WebP".
-        size: how many bytes it takes.
+        form: what the bytes are, for instance "lossless WebP".
+        size: in bytes.
     """
 
     form: str
@@ -28,13 +28,13 @@ class Stored:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A latent, palette or plane of indices as a picture, one pixel per value; enlarge it without smoothing.
+    """A latent, palette or index plane as a picture with one pixel per value, to be enlarged without smoothing.
 
     Attributes:
         title: what it shows.
         image: RGB or grey.
         caption: how to read it.
-        on_page: whether the page shows it; the sheet shows all.
+        on_page: whether the page shows it; the contact sheet shows all drawings.
     """
 
     title: str
@@ -48,15 +48,16 @@ class Stage:
     """One stage of encoding or decoding.
 
     Attributes:
-        key: short name, the same in JSON, page and sheet.
-        chapter: key of the chapter of the page that tells of it.
-        title: what people call it.
-        text: what happens here, in a sentence or two.
+        key: short name, the same in JSON and on the page.
+        chapter: key of the page's chapter that shows it; see `pillow_sdz.evaluation.report.page.CHAPTERS`.
+        title: name to show.
+        text: what happens at this stage, in a sentence or two.
         picture: RGB, of the original's size.
-        stored: sizes in bytes; the first one is the stage's own.
+        stored: ways to store it; the first one gives the size of the stage.
         drawings: what the stage holds besides the picture.
         details: further facts for JSON: settings, noise, quality.
-        numbers: metric -> distance from the original, None where it cannot be measured; empty for the original.
+        numbers: name of a metric -> its value against the original, None if it cannot be measured; empty for the
+            original.
     """
 
     key: str
@@ -71,11 +72,11 @@ class Stage:
 
     @property
     def size(self) -> int:
-        """Bytes of the stage."""
+        """Size of the stage in bytes."""
         return self.stored[0].size
 
     def bits_per_pixel(self, size: int | None = None) -> float:
-        """``size`` (or the stage's own) over the picture's pixels, in bits."""
+        """Bits per pixel of the picture for a size in bytes; None is the size of the stage."""
         return 8 * (self.size if size is None else size) / (self.picture.width * self.picture.height)
 
 
@@ -86,11 +87,11 @@ class Comparison:
     Attributes:
         name: of the file, as the user gave it.
         stages: in the order of the page; the first is the original.
-        channels: what each channel of the latent holds.
-        left_out: stage -> why there is none.
-        notes: what else the reader should know, as that alpha was left out.
-        model: name and version.
-        fingerprint: the model's, 8 bytes in hex.
+        channels: facts about each channel of the latent.
+        left_out: stage that does not exist -> reason.
+        notes: sentences for the reader, for instance that alpha was left out.
+        model: name and version of the model.
+        fingerprint: first 8 bytes of the model's fingerprint, in hex.
     """
 
     name: str

@@ -31,7 +31,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def picture(astronaut: Image.Image) -> Image.Image:
-    """90x70: sides that are no multiples of the factor."""
+    """A photo of 90x70 pixels: the sides are not multiples of the factor."""
     return astronaut.crop((100, 0, 190, 70))
 
 
@@ -50,7 +50,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
 @pytest.fixture
 def refused(models: Path) -> Callable[..., SdzModelError]:
-    """Adds a source that must be refused, leaving nothing behind; gives the error."""
+    """Checks that ``add_model`` refuses a source and leaves nothing behind; returns the error."""
 
     def call(source: Path | str, match: str, **options: Any) -> SdzModelError:
         with pytest.raises(SdzModelError, match=match) as caught:

@@ -1,4 +1,4 @@
-"""Models from Stable Diffusion's checkpoints in all their layouts, and pictures with them in a fresh process."""
+"""Models from Stable Diffusion's checkpoints in all their layouts; a fresh process decodes pictures with them."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_every_layout_gives_the_same_model(
     assert not notes
     with Image.open(file) as image:
         assert image.info["model"] == "second-1"
-        assert np.abs(np.asarray(image) - pixels).max() <= 2  # the prompt of an fp16 text encoder is another
+        assert np.abs(np.asarray(image) - pixels).max() <= 2  # an fp16 text encoder gives a slightly other embedding
 
 
 def test_autoencoders_alone(
@@ -169,7 +169,7 @@ def test_list_show_and_remove(pipeline: Path, models: Path, run: Callable[..., A
     assert run("models", "show", "sd15")[0] == 4
 
 
-def test_files_of_a_removed_model_name_the_way_back(
+def test_errors_for_files_of_a_removed_model_say_how_to_add_it(
     pipeline: Path, models: Path, tmp_path: Path, picture: Image.Image
 ) -> None:
     manifest, _ = add_model("sd15", pipeline, vae_only=True)
@@ -183,13 +183,13 @@ def test_files_of_a_removed_model_name_the_way_back(
         picture.save(file, model="sd15")
 
 
-def test_half_a_model_is_not_found(pipeline: Path, models: Path) -> None:
+def test_hidden_folders_are_not_found(pipeline: Path, models: Path) -> None:
     manifest, _ = add_model("sd15", pipeline, vae_only=True)
     manifest.folder.rename(models / ".sd15.0123")
     assert [model.name for model in registry.installed()] == ["tiny"]
 
 
-def test_what_a_removal_leaves_and_meets(pipeline: Path, models: Path, tmp_path: Path) -> None:
+def test_a_removal_deletes_leftovers_and_keeps_targets_of_links(pipeline: Path, models: Path, tmp_path: Path) -> None:
     manifest, _ = add_model("sd15", pipeline, vae_only=True)
     (models / ".sd15-1.0123abcd.removed").mkdir()  # of one that was interrupted
     elsewhere = tmp_path / "elsewhere"

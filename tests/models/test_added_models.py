@@ -1,4 +1,4 @@
-"""What added models compute equals what diffusers computes; files that were changed since are refused."""
+"""Added models compute what diffusers computes; models whose files were changed since are refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def by_hand(pipeline: Path, codes: NDArray[np.uint8], first: int) -> NDArray[np.uint8]:
-    """Decode codes with diffusers alone: PNDM at times ``first``, ``first`` / 2 (twice) and down to 0."""
+    """Decode codes with diffusers alone: PNDM at timesteps ``first`` and ``first`` / 2 (twice), down to 0."""
     vae = AutoencoderKL.from_pretrained(pipeline / "vae")
     unet = UNet2DConditionModel.from_pretrained(pipeline / "unet")
     with torch.no_grad():
@@ -99,8 +99,8 @@ def test_sixteen_channels_and_a_shift(models: Path, tmp_path: Path, picture: Ima
     assert seen[0].abs().max() < 1e-6, "the U-Net works on latents less their shift"
 
 
-def test_velocity_is_turned_into_noise(models: Path, tmp_path: Path) -> None:
-    """A U-Net of each kind whose outputs describe the same picture denoises alike."""
+def test_v_prediction_is_converted_to_epsilon(models: Path, tmp_path: Path) -> None:
+    """A U-Net that predicts the velocity of a known latent denoises to that latent."""
     sd.write_scheduler(tmp_path, "DDIMScheduler", prediction_type="v_prediction")
     scheduler = load_scheduler(tmp_path)
     clean, noise = torch.randn(1, 4, 5, 6), 0.3 * torch.randn(1, 4, 5, 6)
@@ -114,7 +114,7 @@ def test_velocity_is_turned_into_noise(models: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(found, clean, atol=1e-4, rtol=1e-4)
 
 
-def test_velocity_comes_from_the_scheduler(pipeline: Path, models: Path) -> None:
+def test_the_kind_of_prediction_comes_from_the_scheduler(pipeline: Path, models: Path) -> None:
     noise, _ = add_model("noise", pipeline)
     latents = np.zeros((4, 4, 4), np.float32)
     one = registry.load(noise, "cpu").denoise(latents, 0.5, 1)
@@ -122,7 +122,7 @@ def test_velocity_comes_from_the_scheduler(pipeline: Path, models: Path) -> None
     with pytest.raises(
         SdzModelError, match=r"the same weights is there already \(found noise-1\); .*models remove noise-1"
     ):
-        add_model("velocity", pipeline)  # a file names its model by the weights, and would not know which
+        add_model("velocity", pipeline)  # a file names its model by the weights, and could mean either
     remove_model("noise")
     velocity, _ = add_model("velocity", pipeline)
     other = registry.load(velocity, "cpu").denoise(latents, 0.5, 1)
@@ -135,7 +135,7 @@ def test_velocity_comes_from_the_scheduler(pipeline: Path, models: Path) -> None
 def test_shipped_configurations_are_those_of_stable_diffusion(
     family: str, unet_weights: int, text_weights: int
 ) -> None:
-    """Numbers of weights as their model cards and repositories give them; names go there and back."""
+    """They have as many weights as the model cards say, and names survive conversion to the original ones and back."""
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -155,7 +155,7 @@ def test_shipped_configurations_are_those_of_stable_diffusion(
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
-def test_shipped_autoencoders(family: str) -> None:
+def test_shipped_configurations_of_autoencoders(family: str) -> None:
     config = json.loads((single_file.FAMILY_CONFIGS / family / "vae" / "config.json").read_text())
     assert config["scaling_factor"] == (0.13025 if family == "sdxl" else 0.18215)
     with torch.device("meta"):
@@ -165,7 +165,7 @@ def test_shipped_autoencoders(family: str) -> None:
         adopt(build("AutoencoderKL", config), {})
 
 
-def test_other_weights_than_the_manifest_says(pipeline: Path, models: Path, picture: Image.Image) -> None:
+def test_weights_that_differ_from_the_manifest_are_refused(pipeline: Path, models: Path, picture: Image.Image) -> None:
     manifest, _ = add_model("sd15", pipeline)
     path = manifest.folder / "unet" / f"{NETWORK_STEM}.safetensors"
     tensors = sd.reload(path)
@@ -186,7 +186,7 @@ def test_other_weights_than_the_manifest_says(pipeline: Path, models: Path, pict
         ("scheduler/scheduler_config.json", {"beta_end": 0.013}),
     ],
 )
-def test_other_configurations_than_the_model_was_made_with(
+def test_configurations_that_differ_from_the_manifest_are_refused(
     name: str, change: dict[str, Any], pipeline: Path, models: Path
 ) -> None:
     manifest, _ = add_model("sd15", pipeline)
@@ -197,7 +197,7 @@ def test_other_configurations_than_the_model_was_made_with(
         registry.load(manifest, "cpu")
 
 
-def test_a_damaged_prompt_is_refused(pipeline: Path, models: Path) -> None:
+def test_a_damaged_embedding_is_refused(pipeline: Path, models: Path) -> None:
     manifest, _ = add_model("sd15", pipeline)
     path = manifest.folder / "empty_prompt.safetensors"
     data = bytearray(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Our autoencoder computes what diffusers' AutoencoderDC computes, with its weights, and builds nothing else."""
+"""`Autoencoder` computes what diffusers' AutoencoderDC computes with the same weights; other forms are refused."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def test_equals_diffusers(form: str, layout: torch.memory_format) -> None:
             decoded = theirs.decode(latent).sample
             again = ours.decode(latent.to(memory_format=layout)).sample
             torch.testing.assert_close(again, decoded, rtol=1e-4, atol=1e-4)
-        assert torch.equal(picture, before), "inputs stay as they were"
-        assert torch.equal(latent, kept), "inputs stay as they were"
+        assert torch.equal(picture, before), "inputs are not changed"
+        assert torch.equal(latent, kept), "inputs are not changed"
 
 
 @torch.inference_mode()
@@ -85,7 +85,7 @@ def test_bfloat16_is_close() -> None:
     torch.testing.assert_close(decoded.float(), theirs.decode(latent).sample, rtol=0.1, atol=0.1)
 
 
-def test_gradients_are_refused_and_not_wrong() -> None:
+def test_backpropagation_is_an_error() -> None:
     _, ours = pair(FORMS["like tiny"])
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         ours.decode(torch.rand(1, 4, 2, 2)).sample.sum().backward()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Our DDIM steps are diffusers', to the last bit."""
+"""`Ddim` computes the same bits as diffusers' DDIMScheduler, and refuses damaged configurations."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_other_schedules_are_left_to_diffusers(tmp_path: Path, change: dict[str,
     assert isinstance(load_scheduler(written(tmp_path, **change)), DiffusersDdim)
 
 
-def test_fields_that_diffusers_defaults_otherwise_must_be_there() -> None:
+def test_fields_with_other_defaults_in_diffusers_must_be_there() -> None:
     assert covers(shipped())
     for field in ("beta_schedule", "clip_sample"):
         assert not covers({name: value for name, value in shipped().items() if name != field})

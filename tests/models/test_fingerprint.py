@@ -64,7 +64,7 @@ def test_storage_forms_agree(unet: LatentUNet, tmp_path: Path) -> None:
     assert fingerprint(shuffled, CODES) in found
 
 
-def test_any_change_changes_it(unet: LatentUNet) -> None:
+def test_any_change_changes_the_fingerprint(unet: LatentUNet) -> None:
     tensors = {f"unet.{k}": v.clone() for k, v in unet.state_dict().items()}
     original = fingerprint(tensors, CODES)
     assert fingerprint(tensors, CodeMapping(6 / 255, 3.0, 4, 16)) != original
@@ -78,7 +78,7 @@ def test_any_change_changes_it(unet: LatentUNet) -> None:
 
 
 def test_definition_of_the_specification() -> None:
-    """Written out by hand, from the specification's words."""
+    """The hashed bytes, written out by hand from the specification."""
     values = [1.0, -2.5, 0.125, 3.0, 0.0, -1.0]
     expected = hashlib.sha256(b"vae.a\x002x3\x00" + struct.pack("<6e", *values))
     expected.update(b"vae.b\x00\x00" + struct.pack("<e", 7.0))

@@ -1,4 +1,4 @@
-"""Models from a hub: a server of our own answers in its place."""
+"""Models from the Hugging Face hub: a local server stands in for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ REPOSITORY = "someone/stable-diffusion"
 
 
 class Hub(ThreadingHTTPServer):
-    """Serves one repository at one commit, known as ``main`` and ``v1``, from a folder."""
+    """Serves one repository at one commit, known as ``main`` and ``v1``, from a folder.
+
+    Attributes:
+        folder: the repository's files.
+        taken: names of the files that were downloaded.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -112,12 +117,12 @@ def test_a_pipeline_comes_from_the_hub(server: Hub, pipeline: Path, models: Path
     assert local.fingerprint == manifest.fingerprint
 
 
-def test_the_autoencoder_alone_takes_little(server: Hub, models: Path) -> None:
+def test_only_the_autoencoder_is_downloaded_for_vae_only(server: Hub, models: Path) -> None:
     add_model("vae", REPOSITORY, vae_only=True)
     assert sorted(server.taken) == ["vae/config.json", f"vae/{NETWORK_STEM}.safetensors"]
 
 
-def test_shards_come_along(server: Hub, pipeline: Path, models: Path) -> None:
+def test_all_shards_are_downloaded(server: Hub, pipeline: Path, models: Path) -> None:
     sd.shard(pipeline / "unet", NETWORK_STEM)
     add_model("sd15", REPOSITORY)
     assert f"unet/{NETWORK_STEM}-00002-of-00002.safetensors" in server.taken
@@ -130,7 +135,9 @@ def test_shards_come_along(server: Hub, pipeline: Path, models: Path) -> None:
         ("someone/else", None, "the hub has no such repository"),
     ],
 )
-def test_what_is_not_there(server: Hub, models: Path, repository: str, revision: str | None, match: str) -> None:
+def test_missing_repositories_and_revisions(
+    server: Hub, models: Path, repository: str, revision: str | None, match: str
+) -> None:
     with pytest.raises(SdzModelError, match=match):
         add_model("sd15", repository, revision=revision)
     assert not models.exists()
@@ -182,7 +189,7 @@ def test_repositories_of_an_autoencoder() -> None:
 
 
 @pytest.mark.parametrize("repository", ["models/sd--15", "models/sd15.git", "runs/v1..2"])
-def test_names_that_no_repository_has(server: Hub, models: Path, repository: str) -> None:
+def test_names_that_no_repository_can_have(server: Hub, models: Path, repository: str) -> None:
     with pytest.raises(SdzModelError, match=f"{repository}: no folder, and no repository that the hub's client"):
         add_model("sd15", repository)
 

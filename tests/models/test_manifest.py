@@ -31,7 +31,7 @@ def test_wrong_manifest_fields_are_named(copy: Path, field: str, value: object) 
 
 
 @pytest.mark.parametrize("value", [None, 3, {}, [{"number": 7, "entries": 8, "sha256": "0" * 64}]])
-def test_there_are_no_palettes(copy: Path, value: object) -> None:
+def test_manifests_that_list_palettes_are_refused(copy: Path, value: object) -> None:
     edit_manifest(copy, lambda fields: fields["codes"].update(palettes=value))
     with pytest.raises(SdzModelError, match=r"codes\.palettes: wrong field .*expected an empty list"):
         registry.find("tiny")

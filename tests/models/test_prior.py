@@ -49,11 +49,11 @@ def test_the_fingerprint_covers_the_prior_only_where_there_is_one() -> None:
         **json.loads(plain.canonical_json()),
         "prior": {"groups": 4, "wide": 64, "deep": 48, "sha256": "0" * 64},
     }
-    withprior = dataclasses.replace(plain, prior=PRIOR)
-    assert withprior.canonical_json() == json.dumps(expected, sort_keys=True, separators=(",", ":")).encode()
+    with_prior = dataclasses.replace(plain, prior=PRIOR)
+    assert with_prior.canonical_json() == json.dumps(expected, sort_keys=True, separators=(",", ":")).encode()
     changes: list[dict[str, Any]] = [{"groups": 2}, {"shared_width": 63}, {"group_width": 47}, {"sha256": "1" * 64}]
     changed = [dataclasses.replace(PRIOR, **change) for change in changes]
-    mappings = [plain, withprior, *(dataclasses.replace(plain, prior=each) for each in changed)]
+    mappings = [plain, with_prior, *(dataclasses.replace(plain, prior=each) for each in changed)]
     assert len({fingerprint({}, mapping) for mapping in mappings}) == len(mappings)
     assert fingerprint({}, plain) == hashlib.sha256(plain.canonical_json()).hexdigest()
 
@@ -80,13 +80,13 @@ def test_the_prior_is_found_and_kept(folder: Path) -> None:
         assert data.prior() is found
 
 
-def test_a_missing_model_is_missed_when_its_prior_is_asked_for() -> None:
+def test_a_missing_model_is_an_error_only_when_its_prior_is_asked_for() -> None:
     data = registry.model_data_of(bytes(8))
     with pytest.raises(SdzModelError, match=r"not installed \(found 0000000000000000"):
         data.prior()
 
 
-def test_files_that_do_not_fit(folder: Path) -> None:
+def test_files_whose_latents_do_not_fit_their_model(folder: Path) -> None:
     for found in ((4, 8), (3, 1)):
         message = f"channels, factor: the file does not fit its model toy-1 (found {found}, expected (3, 8))"
         with pytest.raises(SdzModelError, match=re.escape(message)):
@@ -127,7 +127,7 @@ def test_wrong_fields(folder: Path, change: dict[str, object], field: str) -> No
 
 
 @pytest.mark.parametrize("value", [[], "prior.i32", 1, False, {}])
-def test_priors_that_are_no_objects(folder: Path, value: object) -> None:
+def test_manifest_entries_of_priors_that_are_not_objects(folder: Path, value: object) -> None:
     edit_manifest(folder, lambda fields: fields["codes"].update(prior=value))
     with pytest.raises(SdzModelError, match=r"model\.json: codes\.prior: wrong field"):
         read_manifest(folder)

@@ -164,7 +164,7 @@ def test_damaged_pipelines(
     assert error.file is not None
 
 
-def test_an_unknown_scheduler_has_a_way_out(pipeline: Path, models: Path) -> None:
+def test_an_unknown_scheduler_can_be_replaced(pipeline: Path, models: Path) -> None:
     unknown_scheduler(pipeline)
     manifest, _ = add_model("sd15", pipeline, scheduler="euler")
     assert "Euler" in (manifest.folder / "scheduler" / "scheduler_config.json").read_text()
@@ -209,7 +209,7 @@ def test_scipy_is_asked_for_by_name(pipeline: Path, models: Path, monkeypatch: p
         add_model("sd15", pipeline, scheduler="lms")
 
 
-def test_a_text_encoder_cannot_ask_for_code(pipeline: Path, models: Path) -> None:
+def test_a_text_encoders_configuration_cannot_make_transformers_download_code(pipeline: Path, models: Path) -> None:
     sd.change_json(
         pipeline / "text_encoder" / "config.json", attn_implementation="kernels-community/x", use_return_dict=False
     )

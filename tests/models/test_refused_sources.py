@@ -39,13 +39,13 @@ def test_pickles_under_another_name(refused: Refused, start: bytes, models: Path
 
 
 def test_safetensors_that_start_like_a_pickle(tmp_path: Path) -> None:
-    """The length of the header comes first, and 640 is as good as any."""
+    """A safetensors file starts with the length of its header; 640 has the same bytes as the start of a pickle."""
     path = tmp_path / "model.safetensors"
     path.write_bytes((640).to_bytes(8, "little") + b"{" + bytes(639))
     check_file(path)
 
 
-def test_files_that_are_nothing_of_the_kind(refused: Refused, models: Path, tmp_path: Path) -> None:
+def test_sources_that_are_not_checkpoints(refused: Refused, models: Path, tmp_path: Path) -> None:
     refused(tmp_path / "nothing", "no such file or folder")
     refused("not a repository", "no such file or folder")
     (tmp_path / "empty").mkdir()
@@ -56,7 +56,7 @@ def test_files_that_are_nothing_of_the_kind(refused: Refused, models: Path, tmp_
     refused(tmp_path / "a.safetensors", r"a\.safetensors: cannot load the weights")
 
 
-def test_names(pipeline: Path, models: Path) -> None:
+def test_names_that_are_not_allowed_or_taken(pipeline: Path, models: Path) -> None:
     for name in ("", "SD", "../up", "a/b", ".hidden", "a" * 65):
         with pytest.raises(SdzModelError, match="cannot have this name"):
             add_model(name, pipeline)
@@ -68,7 +68,7 @@ def test_names(pipeline: Path, models: Path) -> None:
         add_model("sd15", pipeline)
 
 
-def test_no_space_is_seen_before_anything_is_written(
+def test_a_lack_of_space_is_noticed_before_anything_is_written(
     refused: Refused, pipeline: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(pipeline)._replace(free=1000)
@@ -83,7 +83,7 @@ def test_no_space_is_seen_before_anything_is_written(
         SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
     ],
 )
-def test_no_space_while_writing(
+def test_a_lack_of_space_while_writing(
     refused: Refused, failure: Exception, pipeline: Path, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[object] = []
@@ -150,7 +150,7 @@ def test_an_autoencoder_in_one_file_needs_its_family(refused: Refused, single: S
     refused(single.path, "an autoencoder alone does not show its family.*--family")
 
 
-def test_what_a_single_file_predicts_must_be_known(refused: Refused, single: Single, models: Path) -> None:
+def test_the_kind_of_prediction_of_a_single_file_must_be_known(refused: Refused, single: Single, models: Path) -> None:
     path = single.configs / "scheduler" / "scheduler_config.json"
     assert "prediction_type" not in path.read_text()
     refused(single.path, "prediction: the file does not show what its U-Net predicts", config=single.configs)
@@ -158,7 +158,7 @@ def test_what_a_single_file_predicts_must_be_known(refused: Refused, single: Sin
     assert "v_prediction" in (manifest.folder / "scheduler" / "scheduler_config.json").read_text()
 
 
-def test_options_that_say_nothing_about_a_source(single: Single, pipeline: Path, models: Path) -> None:
+def test_options_that_do_not_apply_to_a_source(single: Single, pipeline: Path, models: Path) -> None:
     for source, options in (
         (pipeline, {"prediction": "v_prediction"}),
         (pipeline, {"family": "sd1"}),

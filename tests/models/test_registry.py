@@ -33,7 +33,7 @@ def test_names_and_fingerprints_find_models() -> None:
     assert registry.describe(bytes(8)) is None
 
 
-def test_missing_models_are_named_with_the_way_out() -> None:
+def test_errors_for_missing_models_say_how_to_add_them() -> None:
     with pytest.raises(
         SdzModelError, match=r"no such model \(found tinny, expected one of .*tiny-8.*PILLOW_SDZ_MODELS"
     ):
@@ -107,7 +107,7 @@ def test_unknown_networks_are_refused(copy: Path) -> None:
         registry.load(registry.find("tiny"), "cpu")
 
 
-def test_a_model_that_took_another_ones_place_is_loaded(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_replaced_another_in_its_folder_is_loaded(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_loaded", {})
     first = registry.load(registry.find("tiny"), "cpu")
     assert registry.load(registry.find("tiny"), "cpu") is first
@@ -120,7 +120,7 @@ def test_a_model_that_took_another_ones_place_is_loaded(copy: Path, monkeypatch:
     assert list(registry._loaded.values()) == [second]
 
 
-def test_a_model_that_is_removed_while_others_are_looked_for(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_removed_during_the_search_is_skipped(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: object) -> None:
         raise FileNotFoundError
 

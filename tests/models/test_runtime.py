@@ -1,4 +1,4 @@
-"""Number types by device, and the host program's torch state, which stays as it was."""
+"""The number type of each device; and torch's global state, which is restored for the host program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_loading_and_working_leave_torch_as_it_was() -> None:
+def test_loading_and_decoding_restore_torchs_state() -> None:
     manifest = registry.find("tiny")
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     registry._loaded.clear()
@@ -47,7 +47,7 @@ def test_isolated_restores_after_an_error() -> None:
     assert torch.get_num_threads() == threads
 
 
-def test_what_the_host_has_set_does_not_reach_inside() -> None:
+def test_the_hosts_autocast_and_default_device_have_no_effect_inside() -> None:
     with torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
         with isolated():
             product = torch.ones(2, 2) @ torch.ones(2, 2)
@@ -56,13 +56,13 @@ def test_what_the_host_has_set_does_not_reach_inside() -> None:
     assert (product.device.type, product.dtype) == ("cpu", torch.float32)
 
 
-def test_numbers_that_the_host_draws_meanwhile_are_not_drawn_again() -> None:
+def test_the_random_state_is_not_reset_on_exit() -> None:
     with isolated():
         inside = torch.rand(4)  # as another thread would
     assert not torch.equal(torch.rand(4), inside)
 
 
-def test_the_last_of_overlapping_pictures_puts_the_number_type_back() -> None:
+def test_the_last_thread_to_leave_restores_the_default_dtype() -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def other() -> None:
@@ -106,7 +106,7 @@ def test_bfloat16_is_close_to_float32() -> None:
         ("bfloat16", {}, "bfloat16"),
     ],
 )
-def test_files_decode_in_the_number_type_that_the_processor_is_made_for(
+def test_files_decode_in_the_number_type_that_is_fastest_on_the_processor(
     monkeypatch: pytest.MonkeyPatch, named: str | None, capabilities: dict[str, bool], expected: str
 ) -> None:
     monkeypatch.delenv("PILLOW_SDZ_DTYPE")
@@ -127,7 +127,7 @@ def test_files_decode_in_the_number_type_that_the_processor_is_made_for(
     assert loaded == [None, expected], "encoding is float32 everywhere"
 
 
-def test_the_processor_chooses_its_number_type_beside_an_accelerator_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cpus_number_type_does_not_depend_on_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PILLOW_SDZ_DTYPE")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -1,4 +1,4 @@
-"""diffusers' schedulers by name: each removes noise, and its steps are those of its formula."""
+"""diffusers' schedulers by name: each removes noise, and its steps equal its published formula."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def oracle(alphas: Tensor, clean: Tensor) -> NoisePredictor:
-    """A U-Net that knows the picture."""
+    """A perfect noise predictor: it knows the clean latent."""
     return lambda x, t: Noise((x - alphas[t].sqrt() * clean) / (1 - alphas[t]).sqrt())
 
 
 def curved(x: Tensor, t: int) -> Noise:
-    """A U-Net whose output changes along the way, so that the order of a method shows."""
+    """A U-Net whose output depends on sample and timestep: methods of different order give different results."""
     return Noise(torch.tanh(x) * 0.4 + t / 500)
 
 
@@ -35,7 +35,7 @@ def loaded(tmp_path: Path, name: str, **change: Any) -> Scheduler:
 
 @pytest.mark.parametrize("denoise_steps", [1, 2, 3, 5])
 @pytest.mark.parametrize("name", SCHEDULER_CLASSES)
-def test_all_of_them_find_the_picture(name: str, denoise_steps: int, tmp_path: Path) -> None:
+def test_every_scheduler_finds_the_clean_latent(name: str, denoise_steps: int, tmp_path: Path) -> None:
     scheduler = loaded(tmp_path, name)
     torch.manual_seed(denoise_steps)
     clean = torch.randn(1, 4, 5, 6)
@@ -57,6 +57,7 @@ def test_any_level_of_noise(name: str, noise: float, tmp_path: Path) -> None:
 
 
 def levels(scheduler: Scheduler, times: list[int]) -> list[float]:
+    """The noise levels (sigmas) of timesteps, and 0 at the end."""
     alphas = scheduler.alphas_cumprod[times].double()
     return [*((1 - alphas) / alphas).sqrt().tolist(), 0.0]
 
@@ -74,7 +75,7 @@ def test_euler_by_hand(tmp_path: Path) -> None:
 
 
 def test_lms_by_hand(tmp_path: Path) -> None:
-    """The first step is Euler's, the second that of Adams and Bashforth on uneven distances."""
+    """The first step is Euler's, the second that of Adams and Bashforth with steps of different sizes."""
     scheduler = loaded(tmp_path, "LMSDiscreteScheduler")
     latents = torch.randn(1, 4, 3, 3)
     times = timesteps(scheduler, 0.5, 2)
@@ -106,7 +107,7 @@ def test_unipc_is_nearer_to_the_limit_than_ddim(tmp_path: Path) -> None:
 
 
 def test_pndm_by_hand(tmp_path: Path) -> None:
-    """Three distances: a step of Heun's kind, then two of the linear multistep method (Liu et al. 2022, eq. 9)."""
+    """Three steps: one of Heun's kind, then two of the linear multistep method (Liu et al. 2022, eq. 9)."""
     scheduler = loaded(tmp_path, "PNDMScheduler")
     latents = torch.randn(1, 4, 3, 3)
     alphas = scheduler.alphas_cumprod.double()
@@ -133,7 +134,7 @@ def test_pndm_by_hand(tmp_path: Path) -> None:
     torch.testing.assert_close(found, (x / alphas[0].sqrt()).float(), atol=1e-4, rtol=1e-4)
 
 
-def test_the_checkpoints_own_schedule_counts(tmp_path: Path) -> None:
+def test_the_noise_schedule_is_the_checkpoints(tmp_path: Path) -> None:
     plain, steep = (loaded(tmp_path, "PNDMScheduler", beta_end=end).alphas_cumprod for end in (0.012, 0.02))
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
     torch.testing.assert_close(plain, torch.cumprod(1 - betas, 0))

@@ -1,4 +1,4 @@
-"""Windows cover the grid exactly once, and a network seen through them gives what it gives on the whole."""
+"""Windows cover the grid exactly once, and networks give the same result tile by tile as on the whole picture."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_fading_windows_cover_the_grid_in_order(height: int, width: int, overlap
         assert (bottom - top, right - left) == (min(side, height), min(side, width))
         place = written[top:bottom, left:right]
         down, across = window.fade
-        assert place[:down].all(), "what fades out is there"
+        assert place[:down].all(), "a window is blended with values that are written already"
         assert place[:, :across].all()
         place[...] = True
     assert written.all()
@@ -93,7 +93,7 @@ def test_unet_in_windows_equals_whole(picture: NDArray[np.uint8], monkeypatch: p
     assert np.abs(whole - latents).max() > 1e-3, "a U-Net that does nothing would pass this test for nothing"
 
 
-def test_windows_do_not_grow_with_any_number_of_steps() -> None:
+def test_the_overlap_is_capped_for_many_steps() -> None:
     model = registry.load(registry.find("tiny"), "cpu")
     context, widths = model.manifest.context.unet, []
 

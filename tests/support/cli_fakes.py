@@ -31,14 +31,14 @@ def names_in(folder: Path) -> list[str]:
 
 
 def python(code: str, *args: str, **keywords: Any) -> subprocess.CompletedProcess[Any]:
-    """Run Python code in a fresh interpreter that finds this package and these fakes."""
+    """Run Python code in a fresh interpreter that finds the package and the modules of this folder."""
     return subprocess.run(
         [sys.executable, "-c", code, *args], env=environment(), capture_output=True, timeout=60, **keywords
     )
 
 
 def environment() -> dict[str, str]:
-    """The environment of a process that finds this package and the modules of this folder."""
+    """Environment variables of a process that finds the package and the modules of this folder."""
     root = Path(__file__).parent
     return os.environ | {
         "PYTHONPATH": os.pathsep.join([str(root), str(root.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -46,7 +46,7 @@ def environment() -> dict[str, str]:
 
 
 FAKED = "import toy_model; toy = toy_model.install(); from pillow_sdz.cli import main\n"
-"""Start of a subprocess's code: the toy model in place."""
+"""First lines of a subprocess's code: they install the toy model."""
 
 
 class Run:
@@ -55,7 +55,7 @@ class Run:
     ``run(...)`` gives the exit code.
 
     Attributes:
-        toy: what the toy model is asked for; with ``real`` nothing.
+        toy: the installed toy models, which record what they are asked for; not installed with ``real``.
         out, err: what was printed.
         raw: ``out`` as bytes.
     """

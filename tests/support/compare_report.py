@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOSTILE: Final = "\"><script>document.title='owned'<!--.png"
-"""Name of a photo."""
+"""Name of a photo, which the page must escape."""
 
 OUTPUTS: Final = ["compare.html", "compare.json", "compare.png"]
 RIVALS: Final = ["jpeg", "webp", "avif", "jxl"]

@@ -1,4 +1,4 @@
-"""For tests that run code in a fresh interpreter: the type of ``fresh_python``, and a start without torch."""
+"""For tests that run code in a fresh interpreter: the type of the fixture ``fresh_python``, and code to hide torch."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ class Block(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Block())
 """
-"""Start of a program that runs as if the packages for encoding and decoding were not installed."""
+"""First lines of a program that is to run as if the packages for encoding and decoding were not installed."""

@@ -43,7 +43,7 @@ def psnr(one: ArrayLike | Image.Image, other: ArrayLike | Image.Image) -> float:
 
 
 def opened_sdz(data: bytes) -> SdzImageFile:
-    """The same, with the attributes of an .sdz."""
+    """As `opened`, typed as an `SdzImageFile`."""
     image = opened(data)
     assert isinstance(image, SdzImageFile)
     return image

@@ -22,7 +22,7 @@ def latent_like(height: int, width: int, channels: int = 4, seed: int = 1) -> ND
 
 
 def nearest_by_definition(points: NDArray[Any], entries: NDArray[Any]) -> NDArray[np.intp]:
-    """For each point the entry with the smallest squared distance, of equals the first."""
+    """For each point the index of the entry with the smallest squared distance; ties go to the first."""
     difference = points[:, None].astype(np.int64) - entries[None].astype(np.int64)
     nearest: NDArray[np.intp] = (difference * difference).sum(axis=2).argmin(axis=1)
     return nearest

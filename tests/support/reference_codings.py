@@ -1,7 +1,8 @@
-"""A second reader of compact palettes and of context-coded index planes, written from the words of `spec/sdz.md`.
+"""An independent decoder of compact palettes and of context-coded index planes, written from the text of `spec/sdz.md`.
 
-One number at a time, with the names of the sections "Logarithms and powers", "Range coder", "Compact palette coding"
-and "Context index coding". Nothing is shared with the package. Slow and without checks; only for comparison.
+It works number by number, with the names of the sections "Logarithms and powers", "Range coder", "Compact palette
+coding" and "Context index coding", and shares no code with the package. It is slow and checks nothing: it is only for
+comparison.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ OFFSETS = [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1), (-1, 
 """(dy, dx) of the neighbours W, N, NW, NE, WW, NN, NNE, NWW."""
 
 FOLLOWED = [0, 1, 3, 2]
+"""Places in `OFFSETS` of the neighbours that have follower tables: W, N, NE and NW."""
 
 
 def lb(x: int) -> int:
@@ -184,7 +186,7 @@ class _ContextModel:
         return kind, feature, [power(min(5119, max(score) - each)) for each in score]
 
     def learn_weights(self, part: list[tuple[int, Plane, list[int], int]]) -> None:
-        """Learn from the classes, features, frequencies and symbols of a part."""
+        """Adapt the weights to the classes, features, frequencies and symbols of a part of a wave."""
         slope = [[0] * 12 for _ in range(14)]
         square = [[0] * 12 for _ in range(14)]
         for kind, feature, freq, symbol in part[:: -(-len(part) // 16)]:
@@ -203,7 +205,7 @@ class _ContextModel:
                 self.weight_state[i][z] = min(2**25, max(-(2**25), moved))
 
     def count(self, around: list[int], symbol: int) -> None:
-        """Count a symbol."""
+        """Count a symbol in the histogram and in the follower tables of its neighbours."""
         self.histogram[symbol] += 1024
         for f, i in enumerate(FOLLOWED):
             self.follower[f][around[i]][symbol] += 1024

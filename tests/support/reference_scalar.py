@@ -1,7 +1,7 @@
-"""A second reader of the scalar payload, written from the words of `spec/sdz.md`.
+"""An independent decoder of the scalar payload, written from the text of `spec/sdz.md`.
 
-One number at a time, with the names of the sections "rANS coder" and "Scalar payload" ("Scan" to "Escape codes") and
-"Prior file". Nothing is shared with the package. Slow and without checks; only for comparison.
+It works number by number, with the names of the sections "rANS coder", "Scalar payload" ("Scan" to "Escape codes") and
+"Prior file", and shares no code with the package. It is slow and checks nothing: it is only for comparison.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ DIAGONAL = [(-1, -1), (-1, 1), (1, -1), (1, 1), (-1, -3), (-1, 3), (1, -3), (1, 
 STRAIGHT = [(-1, 0), (0, -1), (0, 1), (1, 0), (-1, -2), (-1, 2), (1, -2), (1, 2), (-2, -1), (-2, 1), (2, -1), (2, 1)]
 
 DIGITS_TABLE = 36
+"""Number of the table of the digits of escape codes."""
 
 
 def scan(height: int, width: int) -> Iterator[Pass]:
@@ -64,7 +65,7 @@ def table_of(log_scale: int, step: int) -> int:
 
 
 def signed_code_of(mean: int, step: int, level: int) -> int:
-    """The reconstruction of a level."""
+    """The code, less 128, that a level stands for; ``mean`` is in 256ths of a code, ``step`` in sixteenths."""
     base = min(32512, max(-32768, mean))
     return min(127, max(-128, (base + 16 * step * level + 128) >> 8))
 
@@ -102,7 +103,7 @@ def product(inputs: list[int], weights: Matrix, bias: list[int]) -> list[int]:
 
 
 def hidden_of(sums: list[int], shift: int) -> list[int]:
-    """Hidden values from sums."""
+    """Values of a hidden layer from its sums: shifted and clamped to 0 to 32767."""
     return [min(32767, max(0, s >> shift)) for s in sums]
 
 

@@ -62,7 +62,7 @@ def header(**changes: object) -> Header:
 
 
 def assemble(head: bytes, *sections: tuple[int, bytes]) -> bytes:
-    """Header bytes and sections with right lengths and checksums, whatever they say."""
+    """Header bytes and sections with correct lengths and checksums, whatever their contents."""
     data, crc = head, zlib.crc32(head)
     for kind, body in sections:
         piece = build_box(SECTION_HEAD, type=kind, length=len(body)) + body
@@ -72,7 +72,7 @@ def assemble(head: bytes, *sections: tuple[int, bytes]) -> bytes:
 
 
 def sections_of(data: bytes) -> list[tuple[int, bytes]]:
-    """The sections of a whole file, types and bodies, without any check."""
+    """Types and bodies of the sections of an undamaged file; nothing is checked."""
     sections, offset = [], HEADER_BYTES
     while offset < len(data):
         head = SECTION_HEAD.parse(data[offset:])

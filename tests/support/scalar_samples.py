@@ -17,7 +17,7 @@ SHAPE = PriorShape(channels=4, groups=2, shared_width=12, group_width=8)
 
 
 def prior_file(seed: int = 0, shape: PriorShape = SHAPE) -> bytes:
-    """Random weights of the size that trained ones have, so that means and scales differ from position to position."""
+    """A prior's file with random weights, as large as trained ones: means and scales vary from position to position."""
     rng = np.random.default_rng(seed)
     arrays = []
     for index, (rows, columns) in enumerate(shape.arrays()):
@@ -32,7 +32,7 @@ PRIOR = Prior.from_bytes(prior_file(), SHAPE)
 
 
 def plain_prior(mean: int = 0) -> Prior:
-    """Predicts the mean of the four nearest neighbours, and in pass 0 ``mean``, in 256ths of a code."""
+    """A prior that predicts the mean of the four nearest neighbours, and in pass 0 ``mean``, in 256ths of a code."""
     arrays = [
         np.zeros((rows, columns)) if index else np.full((2, columns), [[mean], [900]])
         for index, (rows, columns) in enumerate(SHAPE.arrays())
@@ -41,7 +41,7 @@ def plain_prior(mean: int = 0) -> Prior:
 
 
 def sample(shape: tuple[int, int, int], seed: int = 0) -> NDArray[np.float32]:
-    """A latent to code, less 128: heavy tails, neighbours related."""
+    """Targets to code (codes less 128, not rounded), with heavy tails and correlated neighbours."""
     rng = np.random.default_rng(seed)
     rough = rng.laplace(0, 25, shape).astype(np.float32)
     smooth = (rough + np.roll(rough, 1, 0) + np.roll(rough, 1, 1)) / 2
@@ -50,7 +50,7 @@ def sample(shape: tuple[int, int, int], seed: int = 0) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class PriorOnly:
-    """What a payload may ask of a model.
+    """A model that has nothing but its prior; implements `pillow_sdz.payloads.protocol.ModelData`.
 
     Attributes:
         found: the prior; None stands for a model that is not installed.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 N = TypeVar("N", bound=torch.nn.Module)
 
 WIDTH, TOKENS = 16, 8
-"""Of the text encoder's output, and of its prompts."""
+"""Width of the text encoder's output, and length of its prompts in tokens."""
 
 VAE: dict[str, Any] = {
     "block_out_channels": (8, 8, 8, 8),
@@ -50,7 +50,10 @@ EMPTY_PROMPT = [0] + [1] * (TOKENS - 1)
 
 
 def random_weights(network: N, seed: int) -> N:
-    """Weights that make something of the input: latents of an untrained autoencoder are nearly constant."""
+    """Replace weights by larger random ones, which float16 holds exactly, and return the network.
+
+    With its initial weights an autoencoder's latents hardly depend on the picture.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -99,7 +102,7 @@ def write_tokenizer(folder: Path) -> None:
 
 
 def write_text_encoder(folder: Path, encoder: CLIPTextModel) -> None:
-    """As transformers before 5.6, and all checkpoints that there are, name the weights."""
+    """Write a text encoder whose weights have the names of transformers before 5.6 and of all published checkpoints."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"architectures": ["CLIPTextModel"], **TEXT}))
     weights = {f"text_model.{name.removeprefix('text_model.')}": t for name, t in encoder.state_dict().items()}
@@ -123,6 +126,7 @@ def change_json(path: Path, **change: Any) -> None:
 
 
 def reload(path: Path) -> dict[str, torch.Tensor]:
+    """Copies of the weights in a file, which may then be overwritten."""
     return {name: tensor.clone() for name, tensor in load_file(path).items()}
 
 

@@ -54,7 +54,7 @@ MANIFEST: Final = ToyManifest(
     licence="none",
     training_data=(),
 )
-"""The newest version of ``tiny``."""
+"""The toy model's manifest: it is the newest version of ``tiny``."""
 
 OTHER: Final = replace(MANIFEST, name="other", version=2, fingerprint=b"othertoy".hex().ljust(64, "0"))
 """Another model, with the same latents."""
@@ -93,7 +93,7 @@ class Denoised(NamedTuple):
 
 
 class ToyModel:
-    """Stands in for `pillow_sdz.models.model.Model`, and keeps what it is called with.
+    """Stand-in for `pillow_sdz.models.model.Model` that records its calls.
 
     Attributes:
         unet: anything but None: a model without a U-Net has None.
@@ -141,9 +141,9 @@ class Toy:
 
     Attributes:
         manifests: those that the registry finds before all others.
-        model: what it gives for each of them.
-        loaded: what it was asked for.
-        failure: what it raises instead, if set.
+        model: what `load` returns for each of them.
+        loaded: the calls of `load`.
+        failure: the exception that `load` raises instead, if set.
     """
 
     def __init__(self, *manifests: Manifest) -> None:

@@ -25,10 +25,10 @@ PRIOR_SHAPE: Final = PriorShape(CHANNELS, SHAPE["groups"], SHAPE["wide"], SHAPE[
 FINGERPRINT: Final = hashlib.sha256(b"a model with a prior").hexdigest()
 
 _FIRST: Final = np.array([[0] * CHANNELS, [5 * 256] * CHANNELS], "<i4")
-"""Of positions without neighbours: mean 0 and a scale of 2**5 codes."""
+"""The prior's first array, for positions without neighbours: mean 0 and a scale of 2**5 codes."""
 
 PRIOR_BYTES: Final = _FIRST.tobytes() + bytes(PRIOR_SHAPE.byte_count - _FIRST.nbytes)
-"""All weights are zero: the mean of the neighbours stays, with a scale of 8 codes."""
+"""All other weights are zero: the prediction is the mean of the neighbours, with a scale of 8 codes."""
 
 PRIOR: Final = Prior.from_bytes(PRIOR_BYTES, PRIOR_SHAPE)
 
@@ -62,7 +62,7 @@ def model_folder(path: Path, **changes: Any) -> Path:
 
 
 def install_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ToyModel:
-    """Add a model ``toy``, whose networks are a `ToyModel`, which is returned."""
+    """Install a model ``toy`` for one test, and return the `ToyModel` that stands in for its networks."""
     model_folder(tmp_path / "models" / "toy")
     monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
     monkeypatch.setattr(registry, "_priors", {})

@@ -1,4 +1,4 @@
-"""A training configuration in miniature, and its photos: for the tests of the pipeline."""
+"""A training configuration in miniature, for the tests of the training pipeline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 TOOLS: Final = Path(__file__).parents[2] / "tools" / "train"
-"""The folder of the programs."""
+"""The folder of the training programs."""
 
 CONFIG: Final = """
 [model]

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""`AtomicFile`: a file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_nothing_is_at_its_place_before_commit(tmp_path: Path) -> None:
     assert target.read_bytes() == b"new"
     assert names(tmp_path) == ["cat.sdz"]
     file.discard()
-    assert names(tmp_path) == ["cat.sdz"], "discarding after the commit takes nothing away"
+    assert names(tmp_path) == ["cat.sdz"], "discarding after the commit has no effect"
 
 
 @pytest.mark.parametrize("steps", range(3))
@@ -63,7 +63,7 @@ def test_no_descriptor_stays_open(tmp_path: Path, steps: int) -> None:
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
-def test_two_at_once_do_not_meet(tmp_path: Path) -> None:
+def test_two_writers_of_one_file_do_not_interfere(tmp_path: Path) -> None:
     one, other = (AtomicFile(tmp_path / "cat.sdz") for _ in range(2))
     for file, data in ((one, b"one"), (other, b"other")):
         file.create()

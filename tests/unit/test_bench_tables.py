@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmark over a folder: means, interpolation, guarantees; and the tables that show them."""
+"""The arithmetic of `rate_quality`: means, interpolation and guarantees; and the tables that show them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_means_leave_out_what_was_not_measured() -> None:
     ]
 
 
-def test_equal_bytes_reads_the_other_curves_at_the_rate_of_each_rung() -> None:
+def test_equal_bytes_reads_the_other_curves_at_the_rate_of_each_quality() -> None:
     averages = [
         {"format": "sdz", "quality": 0, "bpp": 0.05, "m": 1.0},
         {"format": "sdz", "quality": 50, "bpp": 0.2, "m": 2.0},
@@ -74,7 +74,7 @@ def test_equal_bytes_reads_the_other_curves_at_the_rate_of_each_rung() -> None:
     assert "| 0 | 0.050 | JPEG | – |" in text
 
 
-def test_worse_neighbours_are_found_in_both_directions_of_better() -> None:
+def test_worse_neighbours_are_found_whether_higher_or_lower_is_better() -> None:
     loss, score = Metric("loss", False, metrics.psnr), Metric("score", True, metrics.psnr)
     values = {
         ("a", 0): (5, 10),
@@ -111,7 +111,7 @@ def test_the_report_says_which_neighbours_get_worse(worse: bool) -> None:
     assert ("No quality is worse than the one below it on LPIPS-Alex." in text) != worse
 
 
-def test_a_broken_promise_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_above_their_target_size_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarantees, "saved", lambda *_arguments, target_size, **_options: bytes(target_size + 1))
     rows = guarantees.target_sizes([Photo("a", picture())], [0.5], {})
     assert not rows[0]["kept"]

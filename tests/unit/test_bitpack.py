@@ -8,7 +8,7 @@ from pillow_sdz.coding.bitpack import bits_for, pack, packed_size, unpack
 
 
 def plain(indices: list[int], bits: int) -> bytes:
-    """The definition, one digit at a time."""
+    """The definition of packing, with strings of binary digits."""
     digits = "".join(f"{index:0{bits}b}" for index in indices)
     digits += "0" * (-len(digits) % 8)
     return bytes(int(digits[i : i + 8], 2) for i in range(0, len(digits), 8))
@@ -27,7 +27,7 @@ def test_matches_the_definition(bits: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 3, 8, 11])
-def test_chunks_meet_without_gaps(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packing_in_chunks_gives_the_same_bytes(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     indices = np.random.default_rng(bits).integers(0, 1 << bits, 123).astype(np.uint16)
     whole = pack(indices, bits)
     monkeypatch.setattr(bitpack, "_CHUNK", 16)

@@ -1,4 +1,4 @@
-"""Index coding 2: lossless, small, the same on every machine; hostile bytes are refused."""
+"""The context coder (index coding 2): lossless, small, the same bytes on every platform; it refuses hostile bytes."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def photo_like(height: int, width: int, palette: Palette, seed: int = 0) -> Indi
 
 
 def check(indices: Indices, palette: Palette) -> bytes:
+    """Round trip; returns the coded bytes."""
     data = context_coder.encode(indices, palette)
     decoded = context_coder.decode(data, indices.shape, palette)
     assert decoded.dtype == np.uint16
@@ -102,7 +103,7 @@ def test_runs_of_zeros_cost_almost_nothing() -> None:
 
 @given(st.data())
 @settings(max_examples=60, deadline=None)
-def test_anything(data: st.DataObject) -> None:
+def test_any_plane_and_palette(data: st.DataObject) -> None:
     entries = data.draw(st.integers(2, 70))
     height, width = data.draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
     seed = data.draw(st.integers(0, 10**6))
@@ -113,7 +114,7 @@ def test_anything(data: st.DataObject) -> None:
 
 
 def small_case() -> tuple[Palette, Indices]:
-    """A palette and a plane from whole numbers alone."""
+    """A palette and a plane, computed in whole numbers, so that they are the same on every platform."""
     steps = np.arange(40)
     palette = np.stack([steps * 37 % 256, steps * steps * 5 % 256, 255 - steps * 6], 1).astype(np.uint8)
     rows, columns = np.mgrid[:9, :13]
@@ -157,9 +158,7 @@ def test_golden_checksum_of_a_long_plane() -> None:
         ((37, 36), 6, 2, False),
     ],
 )
-def test_reads_as_the_specification_says(
-    shape: tuple[int, int], entries: int, channels: int, *, residual: bool
-) -> None:
+def test_equals_the_reference_decoder(shape: tuple[int, int], entries: int, channels: int, *, residual: bool) -> None:
     palette = palette_of(entries, channels)
     if residual:
         palette[0] = 128
@@ -181,14 +180,14 @@ def test_start_weights_are_those_of_the_specification(mark: str, start: NDArray[
 
 
 @pytest.mark.slow
-def test_reads_large_palettes_as_the_specification_says() -> None:
+def test_equals_the_reference_decoder_with_large_palettes() -> None:
     palette = palette_of(1027, 2)
     indices = np.array([[1026, 0, 5], [700, 1025, 1024]], np.uint16)
     data = context_coder.encode(indices, palette)
     assert read_indices(data, 2, 3, palette.tolist(), context_tables.FOR_CODES.tolist()) == indices.tolist()
 
 
-def test_the_same_every_time() -> None:
+def test_determinism() -> None:
     palette = palette_of(50)
     indices = photo_like(20, 30, palette)
     first = context_coder.encode(indices, palette)

@@ -1,4 +1,4 @@
-"""Settings of decoding: of the process, of an image, and what the two come to."""
+"""Settings of decoding: those of the process, those of an image, and which of the two counts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_there_is_an_option_for_every_setting() -> None:
     assert names == {field.name for field in fields(DecodeSettings)} == set(SET)
 
 
-def test_nothing_set_comes_to_nothing() -> None:
+def test_by_default_nothing_is_set() -> None:
     assert DecodeOptions().resolved(image()) == DecodeSettings()
     assert DecodeOptions().compute_settings() == ComputeSettings()
 
@@ -62,7 +62,7 @@ def test_all_at_once() -> None:
     assert options(**SET).compute_settings() == ComputeSettings("cuda:1", "bfloat16", 128)
 
 
-def test_what_is_not_an_image_is_no_default() -> None:
+def test_other_objects_than_images_are_errors() -> None:
     with pytest.raises(AttributeError):
         DecodeOptions().resolved(object())
 

@@ -35,7 +35,7 @@ def test_codes_are_planes_of_channels() -> None:
     assert decode_direct(b"\x00abcdef", (1, 2, 3)).tolist() == [[[97, 99, 101], [98, 100, 102]]]
 
 
-def test_a_target_is_met_or_not() -> None:
+def test_a_target_size_is_met_or_an_error() -> None:
     assert PAYLOAD.fit_target(100, lambda _: 100, (1, 2, 3)) == DirectPlan()
     with pytest.raises(SdzOptionError, match=r"target_size: .*found 99 bytes, expected at least 100 bytes"):
         PAYLOAD.fit_target(99, lambda _: 100, (1, 2, 3))

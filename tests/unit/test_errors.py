@@ -1,4 +1,4 @@
-"""Errors: their text, their parts, the file they name, that they survive pickling; missing packages; warnings."""
+"""Errors: their text and parts, the file that they name, and pickling; errors for missing packages; warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nearest entries, Lloyd's iterations, exchanges and splitting."""
+"""k-means for palettes: nearest entries, Lloyd's iterations, exchanges and splitting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Palettes <-> bytes: lossless, smaller than raw, hostile bytes are refused."""
+"""The palette coder: it is lossless and smaller than raw palettes, and refuses hostile bytes."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def photo_like(entries: int, channels: int = 4, seed: int = 0) -> NDArray[np.uin
 
 
 def check(palette: NDArray[np.uint8]) -> int:
+    """Round trip; returns the number of the coding."""
     coding, data = palette_coder.encode(palette)
     assert len(data) <= palette.size
     decoded = palette_coder.decode(coding, data, *palette.shape)
@@ -42,13 +43,13 @@ def test_channels(channels: int) -> None:
     check(photo_like(64, channels))
 
 
-def test_saves_what_the_order_of_the_entries_is_worth() -> None:
+def test_the_order_of_the_entries_costs_nothing() -> None:
     # log2(256!) = 1684 bits = 210 bytes, and the bell curve gives some more
     assert len(palette_coder.encode(photo_like(256))[1]) < 1024 - 210
 
 
 @pytest.mark.parametrize(("shift", "saved"), [(1, 110), (2, 220), (3, 330), (7, 690)])
-def test_rounded_palettes_do_not_pay_for_the_bits_they_lack(shift: int, saved: int) -> None:
+def test_rounded_palettes_cost_fewer_bytes(shift: int, saved: int) -> None:
     palette = photo_like(256)
     rounded = ((palette >> shift << shift) + (1 << shift >> 1)).astype(np.uint8)
     check(rounded)
@@ -97,7 +98,7 @@ def test_any_palette(entries: list[list[int]]) -> None:
 
 
 @pytest.mark.parametrize(("entries", "channels", "shift"), [(2, 1, 0), (20, 3, 0), (60, 4, 2), (70, 2, 5), (9, 5, 7)])
-def test_reads_as_the_specification_says(entries: int, channels: int, shift: int) -> None:
+def test_equals_the_reference_decoder(entries: int, channels: int, shift: int) -> None:
     palette = (photo_like(entries, channels) >> shift << shift | (1 << shift >> 1)).astype(np.uint8)
     for first in (palette, np.concatenate([np.full((1, channels), 128, np.uint8), palette])):
         coding, data = palette_coder.encode(first)
@@ -156,7 +157,7 @@ def test_random_bytes(data: bytes, entries: int, channels: int) -> None:
     refused_or_valid(data, entries, channels)
 
 
-def test_zeros_and_ones_do_not_run_away() -> None:
+def test_constant_bytes_do_not_loop_for_ever() -> None:
     for data in (b"", b"\0" * 50, b"\xff" * 50):
         refused_or_valid(data, 4096, 64)
 

@@ -1,4 +1,4 @@
-"""From a quality or a target size to layers."""
+"""Rate control of the palette payload: from a quality or a target size to layers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def colors_of(plan: LadderPlan) -> tuple[int, ...]:
 
 
 def typical_size(plan: LadderPlan, positions: int, channels: int = 4) -> int:
-    """The size of a plan where indices compress to the logarithm of their number."""
+    """The size in bytes of a plan if each index takes log2(entries) bits."""
     if isinstance(plan, DirectPlan):
         return DIRECT_BYTES + round(0.9 * positions * channels)
     return sum(LAYER_BYTES + n * channels + round(positions * math.log2(n) / 8) for n in plan.colors)
@@ -46,7 +46,7 @@ def test_bytes_and_entries_rise_with_quality(positions: int, channels: int) -> N
     assert all(2 <= count <= max(2, positions) for colors in steps for count in colors)
 
 
-def test_the_default_and_the_corners() -> None:
+def test_the_plans_of_some_qualities() -> None:
     plan = {quality: colors_of(plan_for_quality(quality, 6144)) for quality in (0, 25, 50, 51, 95, 96, 99, 100)}
     assert plan[0] == (4,)
     assert plan[25] == (43,)  # half way from 4 to 470 in equal factors
@@ -90,7 +90,7 @@ def test_larger_targets_give_larger_files() -> None:
     assert sizes == sorted(sizes)
 
 
-def test_sizes_are_asked_once_each_and_not_often() -> None:
+def test_each_plan_is_encoded_once_and_few_are() -> None:
     asked: list[LadderPlan] = []
 
     def size_of(plan: LadderPlan) -> int:

@@ -1,4 +1,4 @@
-"""Every payload kind keeps what `pillow_sdz.payloads.protocol` says, on small latents and with a small prior."""
+"""Every payload kind keeps the contract of `pillow_sdz.payloads.protocol`, on small latents and with a small prior."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_kinds_have_the_numbers_of_the_specification() -> None:
 
 
 @kinds
-def test_what_a_kind_says_of_itself(kind: str) -> None:
+def test_attributes_of_a_kind(kind: str) -> None:
     payload = payloads.payload(kind)
     assert payload is payloads.payload(kind)
     assert 1 <= payload.max_layers <= 15  # a nibble of the header
@@ -116,7 +116,7 @@ def test_the_noise_is_the_error_of_the_codes(kind: str) -> None:
     latent = latent_of((15, 11, 4))
     for plan in plans(kind, latent.shape):
         stored = read(encode(latent, plan), plan, latent.shape)
-        if plan.kind == "scalar":  # of values that were not rounded; less where predictions are good
+        if plan.kind == "scalar":  # the error is that of exact values, and smaller where predictions are good
             error = stored.decode(MODEL) - 128.0 - latent.targets
             assert np.mean(error**2) < 1.2 * (stored.noise**2 + 1 / 12)
         else:
@@ -179,7 +179,7 @@ def test_contents_have_the_shape_of_the_latent(kind: str, shape: Shape) -> None:
 
 
 @kinds
-def test_what_arrived_of_several_layers_decodes(kind: str) -> None:
+def test_the_first_layers_alone_decode(kind: str) -> None:
     latent = latent_of((15, 11, 4))
     for plan in plans(kind, latent.shape):
         encoded = encode(latent, plan)

@@ -96,7 +96,7 @@ def test_a_constant_plane_has_two_entries(value: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [4, 5])
-def test_large_planes_go_by_a_sample(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_palettes_of_large_planes_are_found_on_a_sample(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     codes = latent_like(60, 61, channels)
     whole = squared_error(codes, *palettise(codes, 32, 4))
     seen = []
@@ -131,7 +131,7 @@ def test_missing_imagequant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "imagequant", None)
     with pytest.raises(SdzDependencyError, match=r"imagequant.*pip install"):
         palettise(latent_like(16, 16), 16, 4)
-    palettise(latent_like(16, 16, channels=3), 16, 4)  # has no use for it
+    palettise(latent_like(16, 16, channels=3), 16, 4)  # libimagequant is for four channels only
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_options_beyond_their_range(colors: int, effort: int, field: str) -> Non
 
 
 def test_libimagequant_start_does_not_neglect_low_alpha() -> None:
-    # Two clusters that differ in the first channel only, and the fourth is low: 'nearly transparent' to the library.
+    # Two clusters differ in the first channel only. The fourth channel is low, which the library takes for transparent.
     codes = np.full((200, 4), 4, np.uint8)
     codes[:100, 0], codes[100:, 0] = 60, 200
     assert sorted(initial_palette(codes, 2)[:, 0].tolist()) == [60, 200]
@@ -193,7 +193,7 @@ def test_layers_reconstruct_ever_better() -> None:
         assert (layer.palette[0] == 128).all()
 
 
-def test_first_palettes_are_rounded_where_the_error_hardly_notices() -> None:
+def test_first_palettes_are_rounded_if_the_error_hardly_grows() -> None:
     codes = latent_like(48, 48)
     palette, indices = palettise(codes, 24, 4)
     exact = rms_noise(codes, palette[indices]) ** 2

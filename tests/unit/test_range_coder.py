@@ -1,4 +1,4 @@
-"""The range coder alone: any intervals, carries, the bits it spends."""
+"""The range coder alone: any intervals, carries, and the number of bits."""
 
 from __future__ import annotations
 

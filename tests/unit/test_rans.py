@@ -1,4 +1,4 @@
-"""rANS: one lane and many."""
+"""The rANS coder, with one lane and with several."""
 
 from __future__ import annotations
 

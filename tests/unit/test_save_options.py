@@ -1,4 +1,4 @@
-"""Options of saving: ranges, and what contradicts what."""
+"""Options of saving: their ranges, and which exclude each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The coder of scalar payloads, against a slow reading of the specification."""
+"""The coder of scalar payloads: compared with the reference decoder, at extremes, and with damaged streams."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_round_trip(shape: tuple[int, int, int], step: int) -> None:
 
 
 @pytest.mark.parametrize("step", [64, 500])
-def test_equals_the_slow_reading_of_the_specification(step: int) -> None:
+def test_equals_the_reference_decoder(step: int) -> None:
     targets = sample((6, 9, 4), seed=2)
     targets[2, 3] = [9000, -9000, 1200, -2310]  # far outside of every table
     data = scalar_coder.encode(targets, step, PRIOR)
@@ -66,7 +66,7 @@ def test_extremes_survive() -> None:
 
 
 @pytest.mark.parametrize("digits", [(0, 0, 0), (16, 0, 0), (63, 63, 63)])
-def test_levels_out_of_range_that_digits_can_say_are_refused(digits: tuple[int, int, int]) -> None:
+def test_escape_codes_of_levels_out_of_range_are_refused(digits: tuple[int, int, int]) -> None:
     encoder = rans.AnsEncoder(1, tables())
     (_, _, table), *_ = scalar_coder.ScalarTraversal((1, 1, 4), 64, PRIOR).predictions()
     encoder.put(table.ravel(), np.array([ESCAPE, tables().reach[table[0, 1]] + 1]))
@@ -88,7 +88,7 @@ def test_steps_are_counted_from_the_mean_and_codes_clipped() -> None:
 
 @pytest.mark.parametrize("step", [64, 1000])
 def test_predictions_are_made_from_reconstructed_values(step: int) -> None:
-    """A traversal that has the decoded codes from the start predicts what the encoder did, and changes nothing."""
+    """A traversal that starts with all decoded codes predicts what the encoder predicted, and changes no code."""
     targets = sample((13, 21, 4), seed=7)
     codes = decode(scalar_coder.encode(targets, step, PRIOR), targets.shape, step)
     traversal = scalar_coder.ScalarTraversal((13, 21, 4), step, PRIOR)
@@ -104,7 +104,7 @@ def test_predictions_are_made_from_reconstructed_values(step: int) -> None:
     np.testing.assert_array_equal(traversal.reconstructed, before)
 
 
-def test_nothing_that_comes_later_changes_what_came_before() -> None:
+def test_later_passes_do_not_change_the_codes_of_earlier_ones() -> None:
     targets = sample((9, 9, 4), seed=1)
     other = targets.copy()
     other[::2, 1::2] *= -1  # in the last pass
@@ -115,7 +115,7 @@ def test_nothing_that_comes_later_changes_what_came_before() -> None:
     assert (one != two).any()
 
 
-def test_what_is_predicted_has_less_error_than_on_a_fixed_grid() -> None:
+def test_steps_from_a_prediction_have_less_error_than_a_fixed_grid() -> None:
     y, x = np.mgrid[:40, :56][..., None]
     wave = np.sin(y / 9 + np.arange(4)) * np.cos(x / 11)
     for prior, step, height, part in ((plain_prior(256 * 37), 1024, 9, 0.3), (plain_prior(), 600, 60, 0.85)):
@@ -168,7 +168,7 @@ def test_many_lanes_give_the_same_codes(monkeypatch: pytest.MonkeyPatch) -> None
 def test_every_cut_and_every_flipped_bit_is_an_error(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scalar_coder, "lanes_for", lambda _: lanes)
     targets = sample((5, 6, 4), seed=1)
-    # The last digits of an escape are bits as they are: nothing that follows would show that one has changed.
+    # The last digits of an escape code have uniform frequencies: a changed digit would not be noticed.
     assert not any(each.escaped.any() for each in scalar_coder.symbols(targets, 500, PRIOR))
     data = scalar_coder.encode(targets, 500, PRIOR)
     for length in range(len(data)):
@@ -188,8 +188,8 @@ def test_every_cut_and_every_flipped_bit_is_an_error(lanes: int, monkeypatch: py
         decode(data + b"\0\0", (5, 6, 4), 500)
 
 
-def test_a_better_prior_needs_fewer_bytes() -> None:
-    """The context matters: the same values in another order cost more."""
+def test_predictable_values_take_fewer_bytes() -> None:
+    """The prior predicts from neighbours: the same values in random order take more bytes."""
     targets = np.repeat(np.repeat(sample((8, 8, 4), seed=5), 4, 0), 4, 1)
     shuffled = np.random.default_rng(0).permutation(targets.reshape(-1, 4)).reshape(targets.shape)
     plain = plain_prior()

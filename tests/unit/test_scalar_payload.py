@@ -91,7 +91,7 @@ def test_bodies_without_a_step(length: int) -> None:
 
 
 def test_every_cut_and_every_flipped_bit() -> None:
-    """The checksum is not there to help: what decodes all the same has the right shape, and the step it says."""
+    """Without the file's checksums: damaged bodies are refused, or decode to codes of the right shape."""
     shape = (2, 3, 4)
     (body,) = PAYLOAD.encode(latent(shape), ScalarPlan(STEP), MODEL, 4).layers
     damaged = [body[:length] for length in range(len(body))]

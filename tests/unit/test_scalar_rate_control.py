@@ -1,4 +1,4 @@
-"""From a quality or a target size to a step."""
+"""Rate control of the scalar payload: from a quality or a target size to a step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def step_of(plan: Plan) -> int:
 
 
 def typical_size(plan: Plan) -> int:
-    """Bytes of Laplacian values of a standard deviation of 25 codes in uniform steps, near enough, and a header."""
+    """About as many bytes as a file needs for Laplacian values with a standard deviation of 25 codes."""
     if isinstance(plan, DirectPlan):
         return DIRECT_SIZE
     assert isinstance(plan, ScalarPlan)
@@ -48,7 +48,7 @@ def test_steps_fall_with_quality() -> None:
     assert MIN_STEP <= steps[99] <= steps[0] <= MAX_STEP
 
 
-def test_the_default_and_the_corners() -> None:
+def test_the_lowest_the_default_and_the_highest_quality() -> None:
     for quality, step in (
         (0, rate_control.STEP_AT_ZERO),
         (50, rate_control.STEP_AT_DEFAULT),
@@ -69,7 +69,7 @@ def test_target_is_met_closely(target: int) -> None:
     assert 0.97 * target <= typical_size(plan) <= target
 
 
-def test_sizes_are_asked_once_each_and_not_often() -> None:
+def test_each_plan_is_encoded_once_and_few_are() -> None:
     for target in range(1700, 10_000, 1000):
         asked: list[Plan] = []
 

@@ -18,7 +18,7 @@ def test_a_stage_may_end_at_a_share_of_its_learning_rate() -> None:
     assert learning_rate(110, stage) == pytest.approx(1e-5)
 
 
-def test_a_stage_is_like_another_but_for_what_it_says() -> None:
+def test_a_stage_inherits_the_settings_that_it_leaves_out() -> None:
     stages: dict[str, dict[str, Any]] = {
         "a": {"steps": 3, "crop": 128},
         "b": {"like": "a", "steps": 4},
@@ -32,6 +32,6 @@ def test_a_stage_is_like_another_but_for_what_it_says() -> None:
         frozenset(stage_settings(tiny, name)) - {"like", "after", "rate_ramp", "shifted"}
         for name in ("codec", "balance")
     }
-    assert len(names) == 1, "nothing is lost on the way"
+    assert len(names) == 1, "all settings are inherited"
     with_, without = (stage_settings(tiny, name) | {"like": ""} for name in ("with_unet", "without_unet"))
-    assert with_ == without | {"train": {"decoder": 1.0, "unet": 1.0}}, "a fair comparison"
+    assert with_ == without | {"train": {"decoder": 1.0, "unet": 1.0}}, "the two stages differ in the U-Net alone"

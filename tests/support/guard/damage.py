@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 CUTS = 12
 FLIPS = 40
+"""About how many truncations of a file and of its last body, and about how many flipped bits."""
 LARGE = 100
-"""Files of more latent positions get a quarter fewer flipped bits, to save time."""
+"""In files of more latent positions fewer bits of the layers are flipped, to save time."""
 
 
 def spread(count: int, wanted: int) -> list[int]:

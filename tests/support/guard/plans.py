@@ -46,7 +46,7 @@ def size_of(plan: calls.Plan) -> int:
 
 
 def jumpy_size_of(plan: calls.Plan) -> int:
-    """Sizes that vary by a tenth from step to step."""
+    """Sizes that are up to a tenth larger than those of `size_of`, and vary from step to step."""
     return size_of(plan) * (100 + (step_of(plan) or 0) * 37 % 11) // 100
 
 

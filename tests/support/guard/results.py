@@ -1,4 +1,4 @@
-"""How the result of a case is pinned: as a digest, as the inflated data besides, or as the text of a failure."""
+"""How the result of a case is pinned: as digests of the bytes and of the inflated data, or as the text of a failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Written:
 
     Attributes:
         data: the bytes.
-        plain: the same with its DEFLATE streams inflated (see `guard.file_bytes`); None where there can be none.
+        plain: the same with its DEFLATE streams inflated (see `guard.file_bytes`); None if it has no such streams.
         notices: the texts of the warnings that were issued.
     """
 
@@ -37,12 +37,12 @@ class Written:
 
 
 def short(data: bytes) -> str:
-    """The first half of the SHA-256, for values that are pinned beside the main digest."""
+    """The first half of the SHA-256 in hex, for values that are pinned beside the main digest."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
 def told(error: Exception) -> str:
-    """Class and message of an exception, without addresses of objects."""
+    """Class and message of an exception, without the memory addresses of objects."""
     return re.sub(r" at 0x[0-9a-f]+", "", f"{type(error).__name__}: {error}")
 
 

@@ -1,4 +1,4 @@
-"""Payload kind "halved": the codes less their lowest bits."""
+"""Payload kind "halved": the codes without some of their lowest bits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HalvedPlan:
-    """Store the codes less so many bits, 0 to 7."""
+    """Store the codes without this many of their lowest ``bits``, 0 to 7."""
 
     kind: ClassVar[str] = "halved"
     bits: int
@@ -89,7 +89,7 @@ class StoredHalved:
 
 
 def decoded(stored: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
-    """The middle of the codes that a stored value stands for."""
+    """For each stored value the middle of the codes that it stands for."""
     return ((stored.astype(int) << bits) + (1 << bits >> 1)).astype(np.uint8)
 
 

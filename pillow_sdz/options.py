@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, overload
 
-from pillow_sdz import limits, payloads
+from pillow_sdz import limits
 from pillow_sdz.errors import SdzOptionError, warn_of_old_name
 from pillow_sdz.limits import real, whole
+from pillow_sdz.payloads import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,7 +249,7 @@ class SaveOptions:
         if not isinstance(self.model, str) or not self.model:
             expected = "the name of a model, as 'tiny'"
             raise SdzOptionError("is not a name", field="model", found=repr(self.model), expected=expected)
-        self._check_choice("payload", payloads.KINDS)
+        self._check_choice("payload", kinds.KINDS)
         self._check_choice("profile", PROFILES)
         self._check_contradictions()
 
@@ -273,8 +274,8 @@ class SaveOptions:
         """The given options that only one payload kind has: name of the option -> name of the kind."""
         return {
             keyword: kind
-            for kind in payloads.KINDS
-            if (keyword := payloads.payload(kind).keyword) is not None and getattr(self, keyword) is not None
+            for kind in kinds.KINDS
+            if (keyword := kinds.payload(kind).keyword) is not None and getattr(self, keyword) is not None
         }
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pillow_sdz import limits, payloads
+from pillow_sdz import limits
 from pillow_sdz.cli.exit_codes import MEANING, ExitCode
 from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_size
 from pillow_sdz.options import STEP
+from pillow_sdz.payloads import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +89,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
 @click.option("--model", metavar="NAME", help="Model to encode with.  [default: tiny]")
 @click.option(
     "--payload",
-    type=click.Choice(payloads.KINDS),
+    type=click.Choice(kinds.KINDS),
     help="Kind of payload.  [default: by model and quality]",
 )
 @click.option(

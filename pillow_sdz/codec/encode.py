@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pillow_sdz import payloads
 from pillow_sdz.codec import buehlmann2022
 from pillow_sdz.coding.planes import encode_alpha
 from pillow_sdz.container.header import Header
@@ -18,6 +17,7 @@ from pillow_sdz.errors import SdzOptionError, needs_packages
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
+from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.codes import to_codes, to_targets
 from pillow_sdz.payloads.protocol import Latent
 
@@ -73,7 +73,7 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     height, width = picture.rgb.shape[:2]
     check_picture(width, height)
     manifest = registry.find(options.model)
-    payload = payloads.payload(_payload_kind(options, manifest))
+    payload = kinds.payload(_payload_kind(options, manifest))
     payload.require(registry.model_data(manifest))  # a missing prior is reported before the networks run
     with needs_packages("encoding the picture"):
         latent = _latent(picture, options, manifest, compute)
@@ -126,7 +126,7 @@ def _plan(payload: Payload[Any], options: SaveOptions, shape: Shape) -> Plan:
 def _build(prepared: Prepared, plan: Plan) -> bytes:
     """Encode the payload by a plan, and build the file."""
     latent, manifest = prepared.latent, prepared.manifest
-    payload = payloads.payload(plan.kind)
+    payload = kinds.payload(plan.kind)
     encoded = payload.encode(latent, plan, registry.model_data(manifest), prepared.options.effort)
     denoise_steps = prepared.options.denoise_steps
     if denoise_steps is None:

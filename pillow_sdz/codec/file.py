@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pillow_sdz import payloads
 from pillow_sdz.coding.planes import decode_alpha
 from pillow_sdz.container.metadata import decode_metadata
 from pillow_sdz.container.sections import parse
 from pillow_sdz.models import registry
+from pillow_sdz.payloads import kinds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,5 +95,5 @@ def read(data: bytes, *, allow_truncated: bool = False) -> SdzFile:
     """
     container = parse(data, allow_truncated=allow_truncated)
     header = container.header
-    payload = payloads.payload(header.payload).read(container.layers, header.latent_shape, header.noise)
+    payload = kinds.payload(header.payload).read(container.layers, header.latent_shape, header.noise)
     return SdzFile(container, payload)

@@ -7,10 +7,11 @@ from typing import Final
 
 from construct import BitStruct, Bytes, Const, Int8ul, Int16ul, Nibble, Struct
 
-from pillow_sdz import limits, payloads
+from pillow_sdz import limits
 from pillow_sdz.coding.boxes import build_box, parse_box
 from pillow_sdz.container.magic import MAGIC
 from pillow_sdz.errors import NEWER, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.payloads import kinds
 
 HEADER: Final = Struct(
     "magic" / Const(MAGIC),
@@ -48,7 +49,7 @@ class Header:
 
     Attributes:
         mode: Pillow mode of the decoded picture: "L", "LA", "RGB" or "RGBA".
-        payload: kind of payload, one of `pillow_sdz.payloads.KINDS`.
+        payload: kind of payload, one of `pillow_sdz.payloads.kinds.KINDS`.
         layer_count: number of layer sections, 1 to the `max_layers` of the payload kind.
         width: picture width in pixels, 1 to 65535.
         height: picture height in pixels, 1 to 65535.
@@ -109,8 +110,8 @@ def check_header(header: Header) -> None:
     if header.quantiser != 0:
         raise SdzVersionError(NEWER, field="quantiser", found=header.quantiser, expected=0)
     demand(header.mode in MODES, "mode", header.mode, "one of " + ", ".join(MODES))
-    demand(header.payload in payloads.KINDS, "payload", header.payload, "one of " + ", ".join(payloads.KINDS))
-    max_layers = payloads.payload(header.payload).max_layers
+    demand(header.payload in kinds.KINDS, "payload", header.payload, "one of " + ", ".join(kinds.KINDS))
+    max_layers = kinds.payload(header.payload).max_layers
     demand(1 <= header.layer_count <= max_layers, "layers", header.layer_count, f"1 to {max_layers}")
     limits.check_picture(header.width, header.height)
     demand(header.factor in limits.FACTORS, "factor", header.factor, f"one of {limits.FACTORS}")
@@ -161,13 +162,13 @@ def read_header(view: memoryview) -> Header:
         ("version", box.version, range(VERSION + 1)),
         ("flags", box.flags, range(FLAG_SYNTHESISED + 1)),
         ("mode", box.mode, range(len(MODES))),
-        ("payload", box.payload.kind, range(len(payloads.KINDS))),
+        ("payload", box.payload.kind, range(len(kinds.KINDS))),
     ):
         if value not in known:
             raise SdzVersionError(NEWER, field=name, found=value, expected=f"0 to {known[-1]}")
     header = Header(
         mode=MODES[box.mode],
-        payload=payloads.KINDS[box.payload.kind],
+        payload=kinds.KINDS[box.payload.kind],
         layer_count=box.payload.layers,
         width=box.width,
         height=box.height,
@@ -194,7 +195,7 @@ def header_bytes(header: Header) -> bytes:
         version=header.version,
         flags=FLAG_SYNTHESISED if header.synthesised else 0,
         mode=MODES.index(header.mode),
-        payload={"kind": payloads.KINDS.index(header.payload), "layers": header.layer_count},
+        payload={"kind": kinds.KINDS.index(header.payload), "layers": header.layer_count},
         width=header.width,
         height=header.height,
         factor=header.factor,

@@ -42,7 +42,7 @@ class SdzImageFile(ImageFile.ImageFile):
 
     - ``model``: name and version of the model, or its fingerprint in hex where it is not installed (str);
     - ``fingerprint``: first 8 bytes of the model's fingerprint, in hex (str);
-    - ``payload``: kind of payload, one of `pillow_sdz.payloads.KINDS` (str);
+    - ``payload``: kind of payload, one of `pillow_sdz.payloads.kinds.KINDS` (str);
     - ``colors``: palette entries of each layer (tuple of int; empty for other payloads);
     - ``step``: the quantiser's step in codes (float; scalar payloads only);
     - ``layers``: number of layers in the file; of a truncated file, of complete layers (int);

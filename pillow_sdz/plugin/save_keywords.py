@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz import payloads
 from pillow_sdz.errors import SdzOptionError, notice, warn_of_old_name
 from pillow_sdz.options import SaveOptions, refuse_both
+from pillow_sdz.payloads import kinds
 from pillow_sdz.plugin.info import collect
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tup
         hint = f": {HINTS[name]}" if name in HINTS else ""
         notice(f"option {name} means nothing to the SDZ format and was ignored{hint}")
     instead = next(iter(options.payload_keywords()), None)
-    if options.payload is not None and payloads.payload(options.payload).lossless:
+    if options.payload is not None and kinds.payload(options.payload).lossless:
         instead = f"payload={options.payload!r}"
     if "quality" in given and instead is not None:
         notice(f"option quality was ignored: {instead} fixes what it would choose")

@@ -18,6 +18,7 @@ from pillow_sdz.codec.file import read
 from pillow_sdz.container.header import HEADER_BYTES
 from pillow_sdz.container.sections import build, parse
 from pillow_sdz.errors import SdzFormatError, SdzOptionError, SdzVersionError
+from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.preview_matrix import preview
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ FOLDER = Path(__file__).parents[1] / "support" / "new_kinds"
 def halved(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder and the name."""
     monkeypatch.setattr(payloads, "__path__", [*payloads.__path__, str(FOLDER)])
-    monkeypatch.setattr(payloads, "KINDS", (*payloads.KINDS, "halved"))
+    monkeypatch.setattr(kinds, "KINDS", (*kinds.KINDS, "halved"))
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_its_number_is_the_next_one(image: Image.Image, monkeypatch: pytest.Monk
     data = saved(image, payload="halved")
     assert data[11] >> 4 == 3
     assert read(data).header.payload == "halved"
-    monkeypatch.setattr(payloads, "KINDS", payloads.KINDS[:3])
+    monkeypatch.setattr(kinds, "KINDS", kinds.KINDS[:3])
     with pytest.raises(SdzVersionError, match=r"payload: the file needs a newer pillow_sdz .*found 3, expected 0 to 2"):
         opened(data)
 

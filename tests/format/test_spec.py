@@ -11,7 +11,7 @@ from PIL import Image
 from reference_scalar import scan
 from sample_files import EXAMPLE_CODES, decode_everything, example
 
-from pillow_sdz import limits, payloads
+from pillow_sdz import limits
 from pillow_sdz.coding import boxes, planes
 from pillow_sdz.container import header, magic, metadata, sections
 from pillow_sdz.container.sections import build, parse
@@ -111,7 +111,7 @@ def test_header_values() -> None:
     assert re.findall(r"\d `(\w+)`", content["mode"]) == list(header.MODES)
     assert tuple(map(int, re.findall(r"\d+", content["factor"]))) == limits.FACTORS
     kinds = table("bits: HEADER.payload")[0][2]
-    assert re.findall(r"\d: (\w+)", kinds) == list(payloads.KINDS)
+    assert re.findall(r"\d: (\w+)", kinds) == list(kinds.KINDS)
     assert 1 << int(re.findall(r"bit (\d)", content["flags"])[0]) == header.FLAG_SYNTHESISED
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scalar_samples import PriorOnly, sample
 
-from pillow_sdz import payloads
 from pillow_sdz.errors import SdzError, SdzOptionError
+from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.palette.payload import PalettePlan
 from pillow_sdz.payloads.protocol import Description, Encoded, Latent
 
@@ -27,7 +27,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "scalar": (1.0, 4.04, 128.0),
 }
 
-kinds = pytest.mark.parametrize("kind", payloads.KINDS)
+each_kind = pytest.mark.parametrize("kind", kinds.KINDS)
 
 
 def latent_of(shape: Shape, seed: int = 0) -> Latent:
@@ -36,16 +36,16 @@ def latent_of(shape: Shape, seed: int = 0) -> Latent:
 
 
 def encode(latent: Latent, plan: Plan, effort: int = 4) -> Encoded:
-    return payloads.payload(plan.kind).encode(latent, plan, MODEL, effort)
+    return kinds.payload(plan.kind).encode(latent, plan, MODEL, effort)
 
 
 def read(encoded: Encoded, plan: Plan, shape: Shape) -> StoredPayload:
-    return payloads.payload(plan.kind).read(encoded.layers, shape, encoded.noise)
+    return kinds.payload(plan.kind).read(encoded.layers, shape, encoded.noise)
 
 
 def plans(kind: str, shape: Shape) -> list[Plan]:
     """Plans of a few qualities, and of the values of the kind's own keyword; they may be of other kinds."""
-    payload = payloads.payload(kind)
+    payload = kinds.payload(kind)
     found = [payload.plan(quality, None, shape) for quality in QUALITIES]
     return list(dict.fromkeys([*found, *(payload.plan(50, each, shape) for each in PARAMETERS[kind])]))
 
@@ -55,50 +55,50 @@ def rms(latent: Latent, stored: StoredPayload) -> float:
 
 
 def test_kinds_have_the_numbers_of_the_specification() -> None:
-    assert payloads.KINDS == ("palette", "direct", "scalar")
+    assert kinds.KINDS == ("palette", "direct", "scalar")
 
 
-@kinds
+@each_kind
 def test_attributes_of_a_kind(kind: str) -> None:
-    payload = payloads.payload(kind)
-    assert payload is payloads.payload(kind)
+    payload = kinds.payload(kind)
+    assert payload is kinds.payload(kind)
     assert 1 <= payload.max_layers <= 15  # a nibble of the header
     assert isinstance(payload.lossless, bool)
     assert payload.keyword is None or payload.keyword.isidentifier()
-    keywords = [payloads.payload(each).keyword for each in payloads.KINDS]
+    keywords = [kinds.payload(each).keyword for each in kinds.KINDS]
     assert payload.keyword is None or keywords.count(payload.keyword) == 1
 
 
-@kinds
+@each_kind
 @pytest.mark.parametrize("shape", [(1, 1, 4), (6, 5, 4), (64, 96, 4), (40, 40, 16)])
 def test_every_quality_has_a_plan(kind: str, shape: Shape) -> None:
-    payload = payloads.payload(kind)
+    payload = kinds.payload(kind)
     found = [payload.plan(quality, None, shape) for quality in range(101)]
     assert found == [payload.plan(quality, None, shape) for quality in range(101)]
     assert len({hash(plan) for plan in found}) == len(set(found))
     assert {plan.kind for plan in found} <= {kind, "direct"}
-    lossless = [payloads.payload(plan.kind).lossless for plan in found]
+    lossless = [kinds.payload(plan.kind).lossless for plan in found]
     assert lossless[100]
     assert not any(one and not other for one, other in pairwise(lossless))  # once lossless, always lossless
 
 
-@kinds
+@each_kind
 def test_the_keyword_takes_the_place_of_the_quality(kind: str) -> None:
-    payload = payloads.payload(kind)
+    payload = kinds.payload(kind)
     for parameter in PARAMETERS[kind] if payload.keyword else ():
         found = {payload.plan(quality, parameter, (6, 5, 4)) for quality in (0, 50, 100)}
         assert len(found) == 1
         assert found.pop().kind == kind
 
 
-@kinds
+@each_kind
 @pytest.mark.parametrize("shape", SHAPES)
 def test_round_trip(kind: str, shape: Shape) -> None:
     latent = latent_of(shape)
     for plan in plans(kind, shape):
         encoded = encode(latent, plan)
         assert encoded == encode(latent, plan)
-        assert 1 <= len(encoded.layers) <= payloads.payload(plan.kind).max_layers
+        assert 1 <= len(encoded.layers) <= kinds.payload(plan.kind).max_layers
         assert 0 <= encoded.noise <= 255
         stored = read(encoded, plan, shape)
         stored.check(NO_MODEL)
@@ -106,12 +106,12 @@ def test_round_trip(kind: str, shape: Shape) -> None:
         assert codes.shape == shape
         assert codes.dtype == np.uint8
         assert stored.noise == pytest.approx(encoded.noise / 4, abs=0.126)
-        if payloads.payload(plan.kind).lossless:
+        if kinds.payload(plan.kind).lossless:
             np.testing.assert_array_equal(codes, latent.codes)
             assert encoded.noise == 0
 
 
-@kinds
+@each_kind
 def test_the_noise_is_the_error_of_the_codes(kind: str) -> None:
     latent = latent_of((15, 11, 4))
     for plan in plans(kind, latent.shape):
@@ -123,26 +123,26 @@ def test_the_noise_is_the_error_of_the_codes(kind: str) -> None:
             assert rms(latent, stored) == pytest.approx(stored.noise, abs=0.126)
 
 
-@kinds
+@each_kind
 def test_better_qualities_have_less_error(kind: str) -> None:
     latent = latent_of((15, 11, 4))
     errors = []
     for quality in QUALITIES:
-        plan = payloads.payload(kind).plan(quality, None, latent.shape)
+        plan = kinds.payload(kind).plan(quality, None, latent.shape)
         errors.append(rms(latent, read(encode(latent, plan), plan, latent.shape)))
     assert errors == sorted(errors, reverse=True)
 
 
-@kinds
+@each_kind
 @pytest.mark.parametrize("effort", range(10))
 def test_every_effort_encodes(kind: str, effort: int) -> None:
     latent = latent_of((6, 5, 4))
-    plan = payloads.payload(kind).plan(30, None, latent.shape)
+    plan = kinds.payload(kind).plan(30, None, latent.shape)
     codes = read(encode(latent, plan, effort), plan, latent.shape).decode(MODEL)
     assert np.abs(codes - latent.codes.astype(int)).mean() < 30
 
 
-@kinds
+@each_kind
 @pytest.mark.parametrize("shape", SHAPES)
 def test_descriptions_decode_nothing(kind: str, shape: Shape) -> None:
     for plan in plans(kind, shape):
@@ -154,11 +154,11 @@ def test_descriptions_decode_nothing(kind: str, shape: Shape) -> None:
         assert all("entries" in layer for layer in description.layers)
         assert description.sentence
         assert description.sentence[-1] != "."
-        keyword = payloads.payload(plan.kind).keyword
+        keyword = kinds.payload(plan.kind).keyword
         assert set(description.info) == ({keyword} if keyword else set())
 
 
-@kinds
+@each_kind
 @pytest.mark.parametrize("shape", SHAPES)
 def test_contents_have_the_shape_of_the_latent(kind: str, shape: Shape) -> None:
     latent = latent_of(shape)
@@ -178,12 +178,12 @@ def test_contents_have_the_shape_of_the_latent(kind: str, shape: Shape) -> None:
             assert abs(contents.bits.sum() / 8 - stream) <= 2 + 0.01 * stream
 
 
-@kinds
+@each_kind
 def test_the_first_layers_alone_decode(kind: str) -> None:
     latent = latent_of((15, 11, 4))
     for plan in plans(kind, latent.shape):
         encoded = encode(latent, plan)
-        payload = payloads.payload(plan.kind)
+        payload = kinds.payload(plan.kind)
         errors = [
             rms(latent, payload.read(encoded.layers[:count], latent.shape, encoded.noise))
             for count in range(1, len(encoded.layers) + 1)
@@ -191,10 +191,10 @@ def test_the_first_layers_alone_decode(kind: str) -> None:
         assert errors == sorted(errors, reverse=True)
 
 
-@kinds
+@each_kind
 def test_cut_bodies_are_refused_or_give_codes(kind: str) -> None:
     latent = latent_of((6, 5, 4))
-    payload = payloads.payload(kind)
+    payload = kinds.payload(kind)
     plan = payload.plan(30, PARAMETERS[kind][0], latent.shape)
     encoded = encode(latent, plan)
     (body,) = encoded.layers
@@ -211,10 +211,10 @@ def test_cut_bodies_are_refused_or_give_codes(kind: str) -> None:
     assert refused >= 0.9 * len(body)
 
 
-@kinds
+@each_kind
 def test_targets_are_met(kind: str) -> None:
     latent = latent_of((12, 10, 4))
-    payload = payloads.payload(kind)
+    payload = kinds.payload(kind)
     sizes: dict[Plan, int] = {}
 
     def size_of(plan: Plan) -> int:
@@ -223,7 +223,7 @@ def test_targets_are_met(kind: str) -> None:
         return sizes[plan]
 
     best = payload.fit_target(10**6, size_of, latent.shape)
-    assert payloads.payload(best.kind).lossless
+    assert kinds.payload(best.kind).lossless
     largest = sizes[best]
     sizes.clear()
     if kind != "direct":

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pillow_sdz import payloads
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.options import SaveOptions
+from pillow_sdz.payloads import kinds
 from pillow_sdz.plugin.save_keywords import save_options
 
 
@@ -93,7 +93,7 @@ def test_a_step_goes_with_its_payload() -> None:
     assert options(quality=80, payload="scalar").quality == 80
 
 
-KEYWORDS = {keyword: kind for kind in payloads.KINDS if (keyword := payloads.payload(kind).keyword) is not None}
+KEYWORDS = {keyword: kind for kind in kinds.KINDS if (keyword := kinds.payload(kind).keyword) is not None}
 GOOD: dict[str, Any] = {"colors": 64, "step": 21.5}
 
 
@@ -105,7 +105,7 @@ def test_every_payload_keyword_is_an_option() -> None:
 
 
 @pytest.mark.parametrize("keyword", KEYWORDS)
-@pytest.mark.parametrize("payload", payloads.KINDS)
+@pytest.mark.parametrize("payload", kinds.KINDS)
 def test_a_payload_keyword_goes_with_its_own_payload_only(keyword: str, payload: str) -> None:
     given = {keyword: GOOD[keyword], "payload": payload}
     if payload == KEYWORDS[keyword]:
@@ -125,7 +125,7 @@ def test_keywords_of_two_payloads_exclude_each_other(one: str, other: str) -> No
     assert other in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "value"), [*GOOD.items(), *(("payload", kind) for kind in payloads.KINDS)])
+@pytest.mark.parametrize(("name", "value"), [*GOOD.items(), *(("payload", kind) for kind in kinds.KINDS)])
 def test_a_target_size_excludes_what_it_would_choose(name: str, value: object) -> None:
     with pytest.raises(SdzOptionError, match=f"^target_size: cannot be given together with {name}; "):
         SaveOptions(target_size=5000, **{name: value})  # type: ignore[arg-type]

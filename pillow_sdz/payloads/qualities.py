@@ -1,4 +1,4 @@
-"""What the ``rate_control`` modules of the payload kinds share."""
+"""Qualities and target sizes: what the ``rate_control`` modules of the payload kinds share."""
 
 from __future__ import annotations
 

@@ -114,12 +114,12 @@ class SdzOptionError(SdzError, ValueError):
     """An option is unknown, out of its range or contradicts another."""
 
 
-NEWER: Final = "the file needs a newer pillow_sdz (or is damaged)"
+NEEDS_NEWER_VERSION: Final = "the file needs a newer pillow_sdz (or is damaged)"
 """The problem of every `SdzVersionError`: an unknown value may come from a newer format or from damage."""
 
 
 @contextlib.contextmanager
-def naming(file: str | os.PathLike[str] | None) -> Iterator[None]:
+def naming_file(file: str | os.PathLike[str] | None) -> Iterator[None]:
     """Add the name of a file to the errors that a block raises.
 
     Only the plugin and the command line know file names, so all other code raises errors without one. An error that
@@ -128,7 +128,7 @@ def naming(file: str | os.PathLike[str] | None) -> Iterator[None]:
     Args:
         file: the file or stream; None (as for bytes in memory) adds nothing.
 
-    >>> with naming("cat.sdz"):
+    >>> with naming_file("cat.sdz"):
     ...     raise SdzFormatError("is not allowed", field="width")
     Traceback (most recent call last):
     ...

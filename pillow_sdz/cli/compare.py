@@ -20,7 +20,7 @@ from pillow_sdz.cli.outputs import Outputs, WriteError, kind
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.cli.settings import Settings
 from pillow_sdz.cli.sources import collect
-from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError, naming, needs_packages
+from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError, naming_file, needs_packages
 from pillow_sdz.evaluation import codecs, metrics
 from pillow_sdz.evaluation.report import numbers, page, requirements, sheet, stages
 from pillow_sdz.evaluation.report.context import Request
@@ -175,7 +175,7 @@ def _compare(source: Source, request: Request, settings: Any, *, quiet: bool) ->
     with (
         open_source(source, settings) as opened,
         tqdm(desc=source.name, unit="stage", file=sys.stderr, leave=False, disable=True if quiet else None) as bar,
-        naming(source.name),
+        naming_file(source.name),
         needs_packages("the report"),
     ):
         comparison = stages.compare(_upright(opened), source.name, request, lambda _: bar.update())

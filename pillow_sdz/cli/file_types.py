@@ -7,7 +7,7 @@ from pathlib import PurePath
 from PIL import Image
 
 from pillow_sdz.container.magic import check_magic
-from pillow_sdz.errors import SdzError, naming
+from pillow_sdz.errors import SdzError, naming_file
 
 SDZ = "SDZ"
 PREFIX_BYTES = 16  # the number of first bytes that Pillow gives to its plugins to identify a file
@@ -30,7 +30,7 @@ def why_not_sdz(prefix: bytes, name: str) -> str:
     'map.sdz: magic: this is a ZIP archive, p'
     """
     try:
-        with naming(name):
+        with naming_file(name):
             check_magic(prefix)
     except SdzError as error:
         return str(error)

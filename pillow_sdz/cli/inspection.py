@@ -9,7 +9,7 @@ from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.codec.file import SdzFile, read
 from pillow_sdz.container.metadata import METADATA_SECTIONS
-from pillow_sdz.errors import SdzModelError, naming
+from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
 from pillow_sdz.plugin.image_file import read_all
@@ -28,7 +28,7 @@ def info(job: Job) -> Result:
     Raises:
         SdzError: the file is damaged.
     """
-    with naming(job.source.name):
+    with naming_file(job.source.name):
         data, file = _read(job.source)
         header, container, metadata = file.header, file.container, file.metadata()
     payload = file.payload.describe()
@@ -67,7 +67,7 @@ def test(job: Job) -> Result:
         SdzError: something does not decode, or the codes need the prior of a model that is not installed.
     """
     started = time.perf_counter()
-    with naming(job.source.name):
+    with naming_file(job.source.name):
         data, file = _read(job.source)
         file.metadata()
         file.alpha()
@@ -119,6 +119,6 @@ def _read(source: Source) -> tuple[bytes, SdzFile]:
 
 def _model(fingerprint: bytes) -> str | None:
     try:
-        return registry.describe(fingerprint)
+        return registry.name_of(fingerprint)
     except SdzModelError as error:  # an installed model's manifest is damaged; the file can be described nonetheless
         return f"unknown: {error}"

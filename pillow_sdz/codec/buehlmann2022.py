@@ -50,7 +50,7 @@ def check_model(codes: CodeMapping, name: str) -> None:
         )  # fmt: skip
 
 
-def fit(picture: Picture) -> Picture:
+def to_square(picture: Picture) -> Picture:
     """Crop a picture to its middle square and scale that to `SIDE`; a picture of that size is not changed."""
 
     def scaled(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:

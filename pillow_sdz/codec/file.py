@@ -79,7 +79,7 @@ class SdzFile:
     def _check_model(self) -> None:
         """Refuse a file whose channels or factor contradict its model, if that is installed."""
         header = self.header
-        if registry.describe(header.fingerprint) is not None:
+        if registry.name_of(header.fingerprint) is not None:
             registry.find_fitting(header.fingerprint, header.channels, header.factor)
 
 

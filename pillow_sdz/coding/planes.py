@@ -14,7 +14,7 @@ import numpy as np
 
 from pillow_sdz.coding.boxes import CODED_HEAD, build_box, parse_box
 from pillow_sdz.coding.deflate import deflate, inflate
-from pillow_sdz.errors import NEWER, SdzFormatError, SdzVersionError
+from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,7 +102,7 @@ def decode_planes(body: bytes, shape: tuple[int, int, int], *, field: str) -> ND
             raise SdzFormatError("the bits after the end of a row are not zero", field=field)
         return np.unpackbits(packed, axis=2, count=width) * np.uint8(255)
     if coding not in _FILTERS:
-        raise SdzVersionError(NEWER, field=f"{field} coding", found=coding)
+        raise SdzVersionError(NEEDS_NEWER_VERSION, field=f"{field} coding", found=coding)
     planes = _writable(inflate(coded, count * height * width, field=field), shape)
     if coding in (UP, GRADIENT):
         np.add.accumulate(planes, axis=1, out=planes)

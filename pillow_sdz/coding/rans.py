@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LOWEST: Final = 1 << 16
+LOWEST_STATE: Final = 1 << 16
 """Smallest state (the largest is 2**32 - 1): where an encoder starts and a decoder must end."""
 
 PRECISION: Final = 12
@@ -94,7 +94,7 @@ class AnsEncoder:
         return np.array(states, "<u4").tobytes() + words.astype("<u2").tobytes()
 
     def _encode_single_lane(self) -> tuple[Sequence[int] | NDArray[np.int64], NDArray[np.int64]]:
-        state, words = LOWEST, []
+        state, words = LOWEST_STATE, []
         rows = np.concatenate(self._batches)[::-1] if self._batches else np.zeros(0, np.int64)
         frequencies, starts = self._tables.frequency[rows].tolist(), self._tables.start[rows].tolist()
         for frequency, start in zip(frequencies, starts, strict=True):
@@ -106,7 +106,7 @@ class AnsEncoder:
         return [state], np.array(words[::-1], np.int64)
 
     def _encode_lanes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        states, words = np.full(self._lanes, LOWEST, np.int64), []
+        states, words = np.full(self._lanes, LOWEST_STATE, np.int64), []
         for batch in reversed(self._batches):
             for first in range((len(batch) - 1) // self._lanes * self._lanes, -1, -self._lanes):
                 rows = batch[first : first + self._lanes]
@@ -139,7 +139,7 @@ class AnsDecoder:
         if not 4 * lanes <= len(data) <= 4 * lanes + 2 * symbols or len(data) % 2:
             raise self._damaged("has a length that no encoder gives")
         self._states = np.frombuffer(data, "<u4", lanes).astype(np.int64)
-        if (self._states < LOWEST).any():
+        if (self._states < LOWEST_STATE).any():
             raise self._damaged("starts with a state that no encoder gives")
         self._words = np.frombuffer(data, "<u2", offset=4 * lanes).astype(np.int64)
         self._next = 0
@@ -173,7 +173,7 @@ class AnsDecoder:
                 symbols.append(symbol)
                 row = number * SYMBOLS + symbol
                 state = frequency[row] * (state >> PRECISION) + slot - start[row]
-                if state < LOWEST:
+                if state < LOWEST_STATE:
                     state = (state << 16) | words[next_word]
                     next_word += 1
         except IndexError:
@@ -193,7 +193,7 @@ class AnsDecoder:
             state >>= PRECISION
             state *= self._tables.frequency[rows]
             state += slot - self._tables.start[rows]
-            underflows = np.flatnonzero(state < LOWEST)  # these lanes renormalise
+            underflows = np.flatnonzero(state < LOWEST_STATE)  # these lanes renormalise
             words = self._words[self._next : self._next + len(underflows)]
             if len(words) < len(underflows):
                 raise self._damaged("ends too early")
@@ -202,13 +202,13 @@ class AnsDecoder:
         return result
 
     def finish(self) -> None:
-        """Check that every lane is back in the state `LOWEST`, and that no words are left.
+        """Check that every lane is back in the state `LOWEST_STATE`, and that no words are left.
 
         Raises:
             SdzFormatError: a lane is in another state, or words are left.
         """
         states = [self._state] if self._lanes == 1 else self._states.tolist()
-        if self._next != len(self._words) or any(state != LOWEST for state in states):
+        if self._next != len(self._words) or any(state != LOWEST_STATE for state in states):
             raise self._damaged("does not end where its last symbol ends")
 
     def _damaged(self, problem: str) -> SdzFormatError:

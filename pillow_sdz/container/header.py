@@ -10,7 +10,7 @@ from construct import BitStruct, Bytes, Const, Int8ul, Int16ul, Nibble, Struct
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import build_box, parse_box
 from pillow_sdz.container.magic import MAGIC
-from pillow_sdz.errors import NEWER, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.payloads import kinds
 
 HEADER: Final = Struct(
@@ -106,9 +106,9 @@ def check_header(header: Header) -> None:
             raise SdzFormatError("is out of range", field=name, found=found, expected=expected)
 
     if header.version != VERSION:
-        raise SdzVersionError(NEWER, field="version", found=header.version, expected=VERSION)
+        raise SdzVersionError(NEEDS_NEWER_VERSION, field="version", found=header.version, expected=VERSION)
     if header.quantiser != 0:
-        raise SdzVersionError(NEWER, field="quantiser", found=header.quantiser, expected=0)
+        raise SdzVersionError(NEEDS_NEWER_VERSION, field="quantiser", found=header.quantiser, expected=0)
     demand(header.mode in MODES, "mode", header.mode, "one of " + ", ".join(MODES))
     demand(header.payload in kinds.KINDS, "payload", header.payload, "one of " + ", ".join(kinds.KINDS))
     max_layers = kinds.payload(header.payload).max_layers
@@ -165,7 +165,7 @@ def read_header(view: memoryview) -> Header:
         ("payload", box.payload.kind, range(len(kinds.KINDS))),
     ):
         if value not in known:
-            raise SdzVersionError(NEWER, field=name, found=value, expected=f"0 to {known[-1]}")
+            raise SdzVersionError(NEEDS_NEWER_VERSION, field=name, found=value, expected=f"0 to {known[-1]}")
     header = Header(
         mode=MODES[box.mode],
         payload=kinds.KINDS[box.payload.kind],

@@ -15,7 +15,7 @@ from construct import Int8ul, Int16ul, Int32ul, Struct
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import CODED_HEAD, build_box, parse_box
 from pillow_sdz.coding.deflate import deflate, inflate_up_to
-from pillow_sdz.errors import NEWER, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,11 +56,12 @@ def encode_metadata(metadata: Metadata) -> dict[str, bytes]:
         SdzLimitError: something is too large.
         SdzFormatError: a text cannot be stored.
     """
-    blobs = {"icc": metadata.icc, "exif": metadata.exif, "xmp": metadata.xmp}
-    bodies = {kind: encode_blob(data, field=kind) for kind, data in blobs.items() if data}
-    if metadata.text:
-        bodies["text"] = encode_text(metadata.text)
-    return bodies
+    values = {kind: getattr(metadata, kind) for kind in METADATA_SECTIONS.values()}
+    return {
+        kind: encode_text(value) if kind == "text" else encode_blob(value, field=kind)
+        for kind, value in values.items()
+        if value
+    }
 
 
 def decode_metadata(bodies: Mapping[str, bytes]) -> Metadata:
@@ -116,7 +117,7 @@ def decode_blob(body: bytes, limit: int | None = None, field: str = "metadata") 
     if coding == DEFLATED:
         return inflate_up_to(data, limit, field=field)
     if coding != STORED:
-        raise SdzVersionError(NEWER, field=f"{field} coding", found=coding)
+        raise SdzVersionError(NEEDS_NEWER_VERSION, field=f"{field} coding", found=coding)
     if len(data) > limit:
         raise SdzLimitError("is too large", field=field, found=f"{len(data)} bytes", expected=f"at most {limit} bytes")
     return bytes(data)

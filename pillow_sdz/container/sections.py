@@ -17,7 +17,14 @@ from pillow_sdz.coding.boxes import build_box, parse_box, with_varint
 from pillow_sdz.container.header import HEADER_BYTES, Header, check_header, header_bytes, read_header
 from pillow_sdz.container.magic import check_magic
 from pillow_sdz.container.metadata import METADATA_SECTIONS
-from pillow_sdz.errors import NEWER, SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.errors import (
+    NEEDS_NEWER_VERSION,
+    SdzError,
+    SdzFormatError,
+    SdzLimitError,
+    SdzTruncatedError,
+    SdzVersionError,
+)
 
 SECTION_HEAD: Final = with_varint(
     Struct("type" / Int8ul, "length" / VarInt, "end" / Tell),
@@ -208,7 +215,7 @@ def _place_section(container: Container, seen: set[int], section_type: int, body
     seen.add(section_type)
     if section_type not in SECTION_NAMES:
         if not section_type & ANCILLARY:
-            raise SdzVersionError(NEWER, field="section type", found=f"0x{section_type:02x}")
+            raise SdzVersionError(NEEDS_NEWER_VERSION, field="section type", found=f"0x{section_type:02x}")
         container.unknown.append((section_type, body))
         return
     if section_type == ALPHA and not header.has_alpha:

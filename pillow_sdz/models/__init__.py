@@ -1,7 +1,8 @@
 """Models: folders of weights that turn pictures into latents and back.
 
 - `registry` finds models by name or fingerprint, and loads each once per process.
-- `manifest` is what ``model.json`` says; `fingerprint` ties files to weights; `configuration` reads ``config.json``.
+- `manifest` is what ``model.json`` says; `fingerprint` is how .sdz files name a model.
+- `integrity` checks a model's files against its manifest; `configuration` reads ``config.json``.
 - `loading` builds the networks of a model's folder: `weights` reads safetensors, `diffusers_parts` builds diffusers'
   classes, `embedding` reads the unconditional embedding.
 - `runtime` chooses device and number type, and isolates torch from the host program.

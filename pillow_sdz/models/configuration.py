@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pillow_sdz.models.manifest import Manifest
-
 CONFIG_NAME: Final = "config.json"
 SCHEDULER_CONFIG_NAME: Final = "scheduler_config.json"
 
@@ -61,25 +59,6 @@ def digest(config: Mapping[str, Any]) -> str:
 def digests(folder: Path) -> dict[str, str]:
     """The digests of the configurations that the model in ``folder`` has, by name, for its manifest."""
     return {name: digest(read_config(folder / name)) for name in CONFIG_FILES if (folder / name).is_file()}
-
-
-def check_digests(manifest: Manifest) -> None:
-    """Check that a model's configurations are those that its manifest lists.
-
-    Raises:
-        SdzModelError: one is missing or differs; the message says how to get the right one.
-    """
-    for name, expected in manifest.configs:
-        path = manifest.folder / name
-        if (found := digest(read_config(path))) != expected:
-            raise SdzModelError(
-                f"the configuration is not the one that model {manifest.full_name} was made with",
-                file=str(path),
-                field="SHA-256",
-                found=found[:16],
-                expected=expected[:16],
-                remedy=manifest.reinstall,
-            )
 
 
 def own_fields(config: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:

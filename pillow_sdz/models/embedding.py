@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from pillow_sdz.errors import SdzModelError, naming
+from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models.manifest import REINSTALL
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_embedding(manifest: Manifest, width: int) -> Tensor:
     from safetensors.torch import load
 
     path = manifest.folder / EMBEDDING_NAME
-    with naming(path):
+    with naming_file(path):
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_EMBEDDING_BYTES)

@@ -1,7 +1,7 @@
 """A model's fingerprint: a hash of all weights and the code mapping, by which files name the model that decodes them.
 
-One checkpoint has one fingerprint in every storage form: single file or shards, float32 or float16. `check_weights`
-refuses to load weights that do not have the fingerprint of their manifest.
+One checkpoint has one fingerprint in every storage form: single file or shards, float32 or float16. `integrity`
+compares it with the manifest's.
 """
 
 from __future__ import annotations
@@ -11,14 +11,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pillow_sdz.errors import SdzModelError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
-
-    from pillow_sdz.models.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -110,25 +106,3 @@ def all_tensors(vae: Mapping[str, Tensor], unet: Mapping[str, Tensor] | None) ->
     """
     tensors = {f"vae.{name}": tensor for name, tensor in vae.items()}
     return tensors | {f"unet.{name}": tensor for name, tensor in (unet or {}).items()}
-
-
-def check_weights(manifest: Manifest, tensors: Mapping[str, Tensor]) -> None:
-    """Check that these are the weights that a manifest names.
-
-    Args:
-        manifest: of the model's folder.
-        tensors: all its weights, see `all_tensors`.
-
-    Raises:
-        SdzModelError: their fingerprint is another one; the message says how to get the right weights.
-    """
-    found = fingerprint(tensors, manifest.codes)
-    if found != manifest.fingerprint:
-        raise SdzModelError(
-            f"the weights of model {manifest.full_name} are not those of its manifest",
-            file=str(manifest.folder),
-            field="fingerprint",
-            found=found[:16],
-            expected=manifest.fingerprint[:16],
-            remedy=manifest.reinstall,
-        )

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pillow_sdz.errors import SdzModelError, naming
+from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models import diffusers_parts
-from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, check_digests, read_config
+from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, read_config
 from pillow_sdz.models.diffusion.denoise import UNetAdapter
 from pillow_sdz.models.diffusion.schedulers import SAMPLERS, Ddim, DiffusersDdim, Sampler, covers, prediction_of
 from pillow_sdz.models.embedding import read_embedding
-from pillow_sdz.models.fingerprint import all_tensors, check_weights
+from pillow_sdz.models.fingerprint import all_tensors
+from pillow_sdz.models.integrity import check_digests, check_weights
 from pillow_sdz.models.model import Model
 from pillow_sdz.models.runtime import drawing
 
@@ -119,7 +120,7 @@ def load_part(folder: Path, builders: Mapping[str, Builder]) -> Part:
         SdzModelError: the class is not among them, its configuration is not supported, or the weights do not fit.
     """
     path = folder / CONFIG_NAME
-    with naming(path):
+    with naming_file(path):
         config = read_config(path)
         name = config.get(CLASS_KEY)
         if not isinstance(name, str) or name not in builders:
@@ -132,7 +133,7 @@ def _with_weights(network: torch.nn.Module, folder: Path) -> Part:
     from pillow_sdz.models.weights import adopt, read_weights
 
     tensors = read_weights(folder)
-    with naming(folder):
+    with naming_file(folder):
         adopt(network, tensors)
     return Part(network, tensors)
 
@@ -185,7 +186,7 @@ def load_scheduler(folder: Path) -> Scheduler:
         SdzDependencyError: it needs a package that is not installed.
     """
     path = folder / SCHEDULER_CONFIG_NAME
-    with naming(path):
+    with naming_file(path):
         return build_scheduler(read_config(path))
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import numpy as np
 
-from pillow_sdz.errors import SdzModelError, naming
+from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.limits import MAX_CHANNELS, is_real, is_whole
 from pillow_sdz.models.fingerprint import CodeMapping, PriorFile
 from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["MANIFEST_NAME", "CodeMapping", "Context", "Manifest", "PriorFile", "read_manifest"]
+__all__ = ["MANIFEST_NAME", "CodeMapping", "Manifest", "PriorFile", "ReceptiveRadius", "read_manifest"]
 
 MANIFEST_NAME: Final = "model.json"
 PRIOR_NAME: Final = "prior.i32"
@@ -66,7 +66,7 @@ MAX_PRIOR_WIDTH: Final = 1024
 
 
 @dataclass(frozen=True)
-class Context:
+class ReceptiveRadius:
     """Receptive radius of each network in latent positions: how far away an input can change an output.
 
     Tiles overlap by it. Networks with attention or GroupNorm have no limited receptive field. Their models have a
@@ -103,7 +103,7 @@ class Manifest:
     version: int
     fingerprint: str
     codes: CodeMapping
-    context: Context
+    context: ReceptiveRadius
     latent_scaling: float
     denoise_steps: int
     preview_matrix: tuple[tuple[int, ...], ...]
@@ -155,7 +155,7 @@ class Manifest:
             )
         shape = PriorShape(self.codes.channels, listed.groups, listed.shared_width, listed.group_width)
         path = self.folder / PRIOR_NAME
-        with naming(path):
+        with naming_file(path):
             return Prior.from_bytes(self._read_prior(path, shape.byte_count, listed.sha256), shape)
 
     def _read_prior(self, path: Path, size: int, sha256: str) -> bytes:
@@ -187,7 +187,7 @@ def read_manifest(folder: Path) -> Manifest:
         SdzModelError: it is missing, not JSON, or a field is missing, of the wrong type or out of range.
     """
     path = folder / MANIFEST_NAME
-    with naming(path):
+    with naming_file(path):
         return _parse(_read_json(path), folder)
 
 
@@ -232,7 +232,7 @@ def _parse(fields: object, folder: Path) -> Manifest:
         version=_whole(fields, "version", 1, MAX_VERSION),
         fingerprint=fingerprint,
         codes=codes,
-        context=Context(*(_whole(context, part, 0, MAX_CONTEXT) for part in ("encoder", "decoder", "unet"))),
+        context=ReceptiveRadius(*(_whole(context, part, 0, MAX_CONTEXT) for part in ("encoder", "decoder", "unet"))),
         latent_scaling=_real(fields, "latent_scaling", 1 / MAX_SCALE, MAX_SCALE),
         denoise_steps=_whole(fields, "steps", 0, MAX_DENOISE_STEPS),
         preview_matrix=_preview_matrix(fields.get("preview_matrix"), codes.channels),

@@ -1,7 +1,7 @@
 """Finding models: shipped with the package, in the user's folder, or in folders that an environment variable names.
 
 Finding and describing a model reads its manifest only; `load` brings it into memory once per process, device and
-number type, and checks its fingerprint then.
+number type, and `pillow_sdz.models.integrity` checks its weights then.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _where() -> str:
     )
 
 
-def describe(fingerprint: bytes) -> str | None:
+def name_of(fingerprint: bytes) -> str | None:
     """Name and version of the model with this 8-byte fingerprint, or None if it is not installed."""
     return next((m.full_name for m in installed() if m.short_fingerprint == fingerprint), None)
 

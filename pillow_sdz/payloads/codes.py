@@ -16,10 +16,10 @@ from pillow_sdz.errors import SdzModelError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ZERO = 127.5
+ZERO_CODE = 127.5
 """Latent value 0 lies midway between the codes 127 and 128."""
 
-MIDDLE = 128
+SIGNED_OFFSET = 128
 """What is subtracted from a code to get a signed code, and from a pixel to centre it for the preview matrix."""
 
 NOISE_UNIT = 0.25
@@ -45,7 +45,7 @@ def to_codes(latents: NDArray[np.float32], step: float) -> NDArray[np.uint8]:
     _check_finite(latents)
     scaled = latents.astype(np.float32, copy=True)
     scaled /= np.float32(step)
-    scaled += np.float32(ZERO)
+    scaled += np.float32(ZERO_CODE)
     np.rint(scaled, out=scaled)
     np.clip(scaled, 0, 255, out=scaled)
     return scaled.astype(np.uint8)
@@ -70,8 +70,8 @@ def to_targets(latents: NDArray[np.float32], step: float) -> NDArray[np.float32]
     _check_finite(latents)
     targets = latents.astype(np.float32, copy=True)
     targets /= np.float32(step)
-    targets += np.float32(ZERO - MIDDLE)
-    np.clip(targets, -MIDDLE, 255 - MIDDLE, out=targets)
+    targets += np.float32(ZERO_CODE - SIGNED_OFFSET)
+    np.clip(targets, -SIGNED_OFFSET, 255 - SIGNED_OFFSET, out=targets)
     return targets
 
 
@@ -90,6 +90,6 @@ def to_latents(codes: NDArray[np.uint8], step: float) -> NDArray[np.float32]:
     [-0.25, 0.25, 63.75]
     """
     latents = codes.astype(np.float32)
-    latents -= np.float32(ZERO)
+    latents -= np.float32(ZERO_CODE)
     latents *= np.float32(step)
     return latents

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pillow_sdz.errors import SdzFormatError
-from pillow_sdz.payloads.codes import MIDDLE
+from pillow_sdz.payloads.codes import SIGNED_OFFSET
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ SHIFT = 6
 BINOMIAL_SHIFT = 4
 """Binary logarithm of the sum of the weights of `binomial`, 16."""
 
-BAND = 1 << 20
+BAND_POSITIONS = 1 << 20
 """About how many positions are computed at a time, in whole rows. Each takes some 70 bytes of temporary memory."""
 
 
@@ -63,16 +63,18 @@ def preview(codes: NDArray[np.uint8], matrix: NDArray[np.int8]) -> NDArray[np.ui
     """
     height, width, channels = codes.shape
     result = np.empty((height, width, 3), np.uint8)
-    rows = max(1, BAND // width)
+    rows = max(1, BAND_POSITIONS // width)
     for top in range(0, height, rows):
         first, last = max(0, top - 1), min(height, top + rows + 1)
         total = np.zeros((last - first, width, 3), np.int32)
         for channel in range(channels):
-            total += (codes[first:last, :, channel, None].astype(np.int32) - MIDDLE) * matrix[channel].astype(np.int32)
+            total += (codes[first:last, :, channel, None].astype(np.int32) - SIGNED_OFFSET) * matrix[channel].astype(
+                np.int32
+            )
         total = binomial(total)[top - first :][:rows]
         total += 1 << (SHIFT + BINOMIAL_SHIFT - 1)
         total >>= SHIFT + BINOMIAL_SHIFT
-        total += matrix[channels].astype(np.int32) + MIDDLE
+        total += matrix[channels].astype(np.int32) + SIGNED_OFFSET
         result[top : top + rows] = np.clip(total, 0, 255)
     return result
 
@@ -107,8 +109,8 @@ def fit_matrix(codes: NDArray[Any], rgb: NDArray[Any]) -> NDArray[np.int8]:
     Returns:
         (C + 1, 3), for `preview`; entries beyond -128..127 are clipped.
     """
-    inputs = codes.astype(np.float64) - MIDDLE
-    colours = rgb.astype(np.float64) - MIDDLE
+    inputs = codes.astype(np.float64) - SIGNED_OFFSET
+    colours = rgb.astype(np.float64) - SIGNED_OFFSET
     design = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
     solution = np.linalg.lstsq(design, colours, rcond=None)[0]
     weights = np.clip(np.rint(solution[:-1] * (1 << SHIFT)), -128, 127)

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 
 from pillow_sdz import limits, options
 from pillow_sdz.container.magic import has_magic
-from pillow_sdz.errors import SdzLimitError, naming, notice
+from pillow_sdz.errors import SdzLimitError, naming_file, notice
 from pillow_sdz.plugin.save import save, save_all
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class SdzImageFile(ImageFile.ImageFile):
         from pillow_sdz.plugin.info import describe
 
         assert self.fp is not None
-        with naming(self._file_name()):
+        with naming_file(self._file_name()):
             data = read_all(self.fp)
             if not has_magic(data):
                 raise SyntaxError("not an SDZ file")
@@ -152,7 +152,7 @@ class SdzImageFile(ImageFile.ImageFile):
         if self.fp is None:
             raise RuntimeError("verify must be called directly after open")
         self.fp.seek(0)
-        with naming(self._file_name()):
+        with naming_file(self._file_name()):
             read(read_all(self.fp)).check()
         super().verify()
 
@@ -171,7 +171,7 @@ class SdzDecoder(ImageFile.PyDecoder):
         from pillow_sdz.plugin.pixels import to_bytes
 
         file, name, preview, settings = self.args
-        with naming(name):
+        with naming_file(name):
             picture = decode_preview(file) if preview else decode(file, settings)
         self.set_as_raw(to_bytes(picture))
         return -1, 0

@@ -80,7 +80,7 @@ def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
 
 def _model_name(fingerprint: bytes) -> str | None:
     try:
-        return registry.describe(fingerprint)
+        return registry.name_of(fingerprint)
     except SdzModelError:  # an installed model is damaged, perhaps not the one of this file; decoding finds out
         return None
 

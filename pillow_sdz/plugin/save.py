@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzOptionError, naming, notice
+from pillow_sdz.errors import SdzOptionError, naming_file, notice
 from pillow_sdz.options import decode
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
         OSError: writing failed.
     """
     file = os.fsdecode(filename) or None
-    with naming(file):
+    with naming_file(file):
         data = encode_image(image, dict(image.encoderinfo))
     write_all(stream, data, file)
 
@@ -73,7 +73,7 @@ def write(image: Image.Image, path: str | os.PathLike[str], **options: Any) -> N
     from pillow_sdz.plugin.atomic_file import AtomicFile
 
     image.load()
-    with naming(os.fspath(path)):
+    with naming_file(os.fspath(path)):
         data = encode_image(image, options)
     file = AtomicFile(Path(path))
     try:
@@ -112,7 +112,7 @@ def encode_image(image: Image.Image, keywords: dict[str, Any]) -> bytes:
     options, metadata = save_options(keywords, image.info)
     picture = to_picture(image)
     if options.profile is not None:
-        picture = buehlmann2022.fit(picture)
+        picture = buehlmann2022.to_square(picture)
     if "icc_profile" not in keywords:
         metadata = _without_foreign_profile(metadata, image.mode, picture.mode)
     return encode(picture, options, metadata, decode.compute_settings())

@@ -110,8 +110,8 @@ def test_header_values() -> None:
     assert content["version"] == str(header.VERSION)
     assert re.findall(r"\d `(\w+)`", content["mode"]) == list(header.MODES)
     assert tuple(map(int, re.findall(r"\d+", content["factor"]))) == limits.FACTORS
-    kinds = table("bits: HEADER.payload")[0][2]
-    assert re.findall(r"\d: (\w+)", kinds) == list(kinds.KINDS)
+    row = table("bits: HEADER.payload")[0]
+    assert re.findall(r"\d: (\w+)", row[2]) == list(kinds.KINDS)
     assert 1 << int(re.findall(r"bit (\d)", content["flags"])[0]) == header.FLAG_SYNTHESISED
 
 

@@ -29,8 +29,8 @@ def test_names_and_fingerprints_find_models() -> None:
     assert newest.version == max(m.version for m in registry.installed() if m.name == "tiny")
     assert registry.find(newest.full_name) is newest
     assert registry.find_by_fingerprint(newest.short_fingerprint) is newest
-    assert registry.describe(newest.short_fingerprint) == newest.full_name
-    assert registry.describe(bytes(8)) is None
+    assert registry.name_of(newest.short_fingerprint) == newest.full_name
+    assert registry.name_of(bytes(8)) is None
 
 
 def test_errors_for_missing_models_say_how_to_add_them() -> None:

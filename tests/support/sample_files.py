@@ -14,7 +14,7 @@ from pillow_sdz.coding.boxes import CODED_HEAD, build_box
 from pillow_sdz.container.header import HEADER_BYTES, Header
 from pillow_sdz.container.metadata import TEXT_ENTRY, TEXT_HEAD
 from pillow_sdz.container.sections import SECTION_HEAD, Container
-from pillow_sdz.errors import naming
+from pillow_sdz.errors import naming_file
 from pillow_sdz.payloads.palette.layers import LAYER_HEAD
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def decode_everything(data: bytes, *, allow_truncated: bool = False) -> tuple[ND
 
     Scalar payloads are decoded with the prior of `toy_scalar`, whatever model the file names.
     """
-    with naming("test.sdz"):
+    with naming_file("test.sdz"):
         file = read(data, allow_truncated=allow_truncated)
         alpha = file.alpha()
         rest = (None if alpha is None else alpha.tolist(), file.metadata())

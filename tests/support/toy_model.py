@@ -14,7 +14,7 @@ import numpy as np
 
 from pillow_sdz.models import registry
 from pillow_sdz.models.fingerprint import CodeMapping
-from pillow_sdz.models.manifest import Context, Manifest
+from pillow_sdz.models.manifest import Manifest, ReceptiveRadius
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ MANIFEST: Final = ToyManifest(
     version=99,
     fingerprint=FINGERPRINT.hex().ljust(64, "0"),
     codes=CodeMapping(step=STEP, bound=None, channels=3, factor=FACTOR),
-    context=Context(encoder=0, decoder=0, unet=0),
+    context=ReceptiveRadius(encoder=0, decoder=0, unet=0),
     latent_scaling=1.0,
     denoise_steps=1,
     preview_matrix=tuple(tuple(row) for row in MATRIX.tolist()),

@@ -20,7 +20,7 @@ from pillow_sdz.errors import (
     SdzLimitError,
     SdzOptionError,
     SdzTruncatedError,
-    naming,
+    naming_file,
     needs_packages,
     notice,
     require_installed,
@@ -91,7 +91,7 @@ def test_classes() -> None:
 def named(error: Exception, *files: str | Path | None) -> Exception:
     """The error as it leaves blocks that name files, the innermost first."""
     try:
-        with naming(files[0]):
+        with naming_file(files[0]):
             if files[1:]:
                 raise named(error, *files[1:])
             raise error
@@ -138,7 +138,7 @@ def test_naming_keeps_cause_traceback_and_notes() -> None:
     def deep() -> None:
         raise SdzTruncatedError("ends") from ValueError("why")
 
-    with pytest.raises(SdzTruncatedError, match=r"^cat\.sdz: ends$") as caught, naming("cat.sdz"):
+    with pytest.raises(SdzTruncatedError, match=r"^cat\.sdz: ends$") as caught, naming_file("cat.sdz"):
         deep()
     assert isinstance(caught.value.__cause__, ValueError)
     assert traceback.extract_tb(caught.value.__traceback__)[-1].name == "deep"

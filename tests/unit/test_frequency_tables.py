@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from pillow_sdz.coding.rans import PRECISION, SYMBOLS
-from pillow_sdz.payloads.scalar.tables import EVEN, tables
+from pillow_sdz.payloads.scalar.tables import UNIFORM, tables
 
 
 def test_tables_sum_and_peak_in_the_middle() -> None:
     frequency = tables().frequency.reshape(-1, SYMBOLS)
     assert (frequency.sum(1) == 1 << PRECISION).all()
-    assert len(tables().slots) == (EVEN + 1) << PRECISION
+    assert len(tables().slots) == (UNIFORM + 1) << PRECISION
     for scale, reach in enumerate(tables().reach):
         used = frequency[scale, : 2 * reach + 2]
         assert (used > 0).all()

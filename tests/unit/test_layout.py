@@ -78,7 +78,7 @@ def parameters(path: Path) -> Iterator[tuple[str, ast.arg]]:
 
 
 def test_file_names_are_known_above_the_codec_only() -> None:
-    """Errors get the name by `pillow_sdz.errors.naming`; a parameter called ``file`` is an `SdzFile`."""
+    """Errors get the name by `pillow_sdz.errors.naming_file`; a parameter called ``file`` is an `SdzFile`."""
     below = sources(*(f"pillow_sdz/{folder}" for folder in ("container", "coding", "payloads", "codec", "models")))
     found = [
         f"{name_of(path)}: {function}: {argument.arg}"

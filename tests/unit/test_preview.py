@@ -49,7 +49,7 @@ def test_large_previews_are_made_in_bands_with_the_same_result(monkeypatch: pyte
     matrix = generator.integers(-30, 30, (5, 3)).astype(np.int8)
     whole = preview(codes, matrix)
     for band in (1, 7, 21, 70):
-        monkeypatch.setattr(preview_module, "BAND", band)
+        monkeypatch.setattr(preview_module, "BAND_POSITIONS", band)
         assert (preview(codes, matrix) == whole).all()
 
 

@@ -21,7 +21,7 @@ from pillow_sdz.payloads.palette.quantise import make_layers, palettise, paletti
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pillow_sdz.payloads.palette.kmeans import Rules
+    from pillow_sdz.payloads.palette.kmeans import EntryConstraints
 
 
 def assert_canonical(palette: NDArray[Any]) -> None:
@@ -117,7 +117,9 @@ def test_rounds_are_limited_for_very_large_palettes(monkeypatch: pytest.MonkeyPa
     codes = latent_like(40, 40)
     asked = []
 
-    def spy(points: NDArray[Any], entries: NDArray[np.int16], rounds: int, rules: Rules) -> NDArray[np.int16]:
+    def spy(
+        points: NDArray[Any], entries: NDArray[np.int16], rounds: int, rules: EntryConstraints
+    ) -> NDArray[np.int16]:
         asked.append(rounds)
         return refine(points, entries, rounds, rules)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pillow_sdz.coding.rans import SYMBOLS, AnsDecoder, AnsEncoder
-from pillow_sdz.payloads.scalar.tables import EVEN, tables
+from pillow_sdz.payloads.scalar.tables import UNIFORM, tables
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 16])
@@ -15,7 +15,7 @@ def test_lanes_read_back_any_symbols(lanes: int) -> None:
     batches = []
     encoder = AnsEncoder(lanes, tables())
     for count in (0, 1, 5, 16, 200):
-        table = rng.integers(0, EVEN + 1, count)
+        table = rng.integers(0, UNIFORM + 1, count)
         weights = tables().frequency.reshape(-1, SYMBOLS)[table] / 4096
         symbol = np.array([rng.choice(SYMBOLS, p=row) for row in weights], np.int64)
         encoder.put(table, symbol)

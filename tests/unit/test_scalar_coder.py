@@ -14,7 +14,7 @@ from pillow_sdz.coding import rans
 from pillow_sdz.errors import SdzFormatError
 from pillow_sdz.payloads.scalar import coder as scalar_coder
 from pillow_sdz.payloads.scalar.prior import LARGEST_WEIGHT, Prior
-from pillow_sdz.payloads.scalar.tables import ESCAPE, EVEN, tables
+from pillow_sdz.payloads.scalar.tables import ESCAPE, UNIFORM, tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def test_escape_codes_of_levels_out_of_range_are_refused(digits: tuple[int, int,
     (_, _, table), *_ = scalar_coder.ScalarTraversal((1, 1, 4), 64, PRIOR).predictions()
     encoder.put(table.ravel(), np.array([ESCAPE, tables().reach[table[0, 1]] + 1]))
     for digit in digits:
-        encoder.put(np.array([EVEN]), np.array([digit]))
+        encoder.put(np.array([UNIFORM]), np.array([digit]))
     with pytest.raises(SdzFormatError, match=r"layer 1: holds a value out of range .*less than 32768"):
         decode(encoder.finish(), (1, 1, 4), 64)
 
@@ -146,7 +146,7 @@ def test_a_hostile_prior_neither_overflows_nor_crashes(signs: tuple[int, int], s
     traversal = scalar_coder.ScalarTraversal((18, 20, 4), step, prior)
     for place, mean, table in traversal.predictions():
         assert -(2**15) <= mean.min() <= mean.max() <= 2**15 - 256
-        assert 0 <= table.min() <= table.max() < EVEN
+        assert 0 <= table.min() <= table.max() < UNIFORM
         traversal.reconstruct(place, mean, np.zeros_like(mean))
     targets = sample((18, 20, 4))
     codes = decode(scalar_coder.encode(targets, step, prior), targets.shape, step, prior)
@@ -207,7 +207,7 @@ def test_large_latents_are_predicted_in_parts_with_the_same_bytes(monkeypatch: p
 
 def test_a_stream_of_the_wrong_length_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scalar_coder, "ScalarTraversal", None)
-    states = (rans.LOWEST).to_bytes(4, "little")
+    states = (rans.LOWEST_STATE).to_bytes(4, "little")
     for data in (b"", states[:3], states + bytes(2 * 4 * 8 * 4 + 2)):
         with pytest.raises(SdzFormatError, match="a length that no encoder gives"):
             decode(data, (2, 4, 4), 160)

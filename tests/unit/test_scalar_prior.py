@@ -10,12 +10,12 @@ from scalar_samples import PRIOR, SHAPE, prior_file
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.payloads.scalar.prior import LARGEST_WEIGHT, MANY_ROWS, UNTHREADED, Prior
-from pillow_sdz.payloads.scalar.scan import NEIGHBOURS
+from pillow_sdz.payloads.scalar.scan import NEIGHBOUR_COUNT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BLOCK = UNTHREADED // (NEIGHBOURS * SHAPE.channels * SHAPE.shared_width)
+BLOCK = UNTHREADED // (NEIGHBOUR_COUNT * SHAPE.channels * SHAPE.shared_width)
 
 
 def test_prior_files_are_checked() -> None:
@@ -31,7 +31,7 @@ def test_prior_files_are_checked() -> None:
 @pytest.mark.parametrize("count", [1, BLOCK - 1, BLOCK, 3 * BLOCK + 1, MANY_ROWS + 1])
 def test_predictions_do_not_depend_on_how_many_are_made_at_once(count: int) -> None:
     rng = np.random.default_rng(count)
-    context = rng.integers(-128, 128, (count, NEIGHBOURS, SHAPE.channels)).astype(np.float64)
+    context = rng.integers(-128, 128, (count, NEIGHBOUR_COUNT, SHAPE.channels)).astype(np.float64)
     near, own = context[:, :4].sum(1), context[:, 0].copy()
 
     def predict(rows: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pillow_sdz.payloads.scalar.prior import PriorShape
-from pillow_sdz.payloads.scalar.scan import NEIGHBOURS, NETWORKS, scan
+from pillow_sdz.payloads.scalar.scan import NEIGHBOUR_COUNT, NETWORKS, scan
 
 UNIT: Final = 32.0
 """Codes per unit of the networks' inputs and predicted means."""
@@ -50,7 +50,7 @@ class PassNetwork(nn.Module):
     def __init__(self, shape: PriorShape) -> None:
         super().__init__()
         self.size, groups = shape.size, range(shape.groups)
-        self.context = nn.Linear(NEIGHBOURS * shape.channels + 1, shape.shared_width)
+        self.context = nn.Linear(NEIGHBOUR_COUNT * shape.channels + 1, shape.shared_width)
         self.hidden = nn.ModuleList(nn.Linear(shape.shared_width + g * self.size, shape.group_width) for g in groups)
         self.out = nn.ModuleList(nn.Linear(shape.group_width, 2 * self.size) for _ in groups)
         for parameter in self.out.parameters():
@@ -195,7 +195,7 @@ def _passes(height: int, width: int, device: torch.device) -> list[tuple[int | N
 def _around(reconstructed: Tensor, near: Tensor) -> Tensor:
     """Reconstructed values (B, h * w + 1, C) at the neighbours (n, 12) of positions: (B, n, 12, C)."""
     count, _, channels = reconstructed.shape
-    return reconstructed.index_select(1, near.reshape(-1)).reshape(count, len(near), NEIGHBOURS, channels)
+    return reconstructed.index_select(1, near.reshape(-1)).reshape(count, len(near), NEIGHBOUR_COUNT, channels)
 
 
 def bits(value: Tensor, mean: Tensor, log_scale: Tensor, step: Tensor) -> Tensor:

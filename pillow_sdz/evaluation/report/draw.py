@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from pillow_sdz.payloads.codes import MIDDLE
+from pillow_sdz.payloads.codes import SIGNED_OFFSET
 from pillow_sdz.payloads.preview_matrix import SHIFT
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def entry_colours(palette: NDArray[np.uint8], matrix: NDArray[np.int8]) -> NDArr
         matrix: (C + 1, 3); see `pillow_sdz.payloads.preview_matrix`.
     """
     weights, bias = matrix[:-1].astype(np.int32), matrix[-1].astype(np.int32)
-    linear = (palette.astype(np.int32) - MIDDLE) @ weights + (1 << SHIFT >> 1) >> SHIFT
-    colours: NDArray[np.uint8] = np.clip(linear + bias + MIDDLE, 0, 255).astype(np.uint8)
+    linear = (palette.astype(np.int32) - SIGNED_OFFSET) @ weights + (1 << SHIFT >> 1) >> SHIFT
+    colours: NDArray[np.uint8] = np.clip(linear + bias + SIGNED_OFFSET, 0, 255).astype(np.uint8)
     return colours
 
 

@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pillow_sdz.errors import SdzModelError, naming
+from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints.checkpoint import SourceOptions
 from pillow_sdz.models.checkpoints.new_folder import ADDED_VERSION, write_model
@@ -102,7 +102,7 @@ def _check_fit(checkpoint: Checkpoint) -> None:
     assert checkpoint.scheduler is not None
     assert checkpoint.embedding is not None
     unet, channels = checkpoint.unet.config, checkpoint.vae.config.get("latent_channels", 4)
-    with naming(checkpoint.unet.where):
+    with naming_file(checkpoint.unet.where):
         for field in ("in_channels", "out_channels"):
             if (found := unet.get(field, 4)) != channels:
                 raise SdzModelError(
@@ -112,7 +112,7 @@ def _check_fit(checkpoint: Checkpoint) -> None:
                     expected=f"{channels}, as its latents have; U-Nets for inpainting or upscaling are not supported",
                 )
         check_width(checkpoint.embedding, unet.get("cross_attention_dim", 1280))
-    with naming(checkpoint.source or None):
+    with naming_file(checkpoint.source or None):
         try:
             build_scheduler(checkpoint.scheduler)
         except SdzModelError as error:

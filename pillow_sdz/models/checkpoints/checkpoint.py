@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzModelError, naming
+from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, read_config
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def read_tensors(folder: Path, stem: str) -> dict[str, Tensor]:
             return read_files(folder / name, GET_AGAIN)
     pickle = next((path for path in sorted(folder.glob("*")) if path.suffix in PICKLES), None)
     if pickle is not None:
-        with naming(pickle):
+        with naming_file(pickle):
             raise pickle_refused()
     expected = f"{stem}.safetensors, whole or in shards"
     raise SdzModelError("the weights are missing", file=str(folder), expected=expected, remedy=GET_AGAIN)

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzModelError, naming, needs_packages
+from pillow_sdz.errors import SdzModelError, naming_file, needs_packages
 from pillow_sdz.models.checkpoints.checkpoint import (
     NETWORK_STEM,
     PICKLES,
@@ -63,7 +63,7 @@ def download(repository: str, revision: str | None, *, vae_only: bool) -> tuple[
     endpoint = os.environ.get(ENDPOINT_VARIABLE) or None
     revision = revision or DEFAULT_REVISION
     wanted: list[str] = []
-    with naming(repository):
+    with naming_file(repository):
         try:
             info = HfApi(endpoint=endpoint).model_info(repository, revision=revision)
             commit, names = str(info.sha), {item.rfilename for item in info.siblings or ()}

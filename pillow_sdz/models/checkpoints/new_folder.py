@@ -14,14 +14,14 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzError, SdzModelError, naming
+from pillow_sdz.errors import SdzError, SdzModelError, naming_file
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints.calibration import code_step, fit_preview, scaling_of
 from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, digests, write_config
 from pillow_sdz.models.diffusers_parts import build
 from pillow_sdz.models.embedding import EMBEDDING_NAME, to_bytes
 from pillow_sdz.models.fingerprint import CodeMapping, all_tensors, fingerprint
-from pillow_sdz.models.manifest import MANIFEST_NAME, Context, Manifest, read_manifest
+from pillow_sdz.models.manifest import MANIFEST_NAME, Manifest, ReceptiveRadius, read_manifest
 from pillow_sdz.models.model import Model
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _check_new(digest: str) -> None:
     Raises:
         SdzModelError: there is one; the error names it.
     """
-    if (twin := registry.describe(bytes.fromhex(digest)[:8])) is not None:
+    if (twin := registry.name_of(bytes.fromhex(digest)[:8])) is not None:
         raise SdzModelError(
             "a model with the same weights is there already",
             field="fingerprint",
@@ -103,7 +103,7 @@ def _built(part: NetworkWeights) -> Any:
     """
     from pillow_sdz.models.weights import adopt
 
-    with naming(part.where):
+    with naming_file(part.where):
         network = build(part.name, part.config)
         adopt(network, part.tensors, MISMATCH_REMEDY)
         return network
@@ -144,7 +144,7 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, autoencoder: Any, folder
     import torch
 
     vae, unet, embedding = checkpoint.vae, checkpoint.unet, checkpoint.embedding
-    with naming(vae.where):
+    with naming_file(vae.where):
         scaling, shift = scaling_of(vae.config, vae.name)
     channels = int(autoencoder.config.latent_channels)
     codes = CodeMapping(code_step(scaling), None, channels, _factor(autoencoder))
@@ -154,7 +154,7 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, autoencoder: Any, folder
         version=ADDED_VERSION,
         fingerprint=fingerprint(all_tensors(vae.tensors, None if unet is None else unet.tensors), codes),
         codes=codes,
-        context=Context(WINDOW_OVERLAP, WINDOW_OVERLAP, WINDOW_OVERLAP),
+        context=ReceptiveRadius(WINDOW_OVERLAP, WINDOW_OVERLAP, WINDOW_OVERLAP),
         latent_scaling=scaling,
         latent_shift=shift,
         window=WINDOW_SIDE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pillow_sdz.errors import SdzModelError, naming
+from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models.checkpoints.checkpoint import (
     GET_AGAIN,
     TEXT_ENCODER_STEM,
@@ -70,7 +70,7 @@ def read_folder(folder: Path, *, vae_only: bool = False) -> Checkpoint:
     if vae_only:
         require_parts(folder, ["vae"])
         return Checkpoint(read_vae(folder / "vae"), notes=(VAE_NOTE,))
-    with naming(folder):
+    with naming_file(folder):
         check_parts([path.name for path in folder.iterdir()])
     require_parts(folder, PARTS)
     return Checkpoint(
@@ -101,7 +101,7 @@ def _embedding(folder: Path) -> Tensor:
     """Compute the unconditional embedding, (1, tokens, width), with a pipeline's tokenizer and text encoder."""
     place = folder / "text_encoder"
     config = read_config(place / CONFIG_NAME, GET_AGAIN)
-    with naming(place / CONFIG_NAME):
+    with naming_file(place / CONFIG_NAME):
         names = config.get("architectures", ["CLIPTextModel"])
         if names != ["CLIPTextModel"]:
             raise SdzModelError(
@@ -111,5 +111,5 @@ def _embedding(folder: Path) -> Tensor:
                 expected="CLIPTextModel",
             )
     weights, tokens = read_tensors(place, TEXT_ENCODER_STEM), tokens_of(folder / "tokenizer")
-    with naming(place):
+    with naming_file(place):
         return embed(config, weights, tokens)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzModelError, naming
+from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models.checkpoints.checkpoint import GET_AGAIN, Checkpoint, NetworkWeights
 from pillow_sdz.models.checkpoints.empty_prompt import MAX_TOKENS, embed, tokens_of
 from pillow_sdz.models.checkpoints.pipeline import VAE_NOTE, check_parts
@@ -64,7 +64,7 @@ def read_file(path: Path, options: SourceOptions) -> Checkpoint:
     from pillow_sdz.models.weights import read_files
 
     tensors = read_files(path, GET_AGAIN)
-    with naming(path):
+    with naming_file(path):
         configs = options.config or FAMILY_CONFIGS / _family(tensors, options.family)
         vae_config = read_config(configs / "vae" / CONFIG_NAME, GET_AGAIN)
         if (name := vae_config.get(CLASS_KEY)) != "AutoencoderKL":
@@ -192,7 +192,7 @@ def _tokens(configs: Path) -> list[int]:
     if not (configs / TOKENS_NAME).is_file():
         return tokens_of(configs / "tokenizer")
     fields = read_config(configs / TOKENS_NAME, GET_AGAIN)
-    with naming(configs / TOKENS_NAME):
+    with naming_file(configs / TOKENS_NAME):
         length = whole(fields, "length", 2, MAX_TOKENS)
         start, end, pad = (whole(fields, field, 0, MAX_TOKEN) for field in ("start", "end", "pad"))
     return [start, end] + [pad] * (length - 2)

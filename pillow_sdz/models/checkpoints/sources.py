@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzModelError, SdzOptionError, naming
+from pillow_sdz.errors import SdzModelError, SdzOptionError, naming_file
 from pillow_sdz.models.checkpoints.checkpoint import PICKLES, Checkpoint, pickle_refused
 from pillow_sdz.models.checkpoints.hub import download
 from pillow_sdz.models.checkpoints.pipeline import read_folder
@@ -100,7 +100,7 @@ def check_file(path: Path) -> None:
     Raises:
         SdzModelError: it is a pickle, or something else.
     """
-    with naming(path):
+    with naming_file(path):
         try:
             with path.open("rb") as file:
                 start = file.read(9)

@@ -16,7 +16,7 @@ import numpy as np
 from pillow_sdz import limits
 from pillow_sdz.coding.range_coder import RangeDecoder, RangeEncoder
 from pillow_sdz.errors import SdzLimitError
-from pillow_sdz.payloads.palette.context_model import NEIGHBOURS, ContextModel
+from pillow_sdz.payloads.palette.context_model import NEIGHBOUR_OFFSETS, ContextModel
 from pillow_sdz.payloads.palette.wavefront import WavePlane
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def encode(indices: NDArray[np.uint16], palette: NDArray[np.uint8]) -> bytes:
         plane = plane.T
     height, width = plane.shape
     model = ContextModel(coarse)
-    source = WavePlane(height, width, 0, NEIGHBOURS)
+    source = WavePlane(height, width, 0, NEIGHBOUR_OFFSETS)
     source.values[:] = plane
-    coded = WavePlane(height, width, model.central, NEIGHBOURS)  # symbols, as the decoder knows them
+    coded = WavePlane(height, width, model.central, NEIGHBOUR_OFFSETS)  # symbols, as the decoder knows them
     coder = RangeEncoder()
     for positions, neighbours in coded.waves(model.max_positions):
         values = source.get(positions)
@@ -103,8 +103,8 @@ def decode(
     _check_size(shape[0] * shape[1], len(palette), field)
     coarse, low_bits = _coarse_palette(palette)
     model = ContextModel(coarse)
-    coded = WavePlane(min(shape), max(shape), model.central, NEIGHBOURS)
-    low = WavePlane(min(shape), max(shape), 0, NEIGHBOURS) if low_bits else None
+    coded = WavePlane(min(shape), max(shape), model.central, NEIGHBOUR_OFFSETS)
+    low = WavePlane(min(shape), max(shape), 0, NEIGHBOUR_OFFSETS) if low_bits else None
     coder = RangeDecoder(data, field=field)
     for positions, neighbours in coded.waves(model.max_positions):
         symbols = _get(coder, model.frequencies(neighbours))

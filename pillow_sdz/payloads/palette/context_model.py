@@ -25,7 +25,7 @@ from pillow_sdz.payloads.palette.context_tables import CLASSES, FOR_CODES, FOR_R
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NEIGHBOURS: Final = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1), (-1, -2))
+NEIGHBOUR_OFFSETS: Final = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1), (-1, -2))
 """(row, column) offsets of the neighbours: W, N, NW, NE, WW, NN, NNE, NWW."""
 
 MAX_FREQUENCIES: Final = 32768
@@ -117,7 +117,7 @@ class ContextModel:
         """The frequencies of all entries at several positions of one wave.
 
         Args:
-            neighbours: (M, 8), the entries at the neighbours of M positions, in the order of `NEIGHBOURS`.
+            neighbours: (M, 8), the entries at the neighbours of M positions, in the order of `NEIGHBOUR_OFFSETS`.
 
         Returns:
             (M, N) int32, 1 to 2**20.

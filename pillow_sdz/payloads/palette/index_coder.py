@@ -14,7 +14,7 @@ import numpy as np
 
 from pillow_sdz.coding.bitpack import bits_for, pack, packed_size, unpack
 from pillow_sdz.coding.deflate import deflate, inflate
-from pillow_sdz.errors import NEWER, SdzFormatError, SdzVersionError
+from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzVersionError
 from pillow_sdz.payloads.palette import context_coder
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def decode(
         except ValueError as error:
             raise SdzFormatError(f"the packed indices are damaged: {error}", field=field) from error
     else:
-        raise SdzVersionError(NEWER, field=f"{field} coding", found=coding)
+        raise SdzVersionError(NEEDS_NEWER_VERSION, field=f"{field} coding", found=coding)
     if int(indices.max()) >= entries:
         raise SdzFormatError(
             "an index points past the palette",

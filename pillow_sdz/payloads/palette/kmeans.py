@@ -33,7 +33,7 @@ STEPS_PER_ROUND = 2
 
 
 @dataclass(frozen=True)
-class Rules:
+class EntryConstraints:
     """Constraints on the entries of a palette.
 
     Attributes:
@@ -98,7 +98,7 @@ def channel_errors(points: NDArray[Any], clusters: Clusters) -> NDArray[np.float
     return np.maximum(squares - clusters.sums * clusters.centroids, 0)
 
 
-def refine(points: NDArray[Any], entries: NDArray[np.int16], rounds: int, rules: Rules) -> NDArray[np.int16]:
+def refine(points: NDArray[Any], entries: NDArray[np.int16], rounds: int, rules: EntryConstraints) -> NDArray[np.int16]:
     """Reduce the squared error of a palette.
 
     Args:
@@ -130,7 +130,9 @@ def _explained(clusters: Clusters, entries: NDArray[np.int16], pinned: int) -> f
     return clusters.explained + float(np.sum(products - clusters.counts[:pinned, None] * fixed * fixed))
 
 
-def lloyd(points: NDArray[Any], entries: NDArray[np.int16], iterations: int, rules: Rules) -> NDArray[np.int16]:
+def lloyd(
+    points: NDArray[Any], entries: NDArray[np.int16], iterations: int, rules: EntryConstraints
+) -> NDArray[np.int16]:
     """Lloyd iterations: assign the points, then move each entry to the rounded mean of its points; see `refine`.
 
     An entry without points moves to one of the points that are farthest from their entries.
@@ -205,7 +207,7 @@ def _cheapest_merges(
     norm = np.sum(centres * centres, axis=1)
     sizes = counts.astype(np.float64)
     cost, partner = np.full(count, np.inf), np.zeros(count, np.intp)
-    rows = max(1, BLOCK // centres.size)
+    rows = max(1, MAX_MULTIPLICATIONS // centres.size)
     for start in range(pinned, count, rows):
         block = slice(start, min(start + rows, count))
         own = sizes[block, None]
@@ -218,7 +220,7 @@ def _cheapest_merges(
     return cost, partner
 
 
-BLOCK = 1 << 18
+MAX_MULTIPLICATIONS = 1 << 18
 """Most multiplications of one matrix product. Its result stays in the cache, and OpenBLAS, which numpy uses, starts no
 threads for so little work. With all cores busy, waiting for threads took twenty times as long as the work."""
 
@@ -242,7 +244,7 @@ def nearest(points: NDArray[Any], entries: NDArray[Any]) -> NDArray[np.uint16]:
     table: NDArray[Any] = entries.astype(dtype)
     table = np.concatenate([-2 * table, np.sum(table * table, axis=1, keepdims=True)], axis=1).T
     indices = np.empty(count, np.uint16)
-    rows = max(1, BLOCK // table.size)
+    rows = max(1, MAX_MULTIPLICATIONS // table.size)
     block = np.ones((min(rows, count), channels + 1), dtype)
     distances = np.empty((len(block), len(entries)), dtype)
     for start in range(0, count, rows):
@@ -260,7 +262,7 @@ def _exact_dtype(points: NDArray[Any], entries: NDArray[Any]) -> type[np.float32
 
 
 def by_splitting(
-    points: NDArray[Any], colors: int, rules: Rules, start: NDArray[np.int16] | None = None
+    points: NDArray[Any], colors: int, rules: EntryConstraints, start: NDArray[np.int16] | None = None
 ) -> NDArray[np.int16]:
     """Grow a palette by splitting the clusters of largest error along their widest channel.
 

@@ -14,7 +14,7 @@ from construct import BitStruct, If, Int16ul, Nibble, Struct, Tell, VarInt, this
 
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import build_box, parse_box, with_varint
-from pillow_sdz.errors import NEWER, SdzFormatError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.payloads.palette import index_coder, palette_coder
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def read_head(body: bytes, channels: int, position: int = 0) -> LayerHead:
             expected=f"{limits.MIN_ENTRIES} to {limits.MAX_ENTRIES}",
         )  # fmt: skip
     if head.coding.palette == RESERVED_CODING:
-        raise SdzVersionError(NEWER, field=f"{field}, palette coding", found=RESERVED_CODING)
+        raise SdzVersionError(NEEDS_NEWER_VERSION, field=f"{field}, palette coding", found=RESERVED_CODING)
     palette_bytes = entries * channels if head.coding.palette == palette_coder.RAW else head.palette_length
     if head.end + palette_bytes > len(body):
         raise SdzTruncatedError(

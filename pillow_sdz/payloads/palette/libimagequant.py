@@ -15,7 +15,7 @@ from pillow_sdz.payloads.palette.layers import Layer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-STEP: Final = "making a palette"
+NEEDED_FOR: Final = "making a palette"
 """What needs the package, for error messages."""
 
 CHANNELS: Final = 4
@@ -45,7 +45,7 @@ def initial_palette(codes: NDArray[np.uint8], colors: int) -> NDArray[np.int16]:
     Raises:
         SdzDependencyError: the imagequant package is missing.
     """
-    with needs_packages(STEP):
+    with needs_packages(NEEDED_FOR):
         import imagequant
     pixels = np.ascontiguousarray(codes).copy()
     pixels[:, 3] = LOWEST_ALPHA + codes[:, 3].astype(np.uint16) * (255 - LOWEST_ALPHA) // 255
@@ -71,7 +71,7 @@ def dithered(codes: NDArray[np.uint8], colors: int) -> Layer:
         SdzDependencyError: the imagequant package is missing.
         SdzModelError: libimagequant fails.
     """
-    with needs_packages(STEP):
+    with needs_packages(NEEDED_FOR):
         from imagequant import ffi, lib
     height, width = codes.shape[:2]
     pixels = np.ascontiguousarray(codes).tobytes()

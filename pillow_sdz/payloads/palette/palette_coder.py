@@ -16,7 +16,7 @@ import numpy as np
 
 from pillow_sdz.coding.fixed_point import POWERS, logarithm, powers
 from pillow_sdz.coding.range_coder import RangeDecoder, RangeEncoder
-from pillow_sdz.errors import NEWER, SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ def decode(coding: int, data: bytes, entries: int, channels: int, *, field: str 
     if coding == RAW:
         return _decode_raw(data, entries, channels, field)
     if coding != COMPACT:
-        raise SdzVersionError(NEWER, field=f"{field} coding", found=coding)
+        raise SdzVersionError(NEEDS_NEWER_VERSION, field=f"{field} coding", found=coding)
     reader = _Reader(RangeDecoder(data, field=field))
     zero_first = reader.symbol((1, 2), 0)
     shift = reader.symbol(_SHIFTS, 0)

@@ -9,7 +9,7 @@ import numpy as np
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.limits import MAX_ENTRIES, MAX_LAYERS, MIN_ENTRIES
 from pillow_sdz.payloads.palette import libimagequant
-from pillow_sdz.payloads.palette.kmeans import STEPS_PER_ROUND, Rules, by_splitting, lloyd, nearest, refine
+from pillow_sdz.payloads.palette.kmeans import STEPS_PER_ROUND, EntryConstraints, by_splitting, lloyd, nearest, refine
 from pillow_sdz.payloads.palette.layers import RESIDUAL_ZERO, Layer
 from pillow_sdz.payloads.palette.palette_coder import canonical_order
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-CODES: Final = Rules(0, 255)
-RESIDUALS: Final = Rules(-RESIDUAL_ZERO, 255 - RESIDUAL_ZERO, pinned=1)
+CODES: Final = EntryConstraints(0, 255)
+RESIDUALS: Final = EntryConstraints(-RESIDUAL_ZERO, 255 - RESIDUAL_ZERO, pinned=1)
 """Constraints on the entries of the first layer and of later ones, whose first entry is the zero vector."""
 
 ROUNDS: Final = (0, 1, 2, 4, 6, 10, 16, 24, 40, 64)
@@ -191,7 +191,7 @@ def _distinct(points: NDArray[Any], most: int) -> NDArray[np.int16] | None:
 
 
 def _refine(
-    points: NDArray[Any], sample: NDArray[Any], start: NDArray[np.int16], rounds: int, rules: Rules
+    points: NDArray[Any], sample: NDArray[Any], start: NDArray[np.int16], rounds: int, rules: EntryConstraints
 ) -> NDArray[np.int16]:
     """Refine a palette on the sample, then on all points, as far as `MAX_DISTANCES` allows."""
     affordable = MAX_DISTANCES // ((STEPS_PER_ROUND + 1) * len(sample) * len(start))
@@ -203,7 +203,7 @@ def _refine(
 
 
 def _finalise(
-    points: NDArray[Any], entries: NDArray[np.int16], rules: Rules
+    points: NDArray[Any], entries: NDArray[np.int16], rules: EntryConstraints
 ) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
     """Sort the entries (pinned ones first), drop duplicates and unused ones, and index the points."""
     first = entries[: rules.pinned]

@@ -16,7 +16,7 @@ from pillow_sdz.coding.fixed_point import logarithm
 from pillow_sdz.coding.rans import PRECISION, SYMBOLS, AnsDecoder, AnsEncoder, lanes_for
 from pillow_sdz.errors import SdzFormatError
 from pillow_sdz.payloads.scalar.scan import scan
-from pillow_sdz.payloads.scalar.tables import ESCAPE, EVEN, SCALES, tables
+from pillow_sdz.payloads.scalar.tables import ESCAPE, SCALES, UNIFORM, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,7 +198,7 @@ def encode(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
         encoder.put(batch.table.ravel(), batch.symbol.ravel())
         digits = batch.level[batch.escaped] + LEVEL_LIMIT
         for shift in _DIGITS:
-            encoder.put(np.full(len(digits), EVEN), (digits >> shift) & 63)
+            encoder.put(np.full(len(digits), UNIFORM), (digits >> shift) & 63)
     return encoder.finish()
 
 
@@ -228,7 +228,7 @@ def decode(data: bytes, shape: tuple[int, int, int], step: int, prior: Prior, *,
         level = symbol - 1 - reach[table]
         escaped = symbol == ESCAPE
         if count := int(escaped.sum()):
-            digits = sum(decoder.get(np.full(count, EVEN)) << shift for shift in _DIGITS)
+            digits = sum(decoder.get(np.full(count, UNIFORM)) << shift for shift in _DIGITS)
             level[escaped] = digits - LEVEL_LIMIT
         if np.abs(level).max(initial=0) >= LEVEL_LIMIT:
             raise SdzFormatError("holds a value out of range", field=field, expected=f"less than {LEVEL_LIMIT}")

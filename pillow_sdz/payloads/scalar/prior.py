@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.payloads.scalar.scan import NEIGHBOURS, NETWORKS
+from pillow_sdz.payloads.scalar.scan import NEIGHBOUR_COUNT, NETWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ class PriorShape:
         """
         yield 2, self.channels
         for _ in range(NETWORKS):
-            yield NEIGHBOURS * self.channels + 1, self.shared_width
+            yield NEIGHBOUR_COUNT * self.channels + 1, self.shared_width
             yield 1, self.shared_width
             for group in range(self.groups):
                 yield self.shared_width + group * self.size, self.group_width

@@ -29,7 +29,7 @@ COARSEST: Final = 16
 STRIDES: Final = (8, 4, 2, 1)
 """Strides of the passes after pass 0: half the distance of the grid that a stride refines."""
 
-NEIGHBOURS: Final = 12
+NEIGHBOUR_COUNT: Final = 12
 """Neighbours that a prediction uses."""
 
 DIAGONAL: Final = (

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCALES: Final = 36
 """Number of scales: from 2**-4 to 2**4.75 steps, four an octave."""
 
-EVEN: Final = SCALES
+UNIFORM: Final = SCALES
 """Number of the uniform table, whose 64 symbols are the digits of escape codes."""
 
 ESCAPE: Final = 0
@@ -67,8 +67,8 @@ def _cumulative(half_steps: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
 @cache
 def tables() -> Tables:
     """The tables of the format; built by the first call, in some milliseconds."""
-    frequency = np.zeros((EVEN + 1, SYMBOLS), np.int64)
-    frequency[EVEN] = (1 << PRECISION) // SYMBOLS
+    frequency = np.zeros((UNIFORM + 1, SYMBOLS), np.int64)
+    frequency[UNIFORM] = (1 << PRECISION) // SYMBOLS
     reach = np.zeros(SCALES, np.int64)
     half_steps = 2 * np.arange(_MAX_REACH + 1, dtype=np.int64) + 1
     for scale in range(SCALES):
@@ -80,5 +80,5 @@ def tables() -> Tables:
         counts[r + 1] += (1 << PRECISION) - int(counts.sum())
         frequency[scale, : len(mass)] = counts
     start = np.cumsum(frequency, 1) - frequency
-    symbols = np.tile(np.arange(SYMBOLS, dtype=np.uint8), EVEN + 1)
+    symbols = np.tile(np.arange(SYMBOLS, dtype=np.uint8), UNIFORM + 1)
     return Tables(frequency.ravel(), start.ravel(), np.repeat(symbols, frequency.ravel()).tobytes(), reach)

@@ -17,7 +17,7 @@ from pillow_sdz.coding.planes import encode_alpha, encode_planes
 from pillow_sdz.container.header import Header, header_bytes
 from pillow_sdz.container.metadata import METADATA_SECTIONS, encode_blob, encode_text
 from pillow_sdz.container.sections import Container, build, parse
-from pillow_sdz.errors import naming
+from pillow_sdz.errors import naming_file
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.direct.payload import encode_direct
 from pillow_sdz.payloads.palette import context_coder, index_coder, libimagequant, palette_coder, quantise
@@ -212,7 +212,7 @@ def container_bytes(head: Header, layers: list[bytes], **sections: Any) -> bytes
 
 
 def parse_file(data: bytes) -> Container:
-    with naming("<stream>"):
+    with naming_file("<stream>"):
         return parse(data)
 
 
@@ -225,13 +225,13 @@ def preview_pixels(codes: Bytes, matrix: NDArray[np.int8]) -> Bytes:
 
 
 def file_codes(data: bytes) -> Bytes:
-    with naming("<stream>"):
+    with naming_file("<stream>"):
         return read(data).codes()
 
 
 def file_preview(data: bytes) -> tuple[Bytes, Bytes | None]:
     """The preview's colours and alpha, whatever the size of the picture."""
-    with naming("<stream>"):
+    with naming_file("<stream>"):
         picture = decode_preview(read(data))
     return picture.rgb, picture.alpha
 

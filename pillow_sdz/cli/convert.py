@@ -1,4 +1,4 @@
-"""One conversion: open, check, encode in memory, write. No other module of the command line reads or writes pixels."""
+"""One conversion: open the input, check it, encode in memory, write the output."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def convert(job: Job, settings: Settings, outputs: Outputs) -> Result:
     """
     started = time.perf_counter()
     source = job.source
-    # the times of before the file is opened, which may change its access time
+    # read before the file is opened, which may change its access time
     like = os.stat(source.path) if source.path is not None else None  # noqa: PTH116
     notes: list[str] = []
     with open_source(source, settings) as picture:

@@ -26,8 +26,7 @@ SSIMULACRA2_SIDE: Final = 8
 """The same for SSIMULACRA 2."""
 
 HIGHEST_PSNR: Final = 100.0
-"""Largest PSNR in dB, and that of identical pictures, whose PSNR is infinite: JSON has no infinity, and means must stay
-finite."""
+"""Upper limit of PSNR in dB: that of identical pictures is infinite, which JSON cannot express and no mean survives."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,7 @@ WEIGHTS: Final = {
     "LPIPS-VGG": ("lpips_vgg.npz",),
     "DISTS": ("lpips_vgg.npz", "dists_alpha_beta.pt"),
 }
-"""Metric that is a network -> files of its weights; see `pillow_sdz.evaluation.perceptual` for where to download
-them."""
+"""Metric that is a network -> files of its weights; `pillow_sdz.evaluation.perceptual` says where to download them."""
 
 SHORTEST_SIDES: Final = {"LPIPS-Alex": 35, "LPIPS-VGG": 16, "DISTS": 16}
 """Metric that is a network -> shortest side in pixels: one position must be left at its last stage."""

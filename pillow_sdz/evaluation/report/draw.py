@@ -21,8 +21,7 @@ GROUND: Final = 128
 """Grey value between tiles: visible on light and dark pages."""
 
 SHARE: Final = 0.995
-"""Quantile of the values at which the scale of a drawing ends, so that a few large values do not make all others
-pale."""
+"""Quantile of the values at which a drawing's scale ends: a few large values must not make all others pale."""
 
 
 def columns(count: int) -> int:

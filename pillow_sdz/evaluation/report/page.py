@@ -26,8 +26,7 @@ LONGEST: Final = 768
 """Longest side of a picture on the page in pixels; larger pictures are reduced, crops are not."""
 
 QUALITY: Final = 80
-"""WebP quality of pictures on the page: enough to show what the stages do, and the page is small enough to be
-mailed."""
+"""WebP quality of pictures on the page: enough to show what the stages do, and small enough to mail the page."""
 
 CROP_QUALITY: Final = 88
 """WebP quality of crops, which are shown enlarged."""

@@ -1,8 +1,8 @@
-"""Encode and decode times and peak memory of the default model, beside what this machine can do.
+"""Encode and decode times and peak memory of the default model, beside what this computer can do.
 
     python tools/bench/bench_speed.py [--large] [PHOTO ...]
 
-Prints, in one run: the machine's float32 matrix rate, the time of a bare ``import torch``, a cold first decode in a
+Prints, in one run: the computer's float32 matrix rate, the time of a bare ``import torch``, a cold first decode in a
 fresh process, warm encode and decode of five 512x512 pictures (and as ratios to AVIF's), and with --large a
 24-megapixel round trip with its peak memory. Pictures are the given photos, or scikit-image's.
 """

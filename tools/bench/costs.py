@@ -1,4 +1,4 @@
-"""What encoding and decoding cost at equal bytes: time, memory, and the share of this machine's arithmetic."""
+"""What encoding and decoding cost at equal bytes: time, memory, and the share of this computer's arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time and memory of an action, in this process or in a fresh one, and the speed of this machine's matrix products.
+"""Time and memory of an action, in this process or in a fresh one, and the speed of this computer's matrix products.
 
 As a script it encodes or decodes one file, does nothing else, and prints its peak memory in MiB (`peak_memory_of` runs
 it):

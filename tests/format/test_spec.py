@@ -16,6 +16,7 @@ from pillow_sdz.coding import boxes, planes
 from pillow_sdz.container import header, magic, metadata, sections
 from pillow_sdz.container.sections import build, parse
 from pillow_sdz.models.fingerprint import CodeMapping, PriorFile
+from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.palette import index_coder, layers, palette_coder
 from pillow_sdz.payloads.scalar import payload as scalar_payload
 

@@ -114,7 +114,7 @@ def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
     except Exception as error:  # Pillow's plugins may raise anything, and the other files must still be done
         trace = "".join(traceback.format_exception(error))
         return Result(
-            job, "failed", notes=notes, error=described(error, job.source.name), traceback=trace, exception=error
+            job, "failed", notes=notes, error=message_for(error, job.source.name), traceback=trace, exception=error
         )
     finally:
         _current.notes = None
@@ -122,7 +122,7 @@ def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
     return result
 
 
-def described(error: Exception, name: str) -> str:
+def message_for(error: Exception, name: str) -> str:
     """The message for an error, with the name of the input instead of that of a stream in memory.
 
     Args:

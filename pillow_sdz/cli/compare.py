@@ -125,7 +125,7 @@ def _run(given: dict[str, Any]) -> ExitCode:
                 raise  # every other picture would fail in the same way
             except Exception as error:  # Pillow's plugins may raise anything, and the other pictures must still be done
                 failed = True
-                text = batch.described(error, source.name).removeprefix(f"{source.name}: ")
+                text = batch.message_for(error, source.name).removeprefix(f"{source.name}: ")
                 _say(f"sdz-convert: {source.name}: {text}", given["verbose"])
     if not comparisons:
         return ExitCode.FAILED

@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import MAX_TEXT_CHUNK, PngInfo
 
 from pillow_sdz.cli.settings import METADATA
-from pillow_sdz.plugin.info import EXIF_PREFIX, collect, descriptive
+from pillow_sdz.plugin.info import EXIF_PREFIX, collect, descriptive_exif
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"  # keyword of PNG's text chunk with XMP (XMP specification, part 3, 1.1.5)
 _XMP_TAG = 700  # TIFF's tag for XMP (XMP specification, part 3, 1.1.4)
@@ -91,7 +91,7 @@ def _tiff_tags(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
     tags, chosen = Image.Exif(), Image.Exif()
     if exif:
         tags.load(exif)
-    chosen.load(descriptive(tags, ExifTags.Base.Orientation))
+    chosen.load(descriptive_exif(tags, ExifTags.Base.Orientation))
     if xmp:
         chosen[_XMP_TAG] = xmp
     return chosen

@@ -34,7 +34,7 @@ UNET_CORE: Final = 512
 """Side of a tile's core for the U-Net, in latent positions. The U-Net needs little memory per position, and its tiles
 overlap widely, so large tiles are cheaper."""
 
-OVERLAP_FIELDS: Final = 4
+MAX_OVERLAP_RADII: Final = 4
 """Overlap is capped at this many receptive radii of the U-Net. Each step of denoising reaches one radius further, but
 latents more than four radii away make no visible difference, and hundreds of steps would make every tile the whole
 picture."""
@@ -128,7 +128,7 @@ class Model:
         scaling, shift = self.manifest.latent_scaling, self.manifest.latent_shift
         overlap = self.manifest.context.unet
         if not self.manifest.window:
-            overlap *= min(len(timesteps(self.scheduler, noise * scaling, denoise_steps)), OVERLAP_FIELDS)
+            overlap *= min(len(timesteps(self.scheduler, noise * scaling, denoise_steps)), MAX_OVERLAP_RADII)
         result = np.empty_like(latents)
         with isolated():
             for window in self._windows(latents.shape[:2], UNET_CORE, overlap):

@@ -226,7 +226,7 @@ compressions over the right ones, and Pillow has already applied the orientation
 _SUB_DIRECTORIES: Final = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
-def descriptive(tags: Image.Exif, *more: int) -> bytes:
+def descriptive_exif(tags: Image.Exif, *more: int) -> bytes:
     """EXIF bytes, from the TIFF header on, with only those of ``tags`` that describe the picture; empty if none do.
 
     Args:

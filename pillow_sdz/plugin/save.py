@@ -99,7 +99,7 @@ def encode_image(image: Image.Image, keywords: dict[str, Any]) -> bytes:
     """
     from pillow_sdz.codec import buehlmann2022
     from pillow_sdz.codec.encode import encode
-    from pillow_sdz.plugin.info import descriptive
+    from pillow_sdz.plugin.info import descriptive_exif
     from pillow_sdz.plugin.pixels import to_picture
     from pillow_sdz.plugin.save_keywords import save_options
 
@@ -108,7 +108,7 @@ def encode_image(image: Image.Image, keywords: dict[str, Any]) -> bytes:
         raise SdzOptionError(problem, field="append_images", remedy="save one file each")
     # Pillow's other readers put EXIF into info; its TIFF reader does not.
     if image.format == "TIFF" and "exif" not in keywords and "exif" not in image.info:
-        keywords = keywords | {"exif": descriptive(image.getexif())}
+        keywords = keywords | {"exif": descriptive_exif(image.getexif())}
     options, metadata = save_options(keywords, image.info)
     picture = to_picture(image)
     if options.profile is not None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pillow_sdz.models import model as module
 from pillow_sdz.models import registry
 from pillow_sdz.models.diffusion.denoise import Noise
-from pillow_sdz.models.model import OVERLAP_FIELDS, UNET_CORE
+from pillow_sdz.models.model import MAX_OVERLAP_RADII, UNET_CORE
 from pillow_sdz.models.tiling import fading_windows, paste, windows
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def test_the_overlap_is_capped_for_many_steps() -> None:
         widths.clear()
         model.denoise(latents, noise, denoise_steps)
         overlaps.append(widths[0] - UNET_CORE)
-    assert overlaps == [context, 3 * context, OVERLAP_FIELDS * context, context]
+    assert overlaps == [context, 3 * context, MAX_OVERLAP_RADII * context, context]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (8, 8), (17, 33)])

@@ -80,7 +80,7 @@ def test_tiles_hold_every_plane() -> None:
 
 def test_whole_steps_are_white_at_zero_red_above_and_blue_below() -> None:
     values = np.array([[[0], [5]], [[-5], [0]]], np.int16)
-    whole = np.asarray(draw.whole_steps(values)).astype(int)
+    whole = np.asarray(draw.levels(values)).astype(int)
     assert whole[0, 0].min() > 240
     assert whole[0, 1, 0] > whole[0, 1, 2] + 50
     assert whole[1, 0, 2] > whole[1, 0, 0] + 50

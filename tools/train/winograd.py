@@ -14,7 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pillow_sdz.models.networks.winograd import INPUT, KERNEL, OUT, OUTPUT, TILE, fits, spread_kernel, twice, windows
+from pillow_sdz.models.networks.winograd import (
+    INPUT,
+    KERNEL,
+    OUT,
+    OUTPUT,
+    TILE,
+    both_axes,
+    fits,
+    spread_kernel,
+    windows,
+)
 
 FEWEST_CHANNELS: Final = 90
 """With fewer channels, in or out, the transforms take longer than they save, measured on CPUs with AVX2."""
@@ -25,14 +35,14 @@ FEWEST_FROZEN: Final = 120
 
 def _windows(x: Tensor) -> Tensor:
     """Transform every tile of 6x6 pixels of (B, C, h, w), channels last, to (36, tiles * C)."""
-    return twice(INPUT) @ windows(x).reshape(TILE * TILE, -1)
+    return both_axes(INPUT) @ windows(x).reshape(TILE * TILE, -1)
 
 
 def _assemble(products: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
     """Transform products (36, tiles, C) back to a tensor of ``shape``, (B, C, h, w), channels last."""
     count, channels, height, width = shape
     rows, columns = -(-height // OUT), -(-width // OUT)
-    values = (twice(OUTPUT) @ products.reshape(TILE * TILE, -1)).view(OUT, OUT, count, rows, columns, channels)
+    values = (both_axes(OUTPUT) @ products.reshape(TILE * TILE, -1)).view(OUT, OUT, count, rows, columns, channels)
     image = values.permute(2, 3, 0, 4, 1, 5).reshape(count, rows * OUT, columns * OUT, channels)
     return image[:, :height, :width].permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
@@ -63,9 +73,9 @@ class _Trained(torch.autograd.Function):
         rows, columns = -(-height // OUT), -(-width // OUT)
         padded = F.pad(gradient.permute(0, 2, 3, 1), (0, 0, 0, columns * OUT - width, 0, rows * OUT - height))
         tiles = padded.view(count, rows, OUT, columns, OUT, channels).permute(2, 4, 0, 1, 3, 5)
-        products = (twice(OUTPUT).T @ tiles.reshape(OUT * OUT, -1)).view(TILE * TILE, -1, channels)
+        products = (both_axes(OUTPUT).T @ tiles.reshape(OUT * OUT, -1)).view(TILE * TILE, -1, channels)
         spread = torch.bmm(inputs.transpose(1, 2), products)
-        flat = twice(KERNEL).T @ spread.reshape(TILE * TILE, -1)
+        flat = both_axes(KERNEL).T @ spread.reshape(TILE * TILE, -1)
         to_weight = flat.view(3, 3, weight.shape[1], weight.shape[0]).permute(3, 2, 0, 1)
         return convolve(gradient, spread_kernel(_turned(weight))) if ctx.needs_x else None, to_weight
 

@@ -56,7 +56,7 @@ def code_planes(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.array(planes).astype(np.uint8)
 
 
-def whole_steps(values: NDArray[np.int16]) -> Image.Image:
+def levels(values: NDArray[np.int16]) -> Image.Image:
     """Levels (h, w, C), numbers of quantiser steps, as tiles: white is zero, blue negative, red positive."""
     from matplotlib import colormaps
 

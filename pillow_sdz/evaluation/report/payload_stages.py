@@ -106,7 +106,7 @@ def _drawings(context: PictureContext, contents: Contents) -> Iterator[Drawing]:
         zero = float((contents.levels == 0).mean())
         yield Drawing(
             "Steps from the prediction",
-            draw.whole_steps(contents.levels),
+            draw.levels(contents.levels),
             "How many steps each value lies away from what the prior predicts: white is none"
             f" ({zero:.0%} of all values), red above, blue below.",
         )

@@ -32,7 +32,7 @@ FAMILIES: Final = ("sd1", "sd2", "sdxl")
 TOKENS_NAME: Final = "empty_prompt.json"
 """File with the token ids of a family's empty prompt: the fields ``start``, ``end``, ``pad`` and ``length``."""
 
-MAX_TOKEN: Final = 1 << 20
+MAX_TOKEN_ID: Final = 1 << 20
 """Largest token id; CLIP's vocabulary has 49,408 tokens."""
 
 VAE_PREFIX: Final = "first_stage_model."
@@ -194,5 +194,5 @@ def _tokens(configs: Path) -> list[int]:
     fields = read_config(configs / TOKENS_NAME, GET_AGAIN)
     with naming_file(configs / TOKENS_NAME):
         length = whole(fields, "length", 2, MAX_TOKENS)
-        start, end, pad = (whole(fields, field, 0, MAX_TOKEN) for field in ("start", "end", "pad"))
+        start, end, pad = (whole(fields, field, 0, MAX_TOKEN_ID) for field in ("start", "end", "pad"))
     return [start, end] + [pad] * (length - 2)

@@ -94,11 +94,11 @@ def spread_kernel(weight: Tensor) -> Tensor:
     """Transform a kernel: (out, in, 3, 3) -> (36, in, out)."""
     outputs, inputs = weight.shape[:2]
     taps = weight.permute(2, 3, 1, 0).reshape(-1, inputs * outputs)
-    return (twice(KERNEL) @ taps).view(TILE * TILE, inputs, outputs)
+    return (both_axes(KERNEL) @ taps).view(TILE * TILE, inputs, outputs)
 
 
 @cache
-def twice(matrix: tuple[tuple[float, ...], ...]) -> Tensor:
+def both_axes(matrix: tuple[tuple[float, ...], ...]) -> Tensor:
     """The transform of both axes as one matrix: the Kronecker product of ``matrix`` with itself."""
     single = torch.tensor(matrix, dtype=torch.float32)
     return torch.kron(single, single)
@@ -121,9 +121,9 @@ def _convolve(weight: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
     strip = max(1, STRIP_VALUES // (TILE * TILE * count * columns * max(channels, outputs)))
     for top in range(0, rows, strip):
         tiles = tiled[:, :, :, top : top + strip].reshape(TILE * TILE, -1)
-        spread = (twice(INPUT) @ tiles).view(TILE * TILE, -1, channels)
+        spread = (both_axes(INPUT) @ tiles).view(TILE * TILE, -1, channels)
         products = torch.bmm(spread, weight).view(TILE * TILE, -1)
-        values = (twice(OUTPUT) @ products).view(OUT, OUT, count, -1, columns, outputs).permute(2, 3, 0, 4, 1, 5)
+        values = (both_axes(OUTPUT) @ products).view(OUT, OUT, count, -1, columns, outputs).permute(2, 3, 0, 4, 1, 5)
         if bias is None:
             result[:, top : top + strip] = values
         else:

@@ -22,7 +22,7 @@ from pillow_sdz.cli.settings import Settings
 from pillow_sdz.cli.sources import collect
 from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError, naming_file, needs_packages
 from pillow_sdz.evaluation import codecs, metrics
-from pillow_sdz.evaluation.report import numbers, page, requirements, sheet, stages
+from pillow_sdz.evaluation.report import contact_sheet, numbers, page, requirements, stages
 from pillow_sdz.evaluation.report.context import Request
 from pillow_sdz.options import ComputeSettings, SaveOptions, check_device
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from pillow_sdz.cli.sources import Source
-    from pillow_sdz.evaluation.report.stage import Comparison
+    from pillow_sdz.evaluation.report.comparison import Comparison
 
 NAMES = ("compare.json", "compare.png", "compare.html")
 """Names of the outputs, in the order of writing: the page comes last, so that the others are there when it appears."""
@@ -200,7 +200,7 @@ def _documents(
     """The bytes of the outputs, in the order of `NAMES`."""
     options = {name: given[name] for name in ("model", "quality", "strength")}
     yield numbers.document(comparisons, metrics, options)
-    yield sheet.contact_sheet(comparisons)
+    yield contact_sheet.contact_sheet(comparisons)
     yield page.page(comparisons, metrics, [f"{reason}." for reason in missing], pillow_sdz.__version__)
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pillow_sdz import options
-from pillow_sdz.evaluation.report.sheet import CAPTION, sheet
+from pillow_sdz.evaluation.sheet import CAPTION, sheet
 from pillow_sdz.models import registry
 from pillow_sdz.models.diffusion.denoise import UNetAdapter
 from pillow_sdz.models.networks.autoencoder import Autoencoder

@@ -15,7 +15,7 @@ from PIL import Image, features
 
 from pillow_sdz.evaluation import metrics
 from pillow_sdz.evaluation.codecs import decoded
-from pillow_sdz.evaluation.report.sheet import CAPTION
+from pillow_sdz.evaluation.sheet import CAPTION
 from tools.bench import guarantees, rate_quality
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pillow_sdz.errors import SdzDependencyError
 from pillow_sdz.evaluation import codecs as formats
 from pillow_sdz.evaluation.report import channels, draw, latent_files, page, requirements
 from pillow_sdz.evaluation.report.page import boxes
-from pillow_sdz.evaluation.report.sheet import CAPTION, sheet
+from pillow_sdz.evaluation.sheet import CAPTION, sheet
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.scalar import coder as scalar_coding
 

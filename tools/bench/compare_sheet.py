@@ -20,7 +20,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
 
 from pillow_sdz.evaluation.codecs import Codec, available, decoded, largest_not_above
-from pillow_sdz.evaluation.report.sheet import Pieces, sheet
+from pillow_sdz.evaluation.sheet import Pieces, sheet
 from tools.bench.photos import plain, sample
 
 if TYPE_CHECKING:

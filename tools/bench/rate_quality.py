@@ -28,7 +28,7 @@ from pillow_sdz.evaluation.codecs import CODECS, Codec
 from pillow_sdz.evaluation.codecs import available as available_codecs
 from pillow_sdz.evaluation.metrics import NAMES, Metric
 from pillow_sdz.evaluation.metrics import available as available_metrics
-from pillow_sdz.evaluation.report.sheet import sheet
+from pillow_sdz.evaluation.sheet import sheet
 from pillow_sdz.models import registry
 from tools.bench import compare_sheet, costs, curves, guarantees, plots, tables
 from tools.bench.photos import SHORTEST_SIDE, Photo, files, load

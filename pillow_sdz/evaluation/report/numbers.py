@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pillow_sdz.evaluation.metrics import Metric
-    from pillow_sdz.evaluation.report.stage import Comparison, Stage
+    from pillow_sdz.evaluation.report.comparison import Comparison, Stage
 
 VERSION = 1
 """Version of the structure of this document."""

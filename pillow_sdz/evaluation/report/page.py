@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from pillow_sdz.evaluation.metrics import Metric
-    from pillow_sdz.evaluation.report.stage import Comparison, Stage
+    from pillow_sdz.evaluation.report.comparison import Comparison, Stage
 
 
 LONGEST: Final = 768

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pillow_sdz.codec.file import read
 from pillow_sdz.evaluation.report import channels, draw
-from pillow_sdz.evaluation.report.stage import Drawing, Stage, Stored
+from pillow_sdz.evaluation.report.comparison import Drawing, Stage, Stored
 from pillow_sdz.models import registry
 from pillow_sdz.options import SaveOptions
 

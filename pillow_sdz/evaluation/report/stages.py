@@ -8,9 +8,9 @@ from PIL import Image
 
 from pillow_sdz.evaluation.codecs import at_equal_or_fewer_bytes, decoded, saved
 from pillow_sdz.evaluation.report import draw, latent_files, regenerate
+from pillow_sdz.evaluation.report.comparison import Comparison, Drawing, Stage, Stored
 from pillow_sdz.evaluation.report.context import PictureContext
 from pillow_sdz.evaluation.report.payload_stages import of_file, of_palette
-from pillow_sdz.evaluation.report.stage import Comparison, Drawing, Stage, Stored
 from pillow_sdz.payloads.codes import to_latents
 from pillow_sdz.payloads.preview_matrix import preview
 

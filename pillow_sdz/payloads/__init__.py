@@ -4,6 +4,6 @@ Each kind is a folder here, whose module ``payload`` has an object ``PAYLOAD`` w
 `pillow_sdz.payloads.protocol.Payload`. `kinds` lists them, and is the only way to them: header, codec, options, command
 line and report know of a kind what that interface says.
 
-`codes` maps latents to codes and back, `preview_matrix` turns codes into a thumbnail, and `qualities` holds what the
+`codes` maps latents to codes and back, `preview_matrix` turns codes into a thumbnail, and `rate_control` holds what the
 ``rate_control`` modules of the kinds share.
 """

@@ -17,7 +17,7 @@ from pillow_sdz.container import header, magic, metadata, sections
 from pillow_sdz.container.sections import build, parse
 from pillow_sdz.models.fingerprint import CodeMapping, PriorFile
 from pillow_sdz.payloads import kinds
-from pillow_sdz.payloads.palette import index_coder, layers, palette_coder
+from pillow_sdz.payloads.palette import index_codings, layers, palette_coder
 from pillow_sdz.payloads.scalar import payload as scalar_payload
 
 SPEC = (Path(__file__).parents[2] / "spec" / "sdz.md").read_text(encoding="utf-8")
@@ -124,7 +124,7 @@ def test_section_types() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mark", "module"), [("INDEX_CODINGS", index_coder), ("PLANE_CODINGS", planes), ("METADATA_CODINGS", metadata)]
+    ("mark", "module"), [("INDEX_CODINGS", index_codings), ("PLANE_CODINGS", planes), ("METADATA_CODINGS", metadata)]
 )
 def test_codings(mark: str, module: Any) -> None:
     documented = {row[1].upper(): int(row[0]) for row in table(f"values: {mark}")}

@@ -10,7 +10,7 @@ import numpy as np
 from pillow_sdz.coding.planes import decode_planes, encode_planes
 from pillow_sdz.payloads.codes import NOISE_UNIT
 from pillow_sdz.payloads.protocol import Contents, Description, Encoded
-from pillow_sdz.payloads.qualities import does_not_fit
+from pillow_sdz.payloads.rate_control import does_not_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

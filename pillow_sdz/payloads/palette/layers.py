@@ -15,7 +15,7 @@ from construct import BitStruct, If, Int16ul, Nibble, Struct, Tell, VarInt, this
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import build_box, parse_box, with_varint
 from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.payloads.palette import index_coder, palette_coder
+from pillow_sdz.payloads.palette import index_codings, palette_coder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +49,7 @@ class LayerHead:
     Attributes:
         entries: palette entries, 2 to 4096.
         palette_coding: number of the coding, see `pillow_sdz.payloads.palette.palette_coder`.
-        index_coding: number of the coding, see `pillow_sdz.payloads.palette.index_coder`.
+        index_coding: number of the coding, see `pillow_sdz.payloads.palette.index_codings`.
         palette_start: offset of the palette bytes in the body.
         index_start: offset of the index bytes in the body, which end with it.
     """
@@ -123,7 +123,7 @@ def encode_layer(layer: Layer, *, effort: int = 4, layers: int = 1) -> bytes:
     Args:
         layer: the layer.
         effort: 0 (fast) to 9 (small).
-        layers: number of layers of the file, see `pillow_sdz.payloads.palette.index_coder.encode`.
+        layers: number of layers of the file, see `pillow_sdz.payloads.palette.index_codings.encode`.
 
     Raises:
         ValueError: the palette has too few or too many entries or channels, or an index is not below N.
@@ -131,7 +131,7 @@ def encode_layer(layer: Layer, *, effort: int = 4, layers: int = 1) -> bytes:
     entries, channels = layer.palette.shape
     if not (limits.MIN_ENTRIES <= entries <= limits.MAX_ENTRIES and 1 <= channels <= limits.MAX_CHANNELS):
         raise ValueError(f"the palette has a shape that the format cannot hold: {layer.palette.shape}")
-    index_coding, index_bytes = index_coder.encode(layer.indices, layer.palette, effort, layers=layers)
+    index_coding, index_bytes = index_codings.encode(layer.indices, layer.palette, effort, layers=layers)
     palette_coding, palette_bytes = palette_coder.encode(layer.palette)
     head = build_box(
         LAYER_HEAD,
@@ -166,7 +166,7 @@ def decode_layer(body: bytes, head: LayerHead, shape: Shape, position: int = 0) 
             "the first entry of a residual palette must be zero", field=f"{field}, palette",
             found=palette[0].tolist(), expected=f"all {RESIDUAL_ZERO}",
         )  # fmt: skip
-    indices = index_coder.decode(
+    indices = index_codings.decode(
         head.index_coding, view[head.index_start :], (height, width), palette, field=f"{field}, indices"
     )
     return Layer(palette, indices)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pillow_sdz import limits
 from pillow_sdz.errors import SdzLimitError
 from pillow_sdz.payloads.codes import NOISE_UNIT
-from pillow_sdz.payloads.palette import context_coder, index_coder
+from pillow_sdz.payloads.palette import context_coder, index_codings
 from pillow_sdz.payloads.palette.layers import codes_from_layers, decode_layer, encode_layer, read_head
 from pillow_sdz.payloads.protocol import Contents, Description, Encoded
 
@@ -108,7 +108,7 @@ class StoredPalettes:
                 {
                     "bytes": len(body),
                     "entries": head.entries,
-                    "coding": index_coder.NAMES.get(head.index_coding, str(head.index_coding)),
+                    "coding": index_codings.NAMES.get(head.index_coding, str(head.index_coding)),
                     "palette_bytes": head.palette_bytes,
                 }
                 for body, head in zip(self.bodies, self.heads, strict=True)
@@ -144,7 +144,7 @@ class StoredPalettes:
         total = sum(
             context_coder.cost(positions, head.entries)
             for head in self.heads
-            if head.index_coding == index_coder.CONTEXT
+            if head.index_coding == index_codings.CONTEXT
         )
         if total > limits.MAX_CONTEXT_FREQUENCIES:
             raise SdzLimitError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pillow_sdz.limits import MIN_ENTRIES
 from pillow_sdz.payloads.direct.payload import DirectPlan
 from pillow_sdz.payloads.palette.payload import PalettePlan
-from pillow_sdz.payloads.qualities import DIRECT_QUALITY, check_quality, does_not_fit, interpolate_geometrically
+from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, check_quality, does_not_fit, interpolate_geometrically
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
 from pillow_sdz.payloads.direct.payload import DirectPlan
-from pillow_sdz.payloads.qualities import DIRECT_QUALITY, check_quality, does_not_fit, interpolate_geometrically
+from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, check_quality, does_not_fit, interpolate_geometrically
 from pillow_sdz.payloads.scalar.payload import ScalarPlan
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.errors import naming_file
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.direct.payload import encode_direct
-from pillow_sdz.payloads.palette import context_coder, index_coder, libimagequant, palette_coder, quantise
+from pillow_sdz.payloads.palette import context_coder, index_codings, libimagequant, palette_coder, quantise
 from pillow_sdz.payloads.palette import rate_control as palette_rate_control
 from pillow_sdz.payloads.palette.layers import Layer, encode_layer
 from pillow_sdz.payloads.palette.payload import PalettePlan
@@ -168,7 +168,7 @@ def code_palette(palette: Bytes) -> tuple[int, bytes]:
 
 
 def code_indices(indices: Indices, palette: Bytes, effort: int, layers: int = 1) -> tuple[int, bytes]:
-    return index_coder.encode(indices, palette, effort, layers=layers)
+    return index_codings.encode(indices, palette, effort, layers=layers)
 
 
 def code_indices_by_context(indices: Indices, palette: Bytes) -> bytes:

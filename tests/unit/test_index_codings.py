@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pillow_sdz.coding.bitpack import bits_for, pack
 from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.payloads.palette import context_coder, index_coder
-from pillow_sdz.payloads.palette.index_coder import CONTEXT, DEFLATE, RAW, decode, encode
+from pillow_sdz.payloads.palette import context_coder, index_codings
+from pillow_sdz.payloads.palette.index_codings import CONTEXT, DEFLATE, RAW, decode, encode
 
 Indices = NDArray[np.uint16]
 ENTRIES = [2, 3, 16, 17, 255, 256, 257, 1000, 4096]
@@ -59,7 +59,7 @@ def test_each_coding_decodes_by_its_definition(entries: int) -> None:
 def test_smallest_wins_and_the_lowest_id_among_equals(
     monkeypatch: pytest.MonkeyPatch, context_size: int, chosen: int
 ) -> None:
-    monkeypatch.setattr(index_coder, "deflate", lambda data, effort: bytes(10))
+    monkeypatch.setattr(index_codings, "deflate", lambda data, effort: bytes(10))
     monkeypatch.setattr(context_coder, "encode", lambda indices, palette: bytes(context_size))
     assert encode(np.zeros((8, 11), np.uint16), palette(2))[0] == chosen  # 11 bytes raw
     assert encode(np.zeros((8, 10), np.uint16), palette(2))[0] == (CONTEXT if context_size < 10 else RAW)

@@ -87,7 +87,7 @@ def test_help_tells_the_exit_codes(tmp_path: Path) -> None:
     assert ended.returncode == 0
     for line in (
         "0  all done",
-        "1  some file failed",
+        "1  at least one file failed",
         "2  wrong usage",
         "3  nothing to do",
         "4  a model",

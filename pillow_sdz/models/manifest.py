@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["MANIFEST_NAME", "CodeMapping", "Manifest", "PriorFile", "ReceptiveRadius", "read_manifest"]
-
 MANIFEST_NAME: Final = "model.json"
 PRIOR_NAME: Final = "prior.i32"
 

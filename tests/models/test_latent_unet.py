@@ -70,7 +70,7 @@ def test_configuration_and_weights_come_back(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = network(sample, timestep).sample
         assert torch.equal(again(sample, timestep).sample, expected)
-        assert torch.equal(copy.deepcopy(network)(sample, timestep, return_dict=True)[0], expected)
+        assert torch.equal(copy.deepcopy(network)(sample, timestep).sample, expected)
 
 
 def test_gradients_reach_every_weight() -> None:

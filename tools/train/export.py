@@ -24,8 +24,8 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
 
 from pillow_sdz.models.configuration import digests
-from pillow_sdz.models.fingerprint import all_tensors, fingerprint
-from pillow_sdz.models.manifest import PRIOR_NAME, CodeMapping, PriorFile, read_manifest
+from pillow_sdz.models.fingerprint import CodeMapping, PriorFile, all_tensors, fingerprint
+from pillow_sdz.models.manifest import PRIOR_NAME, read_manifest
 from pillow_sdz.payloads.codes import to_codes
 from pillow_sdz.payloads.preview_matrix import binomial, fit_matrix
 from tools.train.checkpoint import load_average

@@ -118,14 +118,7 @@ class LatentUNet(Network):
         outer, inner = self.config["layers_per_block"]
         return 2 + 2 * 2 * int(outer) + 2 * (2 * int(inner) + 1)
 
-    def forward(
-        self,
-        sample: Tensor,
-        timestep: Tensor | int,
-        *_: object,
-        return_dict: bool = True,  # noqa: ARG002
-        **__: object,
-    ) -> LatentUNetOutput:
+    def forward(self, sample: Tensor, timestep: Tensor | int) -> LatentUNetOutput:
         """Predict the noise of ``sample`` (B, C, h, w) at ``timestep`` (a number or B numbers, 0 to 999)."""
         height, width = sample.shape[-2:]
         x = F.pad(sample, (0, width % 2, 0, height % 2), mode="replicate")

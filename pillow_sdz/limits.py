@@ -16,7 +16,7 @@ MAX_SIDE: Final = 65535
 """Largest picture width and height in pixels: the fields are unsigned 16-bit numbers."""
 
 MAX_PIXELS = 268_435_456
-"""Most pixels of a picture: 2**28, the default of libavif's --size-limit, which takes 768 MiB as RGB."""
+"""Most pixels of a picture: 2**28, which is also the default of libavif's --size-limit. As RGB they take 768 MiB."""
 
 MAX_LATENT_VALUES = 268_435_456
 """Most latent values (latent width x latent height x channels): one per pixel of the largest picture. With the usual
@@ -52,13 +52,12 @@ MAX_CONTEXT_INDICES: Final = 1 << 22
 valid, so this limit and the next one bound the decoding time of a small hostile file."""
 
 MAX_CONTEXT_FREQUENCIES: Final = 1 << 31
-"""Most frequencies that decoding all layers with index coding 2 of a file computes; a layer computes its indices times
-the entries of its context model (at most 1,024). It takes about a minute. A plane of the largest size may have 512
-entries."""
+"""Most frequencies that a decoder computes for all layers of a file that use index coding 2: for each index of a layer,
+one per entry of its context model (at most 1,024). As many as this take about a minute. A plane with the most indices
+may have 512 entries."""
 
 MAX_FILE_BYTES = 1 << 30
-"""Largest file that is read, in bytes: twice the size of alpha and direct codes of the largest picture,
-uncompressed."""
+"""Largest file that is read, in bytes: twice the uncompressed size of alpha and direct codes of the largest picture."""
 
 MAX_UNASKED_STEPS = 50
 """Most U-Net steps that the header of a file can cause: its field goes up to 255, and every step takes the same time.
@@ -68,7 +67,7 @@ MAX_SECTION_BYTES: Final = (1 << 28) - 1
 """Longest section body in bytes: its length is a varint of at most four bytes, seven bits each."""
 
 MAX_METADATA_BYTES = 16 * 1024 * 1024
-"""Most bytes of ICC, EXIF, XMP or text, inflated: far more than real ones have, little enough memory to spare."""
+"""Most bytes of ICC, EXIF, XMP or text, inflated: far more than is usual, and still little memory."""
 
 MAX_TEXT_ENTRIES = 1024
 """Most text entries: as Python objects, entries take far more memory than their bytes in the file."""

@@ -208,8 +208,8 @@ class SaveOptions:
         effort: 0 (fastest) to 9 (smallest); for palettes, direct codes and alpha; scalar payloads do not use it.
         target_size: maximum size of the file in bytes; the best quality found that fits is taken.
         step: step of the scalar payload's quantiser in codes, 1.0 (largest file) to 128.0; instead of ``quality``.
-        profile: ``buehlmann2022``, as in his experiment: the middle square of the picture at 512x512 pixels, palettised
-            to 256 entries with dithering, about 5 kB; ``model`` is one of Stable Diffusion 1.x.
+        profile: ``buehlmann2022``, as in Bühlmann's experiment of 2022: the middle square of the picture at 512x512
+            pixels, palettised to 256 entries with dithering, about 5 kB; ``model`` is one of Stable Diffusion 1.x.
         steps: deprecated name of ``denoise_steps``.
 
     Raises:

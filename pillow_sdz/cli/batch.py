@@ -1,9 +1,9 @@
 """All jobs of a run, in order or in threads. A failed file does not stop the others; Ctrl-C stops all of them.
 
 Threads, not processes: the model takes most of the memory of a run, and threads share one model. What takes the time
-(the networks, palettising, Pillow's codecs) releases the interpreter's lock. One job at a time is the default because
-torch already uses all cores for a single picture. With several jobs, one picture is read, palettised or written while
-the networks work on another; all of these pictures are in memory.
+(the networks, palettising, Pillow's codecs) releases Python's global interpreter lock. One job at a time is the default
+because torch already uses all cores for a single picture. With several jobs, one picture is read, palettised or written
+while the networks work on another; all of these pictures are in memory.
 """
 
 from __future__ import annotations

@@ -92,7 +92,6 @@ def command(**given: Any) -> int:
 
 
 def _run(given: dict[str, Any]) -> ExitCode:
-
     device = None if given["device"] == "auto" else given["device"]
     try:
         if device is not None:

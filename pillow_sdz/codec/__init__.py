@@ -1,4 +1,4 @@
-"""Pictures as arrays <-> bytes of files. `encode` and `decode` are inverse to each other, step by step.
+"""Pictures as arrays <-> bytes of files. `decode` undoes the steps of `encode` in reverse order.
 
 `picture` is the type that both exchange with the plugin, `file` a file whose structure has been read, `preview` decodes
 a thumbnail without networks, and `buehlmann2022` repeats an experiment to the byte.

@@ -66,7 +66,7 @@ class SdzFile:
         return self.payload.decode(registry.model_data_of(self.header.fingerprint))
 
     def check(self) -> None:
-        """Decode metadata, alpha and codes, for the sake of errors; codes that need a missing model are skipped.
+        """Decode metadata, alpha and codes only to find errors; codes that need a missing model are skipped.
 
         Raises:
             SdzError: a section is damaged, or contradicts the model if that is installed.

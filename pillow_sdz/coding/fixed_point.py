@@ -31,7 +31,6 @@ def logarithms() -> NDArray[np.int32]:
     The eight fraction bits come from squaring the mantissa eight times: it doubles the fraction of the logarithm, and a
     mantissa of 2 or more says that the next bit is 1.
 
-
     >>> [int(logarithms()[x]) for x in (1, 2, 3, 4096)]
     [0, 256, 405, 3072]
     """

@@ -155,7 +155,7 @@ class RangeDecoder:
 def _shortest(low: int, span: int) -> int:
     """The number in [low, low + span) with the most zero bytes at its end; of several, the smallest.
 
-    That is the smallest multiple of the greatest power of 256 that has one there.
+    That is the smallest multiple, in this interval, of the greatest power of 256 that has a multiple in it.
     """
     for bits in range(2 * _WORD_BITS, 0, -8):
         value = -(-low >> bits) << bits

@@ -31,7 +31,7 @@ SYMBOLS: Final = 64
 _MASK: Final = (1 << PRECISION) - 1
 
 SYMBOLS_A_LANE: Final = 1 << 13
-"""Fewest symbols a lane where there are several, so that the four bytes of a state hardly count."""
+"""Fewest symbols per lane if there are several lanes, so that the four bytes of a state hardly count."""
 
 SINGLE_BELOW: Final = 1 << 19
 """Latents of fewer values use a single lane: with so few, numpy is no faster."""

@@ -124,7 +124,7 @@ class StoredPayload(Protocol):
         """
 
     def check(self, model: ModelData) -> None:
-        """Decode for the sake of errors only; what needs a model that is missing is skipped.
+        """Decode only to find errors; what needs a model that is missing is skipped.
 
         Raises:
             SdzError: as `decode`, except for a missing model.

@@ -2,7 +2,7 @@
 
 - `image_file`: opening, and registering the format with Pillow.
 - `save`, `save_keywords`: saving, and checking its keywords.
-- `pixels`: between Pillow's modes and arrays.
-- `info`: between ``image.info`` and what a file holds.
+- `pixels`: converting between images of Pillow's modes and arrays.
+- `info`: converting between ``image.info`` and the metadata of a file.
 - `atomic_file`: writing a file whole or not at all.
 """

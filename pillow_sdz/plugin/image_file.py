@@ -94,7 +94,7 @@ class SdzImageFile(ImageFile.ImageFile):
     ) -> tuple[str, tuple[float, float, float, float]] | None:
         """Switch to the preview, which is computed from the codes alone, if it is large enough.
 
-        The preview has one pixel per latent position (1/8 of the width and height with the shipped models). It is used
+        The preview has one pixel per latent position (1/8 of the width and height with the shipped model). It is used
         if it has at least half the width and height that the picture would have when fitted into ``size``:
         ``Image.thumbnail`` asks for twice the size that it needs.
 

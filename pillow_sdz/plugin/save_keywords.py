@@ -44,7 +44,7 @@ _FOREIGN = """
 """
 FOREIGN: Final = frozenset(_FOREIGN.split())
 """Options of Pillow's other savers, which some programs pass whatever the format. They have no effect here and give a
-warning. They are not checked for misspelling: ``speed`` is close to ``step``, and is none."""
+warning. They are not checked for misspelling: ``speed`` is close to ``step``, but does not mean it."""
 
 HINTS: Final = {
     "speed": "effort (0 to 9) trades time for size, of palettes, direct latents and alpha",

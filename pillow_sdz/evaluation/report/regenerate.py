@@ -1,4 +1,4 @@
-"""Two uses of a latent that are taken for compression, for comparison: img2img, and a latent made smaller."""
+"""Two uses of a latent that are often mistaken for compression: img2img, and scaling a latent down."""
 
 from __future__ import annotations
 

@@ -94,7 +94,6 @@ def ddim(scheduler: Ddim | Any, unet: NoisePredictor, latents: Tensor, times: li
 
     Each step removes all predicted noise, and adds the same noise again at the level of the next timestep.
 
-
     ``scheduler`` is a `Ddim`, or diffusers' DDIMScheduler once its timesteps are set, which has the same methods.
     """
     import torch

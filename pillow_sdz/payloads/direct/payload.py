@@ -109,7 +109,7 @@ class StoredDirect:
         return decode_direct(self.body, self.shape)
 
     def check(self, model: ModelData) -> None:
-        """See there."""
+        """Decode the codes, which needs no model."""
         self.decode(model)
 
     def contents(self, latent: Latent, model: ModelData) -> Contents:  # noqa: ARG002

@@ -50,14 +50,14 @@ _FOLLOWED_NEIGHBOURS: Final = np.array([0, 1, 3, 2])
 """The neighbours that follower counts are kept for: W, N, NE, NW."""
 
 _INITIAL_COUNT: Final = 4 * UNIT
-"""Of each entry in the histogram."""
+"""Initial count of each entry in the histogram."""
 
 _MAX_COUNT: Final = 1 << 30
 _NEAREST_INCREMENT: Final = UNIT // 4
 """An entry that follows another is also counted, by this amount, as a follower of the entries nearest to that other."""
 
 _MIN_ENTRIES_FOR_NEAREST: Final = 32
-"""Smallest palette where this is done."""
+"""Smallest palette with which followers of the nearest entries are counted."""
 
 _MAX_LEARNING_POSITIONS: Final = 16
 """Most positions of a batch that the weights learn from; more cost time and hardly reduce the bytes."""
@@ -91,14 +91,14 @@ class ContextModel:
         self._flat_distances = geometry.distances.reshape(-1)
         self.central = geometry.central
         self.max_positions = max(1, MAX_FREQUENCIES // entries)
-        # `_counts`: 4 N rows of followers, 1 row of the histogram. `_rows`: N rows of nearness, then their logarithms.
+        # `_counts`: 4 N rows of followers, 1 row of the histogram. `_rows`: N rows of nearness, then log(`_counts`).
         self._counts = np.full((4 * entries + 1, entries), _INITIAL_COUNT, np.int32)
         self._counts[:-1].reshape(4, entries, entries)[:] = geometry.initial_followers
         self._rows = np.concatenate([geometry.nearness, logarithm(self._counts)])
         self._flat_counts = self._counts.reshape(-1)
         self._flat_rows = self._rows.reshape(-1)
         self._flat_logarithms = self._rows[entries:].reshape(-1)
-        self._list_starts = np.arange(4)[:, None] * entries
+        self._follower_starts = np.arange(4)[:, None] * entries
         self._buffer = np.empty(_FEATURES * self.max_positions * entries, np.int32)
         residual = bool((palette[0] == 128).all())
         start = FOR_RESIDUALS if residual else FOR_CODES
@@ -130,7 +130,7 @@ class ContextModel:
         rows = np.empty((_FEATURES - 1, len(neighbours)), np.intp)
         rows[:8] = neighbours.T
         rows[8:12] = rows[_FOLLOWED_NEIGHBOURS]
-        rows[8:12] += self._list_starts + entries
+        rows[8:12] += self._follower_starts + entries
         rows[12] = 5 * entries
         features = self._buffer[: _FEATURES * len(neighbours) * entries].reshape(_FEATURES, len(neighbours), entries)
         self._rows.take(rows, axis=0, out=features[:-1], mode="clip")
@@ -161,7 +161,7 @@ class ContextModel:
         parts = [cells.reshape(-1)]
         if entries >= _MIN_ENTRIES_FOR_NEAREST:
             near = self._geometry.nearest_entries.take(rows[_FOLLOWED_NEIGHBOURS], axis=0)
-            near += self._list_starts[:, :, None]
+            near += self._follower_starts[:, :, None]
             near *= entries
             near += symbols[:, None]
             parts.append(near.reshape(-1))

@@ -28,7 +28,7 @@ _MAX_RATIO: Final = 4095
 """Larger ratios are clipped to this one."""
 
 _INITIAL_FOLLOWERS: Final = 4 * UNIT
-"""Sum of the initial follower counts of an entry, about."""
+"""Approximate sum of the initial follower counts of an entry."""
 
 _INT32_MAX: Final = (1 << 31) - 1
 

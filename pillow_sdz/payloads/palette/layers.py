@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pillow_sdz.payloads.protocol import Shape
 
 RESERVED_CODING: Final = 15
-"""A palette coding of early drafts (a palette of the model, given by its number), refused since."""
+"""Reserved palette coding: early drafts of the format stored the number of a palette of the model under it."""
 
 LAYER_HEAD: Final = with_varint(
     Struct(

@@ -24,12 +24,12 @@ MAX_ENTRIES: Final = 256
 
 LOWEST_ALPHA: Final = 112
 """The fourth channel is scaled to this value .. 255 for start palettes: libimagequant takes it for opacity, and weights
-the other channels by it. That gave 28 % less error on latents of photos than the channel as it is; 96 to 144 are
-alike."""
+the other channels by it. That gave 28 % less error on latents of photos than the channel as it is. Values from 96 to
+144 give about the same."""
 
 SPEED, DITHERING = 1, 1.0
-"""Settings of libimagequant in Bühlmann's experiment. The Python functions of the package do not set the speed (it is
-4)."""
+"""Settings of libimagequant in Bühlmann's experiment. The functions of the Python package cannot set the speed, and use
+4."""
 
 
 def initial_palette(codes: NDArray[np.uint8], colors: int) -> NDArray[np.int16]:

@@ -121,7 +121,7 @@ class StoredPalettes:
         return codes_from_layers(self._layers())
 
     def check(self, model: ModelData) -> None:
-        """See there."""
+        """Decode the codes, which needs no model."""
         self.decode(model)
 
     def contents(self, latent: Latent, model: ModelData) -> Contents:  # noqa: ARG002

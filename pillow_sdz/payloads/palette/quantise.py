@@ -38,8 +38,9 @@ FULL_PASSES: Final = 2
 """Most Lloyd iterations over all points, after those over the sample."""
 
 MAX_DISTANCES: Final = 1_200_000_000
-"""Most distances that refinement on the sample computes, and the Lloyd iterations over all points again: about two
-seconds each. Only palettes of a thousand entries and more reach it; they get fewer rounds than `ROUNDS` says."""
+"""Most distances that refinement on the sample computes; the Lloyd iterations over all points may compute as many.
+Each of the two takes about two seconds then. Only palettes of a thousand entries and more reach this limit, and get
+fewer rounds than `ROUNDS` says."""
 
 
 def palettise(codes: NDArray[np.uint8], colors: int, effort: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:

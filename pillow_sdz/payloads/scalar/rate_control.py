@@ -41,7 +41,7 @@ TOO_SMALL: Final = 0.97
 """If the search ends with a file below this share of the target, finer steps are tried, as sizes are not monotone."""
 
 EXTRA_STEPS: Final = 4
-"""How many of them: those beyond the step that does not fit."""
+"""How many finer steps are tried then, from the first one below the step that is known not to fit."""
 
 
 def plan_for_quality(quality: int) -> Plan:

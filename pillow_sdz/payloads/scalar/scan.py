@@ -45,9 +45,9 @@ STRAIGHT: Final = (
 NETWORKS: Final = 6
 """Networks of a prior: a diagonal and a straight one for strides 8 and 4, for stride 2, and for stride 1."""
 
-
 MAX_CACHED: Final = 1 << 16
-"""Passes of latents with more positions are not cached: they take 104 bytes a position, and less time than coding."""
+"""Most positions of a latent whose passes are cached: they take 104 bytes a position. For larger latents they are
+computed again each time, which takes less time than coding."""
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,11 @@ class PassNetwork(nn.Module):
 
     def __init__(self, shape: PriorShape) -> None:
         super().__init__()
-        self.size, groups = shape.size, range(shape.groups)
+        self.group_size, groups = shape.group_size, range(shape.groups)
         self.context = nn.Linear(NEIGHBOUR_COUNT * shape.channels + 1, shape.shared_width)
-        self.hidden = nn.ModuleList(nn.Linear(shape.shared_width + g * self.size, shape.group_width) for g in groups)
-        self.out = nn.ModuleList(nn.Linear(shape.group_width, 2 * self.size) for _ in groups)
+        inputs = [shape.shared_width + g * self.group_size for g in groups]
+        self.hidden = nn.ModuleList(nn.Linear(width, shape.group_width) for width in inputs)
+        self.out = nn.ModuleList(nn.Linear(shape.group_width, 2 * self.group_size) for _ in groups)
         for parameter in self.out.parameters():
             nn.init.zeros_(parameter)
 
@@ -87,7 +88,7 @@ class PassNetwork(nn.Module):
         shared, near = self._share(context, step.log2())
         reconstructed = torch.zeros_like(targets)
         for g in range(len(self.out)):
-            channels = slice(g * self.size, (g + 1) * self.size)
+            channels = slice(g * self.group_size, (g + 1) * self.group_size)
             mean, _ = self._predict(g, shared, near, reconstructed)
             reconstructed[..., channels] = rounded(targets[..., channels], mean, step)
         return reconstructed
@@ -101,11 +102,11 @@ class PassNetwork(nn.Module):
 
     def _predict(self, group: int, shared: Tensor, near: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log2 of the scale of one group's channels."""
-        first = group * self.size
+        first = group * self.group_size
         seen = torch.cat([shared, own[..., :first] / UNIT], 2)
         result: Tensor = self.out[group](F.relu(self.hidden[group](seen)))
-        mean = result[..., : self.size] * UNIT + near[..., first : first + self.size]
-        return mean, result[..., self.size :] + SCALE_START
+        mean = result[..., : self.group_size] * UNIT + near[..., first : first + self.group_size]
+        return mean, result[..., self.group_size :] + SCALE_START
 
 
 def rounded(targets: Tensor, mean: Tensor, step: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ class ScalarTraversal:
 
     def __init__(self, shape: tuple[int, int, int], step: int, prior: Prior) -> None:
         height, width, channels = shape
-        self.step, self.prior, self.group_size = step, prior, prior.shape.size
+        self.step, self.prior, self.group_size = step, prior, prior.shape.group_size
         self.log_step = int(logarithm(np.array([step], np.int32))[0])
         self.passes = scan(height, width)
         self.reconstructed = np.zeros((height * width + 1, channels))

@@ -63,7 +63,7 @@ class PriorShape:
     group_width: int
 
     @property
-    def size(self) -> int:
+    def group_size(self) -> int:
         """Channels of one group."""
         return self.channels // self.groups
 
@@ -78,10 +78,10 @@ class PriorShape:
             yield NEIGHBOUR_COUNT * self.channels + 1, self.shared_width
             yield 1, self.shared_width
             for group in range(self.groups):
-                yield self.shared_width + group * self.size, self.group_width
+                yield self.shared_width + group * self.group_size, self.group_width
                 yield 1, self.group_width
-                yield self.group_width, 2 * self.size
-                yield 1, 2 * self.size
+                yield self.group_width, 2 * self.group_size
+                yield 1, 2 * self.group_size
 
     @property
     def byte_count(self) -> int:
@@ -165,15 +165,15 @@ class Prior:
             own: (n, C), signed codes at the positions themselves; only channels of earlier groups are used.
 
         Returns:
-            Means in 256ths of a signed code, and 256 * log2 of the scales in codes, (n, size) each.
+            Means in 256ths of a signed code, and 256 * log2 of the scales in codes, (n, group_size) each.
         """
         inner, inner_bias, outer, outer_bias = self._networks[network].groups[group]
-        shared_width, known_channels = self.shape.shared_width, group * self.shape.size
+        shared_width, known_channels = self.shape.shared_width, group * self.shape.group_size
         sums = _product(shared, inner[:shared_width]) + inner_bias[0]
         if known_channels:
             sums += _product(own[:, :known_channels], inner[shared_width:])
         result = (_product(_hidden(sums, WEIGHT_BITS), outer) + outer_bias[0]).astype(np.int64)
-        size = self.shape.size
+        size = self.shape.group_size
         mean = (result[:, :size] >> MEAN_SHIFT) + 64 * near[:, known_channels : known_channels + size].astype(np.int64)
         return mean, (result[:, size:] >> WEIGHT_BITS) + SCALE_START
 

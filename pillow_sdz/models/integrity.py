@@ -24,7 +24,7 @@ def check_weights(manifest: Manifest, tensors: Mapping[str, Tensor]) -> None:
 
     Args:
         manifest: of the model's folder.
-        tensors: all its weights, see `all_tensors`.
+        tensors: all its weights, see `pillow_sdz.models.fingerprint.all_tensors`.
 
     Raises:
         SdzModelError: their fingerprint is another one; the message says how to get the right weights.

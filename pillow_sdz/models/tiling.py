@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALIGNMENT: Final = 2
-"""Windows start at multiples of this many positions: `LatentUNet` halves the latent's sides once, and must pair the
-same positions in every window as in the whole grid."""
+"""Windows start at multiples of this many positions: `pillow_sdz.models.networks.latent_unet.LatentUNet` halves the
+latent's sides once, and must pair the same positions in every window as in the whole grid."""
 
 
 @dataclass(frozen=True)

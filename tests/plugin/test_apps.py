@@ -105,8 +105,8 @@ def test_img2pdf(tmp_path: Path, mode: str) -> None:
     assert np.array_equal(np.asarray(picture.convert("RGB")), rgb)
 
 
-def test_pillows_own_programs(file: Path, tmp_path: Path) -> None:
-    """ImageOps, ImageSequence, ImageGrab's friends: all go through the same plugin."""
+def test_pillows_own_modules(file: Path, tmp_path: Path) -> None:
+    """ImageOps, ImageSequence and saving in another format go through the plugin."""
     from PIL import ImageOps, ImageSequence
 
     with Image.open(file) as image:

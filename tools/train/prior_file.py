@@ -44,7 +44,7 @@ def whole(tensor: torch.Tensor, factor: float) -> NDArray[np.int32]:
 
 
 def prior_bytes(prior: LatentPrior) -> bytes:
-    """The file of a prior: its weights in whole numbers, array after array as `PriorShape.arrays` lists them.
+    """The file of a prior: its weights in whole numbers, in the order of `pillow_sdz.payloads.scalar.prior`.
 
     Raises:
         AssertionError: a weight is too large for exact sums.

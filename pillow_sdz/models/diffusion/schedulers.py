@@ -90,7 +90,7 @@ class Denoised(NamedTuple):
 
 
 def ddim(scheduler: Ddim | Any, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
-    """`Scheduler.denoise` by DDIM with eta = 0 (Song et al. 2021).
+    """`pillow_sdz.models.protocols.Scheduler.denoise` by DDIM with eta = 0 (Song et al. 2021).
 
     Each step removes all predicted noise, and adds the same noise again at the level of the next timestep.
 

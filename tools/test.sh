@@ -13,8 +13,15 @@ if [ -z "${CHROMIUM:-}" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
     { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium-headless-shell; } >/dev/null ||
         echo "Chromium could not be installed" >&2
 fi
-ruff check .
-ruff format --check .
-mypy
-lint-imports
-python -m pytest "$@"
+# The checks of the code run beside the tests, which have one process for each core, of one OpenMP thread: threads of
+# processes that share cores wait for each other.
+checks="$(mktemp)"
+{ ruff check . && ruff format --check . && mypy && lint-imports; } >"$checks" 2>&1 &
+checking=$!
+tests=0
+OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" python -m pytest --numprocesses auto --dist worksteal "$@" || tests=$?
+checked=0
+wait "$checking" || checked=$?
+cat "$checks"
+rm "$checks"
+exit "$((tests > checked ? tests : checked))"

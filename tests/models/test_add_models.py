@@ -36,6 +36,7 @@ assert "diffusers" in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_a_pipeline_end_to_end(
     pipeline: Path,
     models: Path,

@@ -143,6 +143,7 @@ def test_an_unknown_number_type_in_the_environment_is_an_error(monkeypatch: pyte
         Image.open(file).load()
 
 
+@pytest.mark.slow
 def test_a_forked_child_decodes(fresh_python: Callable[..., Any]) -> None:
     """A child of a process that has used torch's threads must neither hang nor differ."""
     process = fresh_python(

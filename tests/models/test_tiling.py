@@ -69,7 +69,7 @@ def picture() -> NDArray[np.uint8]:
     return np.ascontiguousarray(rocket()[:413, :531])
 
 
-@pytest.mark.parametrize("tile", [64, 104, 256])
+@pytest.mark.parametrize("tile", [*(pytest.param(each, marks=pytest.mark.slow) for each in (64, 104)), 256])
 def test_tiled_equals_untiled(picture: NDArray[np.uint8], tile: int) -> None:
     model = registry.load(registry.find("tiny"), "cpu")
     whole = model.encode(picture, tile=4096)
@@ -84,6 +84,7 @@ def test_tiled_equals_untiled(picture: NDArray[np.uint8], tile: int) -> None:
     assert np.abs(decoded.astype(int) - pieces).max() <= 1
 
 
+@pytest.mark.slow
 def test_unet_in_windows_equals_whole(picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
     model = registry.load(registry.find("tiny"), "cpu")
     latents = model.encode(picture)

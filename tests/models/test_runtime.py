@@ -16,12 +16,21 @@ from pillow_sdz.models import registry
 from pillow_sdz.models.runtime import decoding_dtype, isolated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
-def test_loading_and_decoding_restore_torchs_state() -> None:
+@pytest.fixture
+def threads() -> Iterator[int]:
+    """Torch with more than one thread, so that a change to one is seen; the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield 3
+    torch.set_num_threads(before)
+
+
+def test_loading_and_decoding_restore_torchs_state(threads: int) -> None:
     manifest = registry.find("tiny")
-    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    before = torch.get_rng_state()
     registry._loaded.clear()
     torch.set_default_dtype(torch.float64)
     try:
@@ -38,8 +47,7 @@ def test_loading_and_decoding_restore_torchs_state() -> None:
     assert not torch.is_inference_mode_enabled()
 
 
-def test_isolated_restores_after_an_error() -> None:
-    threads = torch.get_num_threads()
+def test_isolated_restores_after_an_error(threads: int) -> None:
     with pytest.raises(ZeroDivisionError), isolated():
         torch.set_num_threads(1)
         raise ZeroDivisionError
@@ -149,6 +157,7 @@ def test_a_forked_child_decodes(fresh_python: Callable[..., Any]) -> None:
     process = fresh_python(
         """
         import os, numpy as np
+        os.environ["OMP_NUM_THREADS"] = "2"
         from pillow_sdz.models import registry
         model = registry.load(registry.find("tiny"), "cpu")
         latents = model.encode(np.full((256, 256, 3), 90, np.uint8))
@@ -159,7 +168,7 @@ def test_a_forked_child_decodes(fresh_python: Callable[..., Any]) -> None:
             os._exit(0 if np.abs(again.astype(int) - parent).max() <= 1 else 3)
         import threading
         threading.Timer(60, lambda: os.kill(child, 9)).start()
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
         os._exit(0)
         """,
         check=False,

@@ -40,7 +40,7 @@ for path in sys.argv[1:]:
             stream = io.BytesIO()
             photo.save(stream, "SDZ", **options)
             data = stream.getvalue()
-            pixels = Image.open(io.BytesIO(data)).convert("RGB").tobytes() if name != "direct" else b""
+            pixels = Image.open(io.BytesIO(data)).convert("RGB").tobytes()
             found[f"{path}, {mode}, {name}"] = [
                 len(data), hashlib.sha256(data).hexdigest(), hashlib.sha256(pixels).hexdigest()
             ]

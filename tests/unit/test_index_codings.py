@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pillow_sdz.coding.bitpack import bits_for, pack
 from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzTruncatedError, SdzVersionError
-from pillow_sdz.payloads.palette import context_coder, index_codings
+from pillow_sdz.payloads.palette import context_index_coder, index_codings
 from pillow_sdz.payloads.palette.index_codings import CONTEXT, DEFLATE, RAW, decode, encode
 
 Indices = NDArray[np.uint16]
@@ -51,7 +51,11 @@ def test_each_coding_decodes_by_its_definition(entries: int) -> None:
     indices, colours = plane(entries, "smooth"), palette(entries)
     packed = pack(indices, bits_for(entries))
     flat = bytes(indices.ravel().tolist()) if entries <= 256 else packed
-    for coding, data in ((RAW, packed), (DEFLATE, deflate(flat)), (CONTEXT, context_coder.encode(indices, colours))):
+    for coding, data in (
+        (RAW, packed),
+        (DEFLATE, deflate(flat)),
+        (CONTEXT, context_index_coder.encode(indices, colours)),
+    ):
         assert (decode(coding, data, indices.shape, colours) == indices).all()
 
 
@@ -60,13 +64,13 @@ def test_smallest_wins_and_the_lowest_id_among_equals(
     monkeypatch: pytest.MonkeyPatch, context_size: int, chosen: int
 ) -> None:
     monkeypatch.setattr(index_codings, "deflate", lambda data, effort: bytes(10))
-    monkeypatch.setattr(context_coder, "encode", lambda indices, palette: bytes(context_size))
+    monkeypatch.setattr(context_index_coder, "encode", lambda indices, palette: bytes(context_size))
     assert encode(np.zeros((8, 11), np.uint16), palette(2))[0] == chosen  # 11 bytes raw
     assert encode(np.zeros((8, 10), np.uint16), palette(2))[0] == (CONTEXT if context_size < 10 else RAW)
 
 
 def test_low_effort_leaves_the_context_coder_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context_coder, "encode", lambda indices, palette: b"")
+    monkeypatch.setattr(context_index_coder, "encode", lambda indices, palette: b"")
     assert encode(plane(16, "smooth"), palette(16), effort=1)[0] != CONTEXT
     assert encode(plane(16, "smooth"), palette(16), effort=2)[0] == CONTEXT
 
@@ -107,6 +111,6 @@ def test_damaged_planes(coding: int, data: bytes, entries: int, error: type[SdzE
 
 
 def test_context_decoder_is_not_trusted_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context_coder, "decode", lambda data, shape, palette, field: np.full(shape, 3, np.uint16))
+    monkeypatch.setattr(context_index_coder, "decode", lambda data, shape, palette, field: np.full(shape, 3, np.uint16))
     with pytest.raises(SdzFormatError, match="past the palette"):
         decode(CONTEXT, b"", (2, 3), palette(3))

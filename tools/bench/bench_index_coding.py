@@ -25,7 +25,7 @@ from pillow_sdz.coding.bitpack import bits_for, pack, unpack
 from pillow_sdz.coding.deflate import deflate, inflate
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import to_codes
-from pillow_sdz.payloads.palette import context_coder, palette_coder
+from pillow_sdz.payloads.palette import context_index_coder, palette_coder
 from pillow_sdz.payloads.palette.quantise import palettise
 from tools.bench.photos import files
 
@@ -88,8 +88,8 @@ class Totals:
         flat = indices.astype(np.uint8).tobytes() if entries <= 256 else packed
         deflated = self.timed("deflate encode", lambda: deflate(flat, EFFORT))
         self.timed("deflate decode", lambda: inflate(deflated, len(flat), field="indices"))
-        context = self.timed("context encode", lambda: context_coder.encode(indices, palette))
-        decoded = self.timed("context decode", lambda: context_coder.decode(context, (height, width), palette))
+        context = self.timed("context encode", lambda: context_index_coder.encode(indices, palette))
+        decoded = self.timed("context decode", lambda: context_index_coder.decode(context, (height, width), palette))
         if not (decoded == indices).all():
             raise AssertionError("the context coder is not lossless")
         coding, compact = self.timed("palette encode", lambda: palette_coder.encode(palette))

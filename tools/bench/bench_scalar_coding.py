@@ -32,7 +32,7 @@ from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import to_codes, to_targets
-from pillow_sdz.payloads.palette import context_coder, palette_coder
+from pillow_sdz.payloads.palette import context_index_coder, palette_coder
 from pillow_sdz.payloads.palette.kmeans import nearest
 from pillow_sdz.payloads.palette.libimagequant import CHANNELS
 from pillow_sdz.payloads.palette.quantise import make_layers
@@ -113,8 +113,8 @@ def _byte_count(layer: Layer) -> int:
     height, width = layer.indices.shape
     coding, compact = palette_coder.encode(layer.palette)
     palette = palette_coder.decode(coding, compact, entries, channels)
-    data = context_coder.encode(layer.indices, palette)
-    back = context_coder.decode(data, (height, width), palette)
+    data = context_index_coder.encode(layer.indices, palette)
+    back = context_index_coder.decode(data, (height, width), palette)
     if not ((palette == layer.palette).all() and (back == layer.indices).all()):
         raise AssertionError("the coders of palette and indices are not lossless")
     return len(compact) + len(data)

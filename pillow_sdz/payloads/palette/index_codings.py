@@ -3,7 +3,7 @@
 - 0, raw: packed indices, see `pillow_sdz.coding.bitpack`.
 - 1, deflate: a DEFLATE stream of one byte per index, or with more than 256 entries of the packed indices. Other layouts
   (low and high bytes in separate planes, or interleaved) were larger on index planes of photos.
-- 2, context: `pillow_sdz.payloads.palette.context_coder`.
+- 2, context: `pillow_sdz.payloads.palette.context_index_coder`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from pillow_sdz.coding.bitpack import bits_for, pack, packed_size, unpack
 from pillow_sdz.coding.deflate import deflate, inflate
 from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzVersionError
-from pillow_sdz.payloads.palette import context_coder
+from pillow_sdz.payloads.palette import context_index_coder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,8 +56,8 @@ def encode(
     packed = pack(indices, bits_for(entries))
     flat = indices.astype(np.uint8).tobytes() if entries <= _BYTE_ENTRIES else packed
     candidates = [(RAW, packed), (DEFLATE, deflate(flat, effort))]
-    if effort >= _CONTEXT_EFFORT and context_coder.fits(indices.size, entries, layers):
-        candidates.append((CONTEXT, context_coder.encode(indices, palette)))
+    if effort >= _CONTEXT_EFFORT and context_index_coder.fits(indices.size, entries, layers):
+        candidates.append((CONTEXT, context_index_coder.encode(indices, palette)))
     return min(candidates, key=lambda candidate: (len(candidate[1]), candidate[0]))
 
 
@@ -90,7 +90,7 @@ def decode(
     bits = bits_for(entries)
     indices: NDArray[np.uint16]
     if coding == CONTEXT:
-        indices = context_coder.decode(bytes(data), shape, palette, field=field)
+        indices = context_index_coder.decode(bytes(data), shape, palette, field=field)
     elif coding == DEFLATE and entries <= _BYTE_ENTRIES:
         flat = inflate(data, count, field=field)
         indices = np.frombuffer(flat, np.uint8).astype(np.uint16)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pillow_sdz import limits
 from pillow_sdz.errors import SdzLimitError
 from pillow_sdz.payloads.codes import NOISE_UNIT
-from pillow_sdz.payloads.palette import context_coder, index_codings
+from pillow_sdz.payloads.palette import context_index_coder, index_codings
 from pillow_sdz.payloads.palette.layers import codes_from_layers, decode_layer, encode_layer, read_head
 from pillow_sdz.payloads.protocol import Contents, Description, Encoded
 
@@ -142,7 +142,7 @@ class StoredPalettes:
         """
         positions = self.shape[0] * self.shape[1]
         total = sum(
-            context_coder.cost(positions, head.entries)
+            context_index_coder.cost(positions, head.entries)
             for head in self.heads
             if head.index_coding == index_codings.CONTEXT
         )

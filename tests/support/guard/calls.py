@@ -20,7 +20,7 @@ from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.errors import naming_file
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.direct.payload import encode_direct
-from pillow_sdz.payloads.palette import context_coder, index_codings, libimagequant, palette_coder, quantise
+from pillow_sdz.payloads.palette import context_index_coder, index_codings, libimagequant, palette_coder, quantise
 from pillow_sdz.payloads.palette import rate_control as palette_rate_control
 from pillow_sdz.payloads.palette.layers import Layer, encode_layer
 from pillow_sdz.payloads.palette.payload import PalettePlan
@@ -172,7 +172,7 @@ def code_indices(indices: Indices, palette: Bytes, effort: int, layers: int = 1)
 
 
 def code_indices_by_context(indices: Indices, palette: Bytes) -> bytes:
-    return context_coder.encode(indices, palette)
+    return context_index_coder.encode(indices, palette)
 
 
 def layers_of(codes: Bytes, colors: Sequence[int], effort: int) -> list[tuple[Bytes, Indices]]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reference_codings import read_indices
 
 from pillow_sdz.errors import SdzFormatError, SdzLimitError
-from pillow_sdz.payloads.palette import context_coder, context_tables
+from pillow_sdz.payloads.palette import context_index_coder, context_tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +41,8 @@ def photo_like(height: int, width: int, palette: Palette, seed: int = 0) -> Indi
 
 def check(indices: Indices, palette: Palette) -> bytes:
     """Round trip; returns the coded bytes."""
-    data = context_coder.encode(indices, palette)
-    decoded = context_coder.decode(data, indices.shape, palette)
+    data = context_index_coder.encode(indices, palette)
+    decoded = context_index_coder.decode(data, indices.shape, palette)
     assert decoded.dtype == np.uint16
     assert (decoded == indices).all()
     return data
@@ -129,8 +129,8 @@ GOLDEN = (
 
 def test_golden_bytes() -> None:
     palette, indices = small_case()
-    assert context_coder.encode(indices, palette).hex() == GOLDEN
-    assert (context_coder.decode(bytes.fromhex(GOLDEN), (9, 13), palette) == indices).all()
+    assert context_index_coder.encode(indices, palette).hex() == GOLDEN
+    assert (context_index_coder.decode(bytes.fromhex(GOLDEN), (9, 13), palette) == indices).all()
 
 
 GOLDEN_CRC = (0x9461945A, 0x32FCCBBF)
@@ -164,7 +164,7 @@ def test_equals_the_reference_decoder(shape: tuple[int, int], entries: int, chan
         palette[0] = 128
     indices = photo_like(*shape, palette)
     start = context_tables.FOR_RESIDUALS if residual else context_tables.FOR_CODES
-    data = context_coder.encode(indices, palette)
+    data = context_index_coder.encode(indices, palette)
     assert read_indices(data, *shape, palette.tolist(), start.tolist()) == indices.tolist()
 
 
@@ -183,22 +183,22 @@ def test_start_weights_are_those_of_the_specification(mark: str, start: NDArray[
 def test_equals_the_reference_decoder_with_large_palettes() -> None:
     palette = palette_of(1027, 2)
     indices = np.array([[1026, 0, 5], [700, 1025, 1024]], np.uint16)
-    data = context_coder.encode(indices, palette)
+    data = context_index_coder.encode(indices, palette)
     assert read_indices(data, 2, 3, palette.tolist(), context_tables.FOR_CODES.tolist()) == indices.tolist()
 
 
 def test_determinism() -> None:
     palette = palette_of(50)
     indices = photo_like(20, 30, palette)
-    first = context_coder.encode(indices, palette)
-    context_coder.encode(indices[::-1], palette)
-    assert context_coder.encode(np.asfortranarray(indices), palette) == first
+    first = context_index_coder.encode(indices, palette)
+    context_index_coder.encode(indices[::-1], palette)
+    assert context_index_coder.encode(np.asfortranarray(indices), palette) == first
 
 
 def refused(data: bytes, shape: tuple[int, int], palette: Palette) -> bool:
     """Whether the bytes are refused; if they are not, they give a plane within bounds."""
     try:
-        indices = context_coder.decode(data, shape, palette)
+        indices = context_index_coder.decode(data, shape, palette)
     except SdzFormatError as error:
         return error.field == "indices"
     assert indices.shape == shape
@@ -208,7 +208,7 @@ def refused(data: bytes, shape: tuple[int, int], palette: Palette) -> bool:
 
 def test_cuts_and_additions_are_refused() -> None:
     palette, indices = small_case()
-    data = context_coder.encode(indices, palette)
+    data = context_index_coder.encode(indices, palette)
     cuts = [refused(data[:length], indices.shape, palette) for length in range(len(data))]
     assert sum(cuts) >= 0.95 * len(cuts)
     assert refused(data + b"\0", indices.shape, palette)
@@ -219,7 +219,7 @@ def test_cuts_and_additions_are_refused() -> None:
 @pytest.mark.slow
 def test_nearly_every_flipped_bit_is_refused() -> None:
     palette, indices = small_case()
-    data = context_coder.encode(indices, palette)
+    data = context_index_coder.encode(indices, palette)
     results = []
     for bit in range(0, 8 * len(data), 3):
         damaged = bytearray(data)
@@ -243,4 +243,4 @@ def test_random_bytes_with_large_palettes(entries: int) -> None:
 def test_planes_beyond_the_limit_are_refused_before_any_work() -> None:
     for shape, entries in (((1 << 12, 1 << 11), 2), ((1 << 11, 1 << 11), 513)):
         with pytest.raises(SdzLimitError, match="layer 3, indices: the plane is too large"):
-            context_coder.decode(b"", shape, palette_of(entries), field="layer 3, indices")
+            context_index_coder.decode(b"", shape, palette_of(entries), field="layer 3, indices")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
 
 from pillow_sdz import limits
 from pillow_sdz.errors import SdzOptionError, warn_of_old_name
@@ -127,29 +127,18 @@ class Setting(Generic[T]):
         setattr(instance, self._slot, None if value is None else self._check(value))
 
 
-class DeprecatedName(Generic[T]):
-    """A descriptor for the old name of an attribute, which works with a warning that names the new one."""
+def deprecated_name(old: str, new: str) -> property:
+    """A property under the old name of an attribute, which works with a warning that names the new one."""
 
-    def __init__(self, new: str) -> None:
-        self._new = new
+    def get(instance: object) -> Any:
+        warn_of_old_name(old, new)
+        return getattr(instance, new)
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._old = name
+    def put(instance: object, value: object) -> None:
+        warn_of_old_name(old, new)
+        setattr(instance, new, value)
 
-    @overload
-    def __get__(self, instance: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T | None: ...
-    def __get__(self, instance: object | None, owner: type) -> Self | T | None:
-        if instance is None:
-            return self
-        warn_of_old_name(self._old, self._new)
-        value: T | None = getattr(instance, self._new)
-        return value
-
-    def __set__(self, instance: object, value: T | None) -> None:
-        warn_of_old_name(self._old, self._new)
-        setattr(instance, self._new, value)
+    return property(get, put)
 
 
 class DecodeOptions:
@@ -178,7 +167,7 @@ class DecodeOptions:
     device = Setting(check_device)
     tile_size = Setting(check_tile_size)
     dtype = Setting(check_dtype)
-    steps: DeprecatedName[int] = DeprecatedName("denoise_steps")
+    steps = deprecated_name("steps", "denoise_steps")
 
     def compute_settings(self) -> ComputeSettings:
         """The settings that apply to encoding as well."""

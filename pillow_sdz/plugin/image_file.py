@@ -62,7 +62,7 @@ class SdzImageFile(ImageFile.ImageFile):
     device = options.Setting(options.check_device)
     tile_size = options.Setting(options.check_tile_size)
     dtype = options.Setting(options.check_dtype)
-    steps: options.DeprecatedName[int] = options.DeprecatedName("denoise_steps")
+    steps = options.deprecated_name("steps", "denoise_steps")
 
     def _open(self) -> None:
         from pillow_sdz.codec.file import read

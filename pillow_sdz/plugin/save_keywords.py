@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzOptionError, notice, warn_of_old_name
+from pillow_sdz.errors import SdzOptionError, notice
 from pillow_sdz.options import SaveOptions, refuse_both
 from pillow_sdz.payloads import kinds
 from pillow_sdz.plugin.info import collect
@@ -15,13 +16,11 @@ if TYPE_CHECKING:
 
     from pillow_sdz.container.metadata import Metadata
 
-ENCODING: Final = (
-    "quality", "colors", "model", "denoise_steps", "payload", "effort", "target_size", "step", "profile",
-)  # fmt: skip
+ENCODING: Final = tuple(field.name for field in fields(SaveOptions))
 """Keywords that are fields of `pillow_sdz.options.SaveOptions`."""
 
 DEPRECATED: Final = {"steps": "denoise_steps"}
-"""Old name, which still works -> new name."""
+"""Old name, which `pillow_sdz.options.SaveOptions` still takes -> new name."""
 
 METADATA: Final = ("exif", "icc_profile", "xmp", "text")
 """Keywords that are metadata; see `pillow_sdz.plugin.info.collect`."""
@@ -76,13 +75,12 @@ def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tup
     ...
     pillow_sdz.errors.SdzOptionError: qualty: no such option; did you mean quality?
     """
-    encoderinfo = _with_new_names(encoderinfo)
-    foreign = [name for name in encoderinfo if name not in (*ENCODING, *METADATA, *FRAMES)]
+    foreign = [name for name in encoderinfo if name not in (*ENCODING, *DEPRECATED, *METADATA, *FRAMES)]
     for name in foreign:
         near = [] if name in FOREIGN else near_misses(name)
         if near:
             raise SdzOptionError("no such option", field=name, remedy=f"did you mean {' or '.join(near)}?")
-    given = {name: encoderinfo[name] for name in ENCODING if encoderinfo.get(name) is not None}
+    given = {name: encoderinfo[name] for name in (*ENCODING, *DEPRECATED) if encoderinfo.get(name) is not None}
     if "target_size" in given:
         refuse_both("target_size", given["target_size"], "quality", given.get("quality"))
     if "step" in given:
@@ -100,17 +98,6 @@ def save_options(encoderinfo: Mapping[str, Any], info: Mapping[Any, Any]) -> tup
     if "quality" in given and instead is not None:
         notice(f"option quality was ignored: {instead} fixes what it would choose")
     return options, metadata
-
-
-def _with_new_names(keywords: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The keywords with deprecated names replaced, each with a warning."""
-    renamed = dict(keywords)
-    for old, new in DEPRECATED.items():
-        if (value := renamed.pop(old, None)) is not None:
-            warn_of_old_name(old, new)
-            refuse_both(old, value, new, renamed.get(new))
-            renamed[new] = value
-    return renamed
 
 
 def near_misses(name: str) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.codec.picture import Picture
-    from pillow_sdz.models.fingerprint import CodeMapping
+    from pillow_sdz.models.code_mapping import CodeMapping
 
 NAME: Final = "buehlmann2022"
 SIDE: Final = 512

@@ -1,7 +1,10 @@
-"""A model's fingerprint: a hash of all weights and the code mapping, by which files name the model that decodes them.
+"""A model's fingerprint: a hash of all that decoding needs, by which files name the model that decodes them.
 
-One checkpoint has one fingerprint in every storage form: single file or shards, float32 or float16. `integrity`
-compares it with the manifest's.
+It covers the weights of the decoder and the U-Net, the code mapping with the prior, and every number besides weights
+that changes pixels: `Decoding`. It does not cover the encoder: files that a better encoder writes open with the models
+that are installed already. `integrity` compares it with the manifest's.
+
+One checkpoint has one fingerprint in every storage form: single file or shards, float32 or float16.
 """
 
 from __future__ import annotations
@@ -9,82 +12,146 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+from pillow_sdz.models.configuration import CLASS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
+    from pillow_sdz.models.code_mapping import CodeMapping
+
+ENCODER_PREFIXES: Final = ("encoder.", "quant_conv.")
+"""Names of an autoencoder's tensors that start like this are the encoder's; all others are the decoder's."""
+
+DECODER_FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "AutoencoderDC": {"decoder_in_shortcut": True},
+    "AutoencoderKL": {"act_fn": "silu", "norm_num_groups": 32},
+    "AutoencoderTiny": {"act_fn": "relu", "upsample_fn": "nearest"},
+}
+"""Fields of a decoder's configuration that change pixels and that its tensors do not show, with diffusers' defaults."""
+
+UNET_FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "LatentUNet": {},
+    "UNet2DConditionModel": {
+        "act_fn": "silu",
+        "attention_head_dim": 8,
+        "center_input_sample": False,
+        "cross_attention_norm": None,
+        "downsample_padding": 1,
+        "flip_sin_to_cos": True,
+        "freq_shift": 0,
+        "mid_block_scale_factor": 1.0,
+        "norm_eps": 1e-5,
+        "norm_num_groups": 32,
+        "num_attention_heads": None,
+        "only_cross_attention": False,
+        "resnet_out_scale_factor": 1.0,
+        "resnet_skip_time_act": False,
+        "resnet_time_scale_shift": "default",
+        "time_embedding_act_fn": None,
+        "time_embedding_type": "positional",
+        "timestep_post_act": None,
+    },
+}
+"""As `DECODER_FIELDS`, of U-Nets."""
+
+SCHEDULE_FIELDS: Final[Mapping[str, Any]] = {
+    "beta_end": 0.02,
+    "beta_schedule": "linear",
+    "beta_start": 1e-4,
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+    "rescale_betas_zero_snr": False,
+    "trained_betas": None,
+}
+"""Fields of a scheduler's configuration that say which noise the U-Net was trained to remove, with diffusers' defaults.
+How it is removed, the scheduler's class and its other fields, is the reader's choice."""
+
 
 @dataclass(frozen=True)
-class PriorFile:
-    """A model's prior as the manifest lists it.
+class Decoding:
+    """All numbers besides weights by which a model decodes.
 
     Attributes:
-        groups, shared_width, group_width: its shape, see `pillow_sdz.payloads.scalar.prior.PriorShape`.
-        sha256: of its file, in hex.
+        codes: the code mapping.
+        vae: the autoencoder's configuration, with the name of its class.
+        unet, scheduler: those of U-Net and scheduler; both None for a model without a U-Net.
+        latent_scaling, latent_shift: the U-Net works on (latent - shift) * scaling.
     """
 
-    groups: int
-    shared_width: int
-    group_width: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class CodeMapping:
-    """How uint8 codes stand for latents: latent = (code - 127.5) * step.
-
-    The encoder's output z is softly limited to bound * tanh(z / bound) before it becomes codes.
-
-    Attributes:
-        step: latent value of one code, in the units of the autoencoder's latents.
-        bound: soft limit of the encoder's latents; None if they are not limited.
-        channels: channels of the latent, 1 to 64.
-        factor: pixels per latent position along each axis.
-        prior: the prior that scalar payloads are coded with, or None where the model has none.
-    """
-
-    step: float
-    bound: float | None
-    channels: int
-    factor: int
-    prior: PriorFile | None = None
+    codes: CodeMapping
+    vae: Mapping[str, Any]
+    unet: Mapping[str, Any] | None = None
+    scheduler: Mapping[str, Any] | None = None
+    latent_scaling: float = 1.0
+    latent_shift: float = 0.0
 
     def canonical_json(self) -> bytes:
-        """The form that the fingerprint covers: sorted keys, no spaces, UTF-8; a prior only where there is one.
-
-        ``palettes`` is always empty: models once had palettes, and the fingerprints of all models cover the key.
-        """
-        fields: dict[str, object] = {
-            "bound": None if self.bound is None else float(self.bound),
-            "channels": self.channels,
-            "factor": self.factor,
-            "palettes": [],
-            "step": float(self.step),
-        }
-        if self.prior is not None:
-            fields["prior"] = {
-                "groups": self.prior.groups,
-                "wide": self.prior.shared_width,
-                "deep": self.prior.group_width,
-                "sha256": self.prior.sha256,
-            }
+        """The form that the fingerprint covers: sorted keys, no spaces, ASCII."""
+        fields: dict[str, Any] = {"codes": self.codes.fields(), "decoder": _covered(self.vae, DECODER_FIELDS)}
+        if self.unet is not None:
+            schedule = self.scheduler or {}
+            fields["denoiser"] = _covered(self.unet, UNET_FIELDS)
+            fields["latent_scaling"] = float(self.latent_scaling)
+            fields["latent_shift"] = float(self.latent_shift)
+            fields["schedule"] = {name: _value(schedule, name, default) for name, default in SCHEDULE_FIELDS.items()}
         return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 
-def fingerprint(tensors: Mapping[str, Tensor], codes: CodeMapping) -> str:
-    """SHA-256, in hex, over the tensors sorted by name, then over the code mapping.
+def _covered(config: Mapping[str, Any], covered: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The class of a network, and those fields of its configuration that the fingerprint covers."""
+    name = str(config.get(CLASS_KEY))
+    return {"class": name} | {key: _value(config, key, default) for key, default in covered.get(name, {}).items()}
+
+
+def _value(config: Mapping[str, Any], name: str, default: Any) -> Any:
+    """A field, or its default; real numbers as float, because JSON files may have 0 for 0.0."""
+    value = config.get(name, default)
+    return float(value) if isinstance(default, float) and isinstance(value, int) else value
+
+
+def decoding_tensors(vae: Mapping[str, Tensor], unet: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+    """The weights that decoding needs, under the names that the fingerprint covers.
+
+    Args:
+        vae: the autoencoder's weights, by the names of its state dictionary; the encoder's are left out.
+        unet: those of the U-Net, or None for a model without one.
+    """
+    tensors = {f"vae.{name}": tensor for name, tensor in vae.items() if not name.startswith(ENCODER_PREFIXES)}
+    return tensors | {f"unet.{name}": tensor for name, tensor in (unet or {}).items()}
+
+
+def encoder_tensors(vae: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The encoder's weights, by their names in the autoencoder's; empty for a model that only opens files."""
+    return {name: tensor for name, tensor in vae.items() if name.startswith(ENCODER_PREFIXES)}
+
+
+def fingerprint(tensors: Mapping[str, Tensor], decoding: Decoding) -> str:
+    """SHA-256, in hex, over the tensors as in `digest_of`, then over the canonical JSON of ``decoding``.
+
+    Args:
+        tensors: from `decoding_tensors`; of any float type.
+        decoding: the numbers besides weights.
+    """
+    digest = _hash(tensors)
+    digest.update(decoding.canonical_json())
+    return str(digest.hexdigest())
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256, in hex, over tensors sorted by name.
 
     Each tensor contributes its UTF-8 name, NUL, its shape as decimal numbers joined by ``x``, NUL, and its values as
     little-endian float16 in C order, so that float16 and float32 copies of one checkpoint agree. The names are those
-    of diffusers' state dictionaries, prefixed ``vae.`` or ``unet.``, so that sharded and single-file copies agree.
-
-    Args:
-        tensors: name -> tensor of any float type.
-        codes: the model's code mapping; its canonical JSON ends the hashed bytes.
+    of diffusers' state dictionaries, so that sharded and single-file copies agree.
     """
+    return str(_hash(tensors).hexdigest())
+
+
+def _hash(tensors: Mapping[str, Tensor]) -> Any:
     import torch
 
     digest = hashlib.sha256()
@@ -93,16 +160,4 @@ def fingerprint(tensors: Mapping[str, Tensor], codes: CodeMapping) -> str:
         digest.update(name.encode() + b"\0" + "x".join(map(str, tensor.shape)).encode() + b"\0")
         # tensors of a mapped file that are float16 in C order already are hashed without a copy
         digest.update(tensor.to("cpu", torch.float16).contiguous().numpy().astype("<f2", copy=False).data)
-    digest.update(codes.canonical_json())
-    return digest.hexdigest()
-
-
-def all_tensors(vae: Mapping[str, Tensor], unet: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
-    """The weights of a model's networks under the names that the fingerprint covers.
-
-    Args:
-        vae: the autoencoder's weights, by the names of its state dictionary.
-        unet: those of the U-Net, or None for a model without one.
-    """
-    tensors = {f"vae.{name}": tensor for name, tensor in vae.items()}
-    return tensors | {f"unet.{name}": tensor for name, tensor in (unet or {}).items()}
+    return digest

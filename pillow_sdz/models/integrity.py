@@ -1,15 +1,15 @@
-"""Checks that a model's files are those that its manifest lists: the weights by fingerprint, configurations by SHA-256.
+"""Checks that a model's files are those that its manifest lists: by fingerprint and by SHA-256.
 
 The prior and the unconditional embedding are checked where they are read, in `manifest` and `embedding`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.configuration import digest, read_config
-from pillow_sdz.models.fingerprint import fingerprint
+from pillow_sdz.models.fingerprint import Decoding, decoding_tensors, digest_of, encoder_tensors, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,26 +19,45 @@ if TYPE_CHECKING:
     from pillow_sdz.models.manifest import Manifest
 
 
-def check_weights(manifest: Manifest, tensors: Mapping[str, Tensor]) -> None:
-    """Check that these are the weights that a manifest names.
+def check_weights(
+    manifest: Manifest, vae: Mapping[str, Tensor], unet: Mapping[str, Tensor] | None, configs: Mapping[str, Any]
+) -> None:
+    """Check that these are the networks that a manifest names, and that its own numbers are those of its fingerprint.
 
     Args:
         manifest: of the model's folder.
-        tensors: all its weights, see `pillow_sdz.models.fingerprint.all_tensors`.
+        vae, unet: the weights by the names of the state dictionaries; None without a U-Net.
+        configs: the configurations of ``vae``, ``unet`` and ``scheduler``, the last two only with a U-Net.
 
     Raises:
-        SdzModelError: their fingerprint is another one; the message says how to get the right weights.
+        SdzModelError: the fingerprint, or the digest of the encoder if there is one, is another; the message says how
+            to get the right files.
     """
-    found = fingerprint(tensors, manifest.codes)
+    decoding = Decoding(
+        manifest.codes,
+        configs["vae"],
+        configs.get("unet"),
+        configs.get("scheduler"),
+        manifest.latent_scaling,
+        manifest.latent_shift,
+    )
+    found = fingerprint(decoding_tensors(vae, unet), decoding)
     if found != manifest.fingerprint:
-        raise SdzModelError(
-            f"the weights of model {manifest.full_name} are not those of its manifest",
-            file=str(manifest.folder),
-            field="fingerprint",
-            found=found[:16],
-            expected=manifest.fingerprint[:16],
-            remedy=manifest.reinstall,
-        )
+        raise _differs(manifest, "the model is not the one of its manifest", "fingerprint", found, manifest.fingerprint)
+    encoder = encoder_tensors(vae)
+    if encoder and manifest.encoder is not None and (found := digest_of(encoder)) != manifest.encoder:
+        raise _differs(manifest, "the encoder is not the one of its manifest", "encoder", found, manifest.encoder)
+
+
+def _differs(manifest: Manifest, problem: str, field: str, found: str, expected: str) -> SdzModelError:
+    return SdzModelError(
+        f"model {manifest.full_name}: {problem}",
+        file=str(manifest.folder),
+        field=field,
+        found=found[:16],
+        expected=expected[:16],
+        remedy=manifest.reinstall,
+    )
 
 
 def check_digests(manifest: Manifest) -> None:

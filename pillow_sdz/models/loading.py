@@ -17,7 +17,7 @@ from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CO
 from pillow_sdz.models.diffusion.denoise import UNetAdapter
 from pillow_sdz.models.diffusion.schedulers import SAMPLERS, Ddim, DiffusersDdim, Sampler, covers, prediction_of
 from pillow_sdz.models.embedding import read_embedding
-from pillow_sdz.models.fingerprint import all_tensors
+from pillow_sdz.models.fingerprint import ENCODER_PREFIXES, encoder_tensors
 from pillow_sdz.models.integrity import check_digests, check_weights
 from pillow_sdz.models.model import Model
 from pillow_sdz.models.runtime import drawing
@@ -42,10 +42,12 @@ class Part(NamedTuple):
     Attributes:
         network: in float32, on the CPU; an autoencoder or a U-Net of `pillow_sdz.models.protocols`.
         tensors: its weights by the names of its state dictionary, as they are stored; for the fingerprint.
+        config: its configuration.
     """
 
     network: Any
     tensors: Mapping[str, Tensor]
+    config: Mapping[str, Any]
 
 
 Builder = Callable[["Path", dict[str, Any]], Part]
@@ -63,12 +65,14 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
     number_type: torch.dtype = getattr(torch, dtype)
     with drawing(), torch.inference_mode(False), torch.no_grad():
         vae = load_part(manifest.folder / "vae", AUTOENCODER_BUILDERS)
+        configs: dict[str, Any] = {"vae": vae.config}
         unet = scheduler = predictor = None
         if (manifest.folder / "unet").is_dir():
             unet = load_part(manifest.folder / "unet", UNET_BUILDERS)
             scheduler = load_scheduler(manifest.folder / "scheduler")
-        check_weights(manifest, all_tensors(vae.tensors, None if unet is None else unet.tensors))
-        check_digests(manifest)
+            configs |= {"unet": unet.config, "scheduler": _scheduler_config(manifest)}
+        check_digests(manifest)  # first, because its error names the file
+        check_weights(manifest, vae.tensors, None if unet is None else unet.tensors, configs)
         # some autoencoders overflow in float16: their configuration says so, and diffusers upcasts them, too
         upcast = number_type == torch.float16 and getattr(vae.network.config, "force_upcast", False)
         vae_type = torch.float32 if upcast else number_type
@@ -76,7 +80,12 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
         if unet is not None and scheduler is not None:
             _prepare(unet.network, device, number_type)
             predictor = _noise_predictor(manifest, unet.network, scheduler, device, number_type)
-    return Model(manifest, vae.network, predictor, scheduler, device, number_type, vae_type)
+    can_encode = bool(encoder_tensors(vae.tensors))
+    return Model(manifest, vae.network, predictor, scheduler, device, number_type, vae_type, can_encode)
+
+
+def _scheduler_config(manifest: Manifest) -> dict[str, Any]:
+    return read_config(manifest.folder / "scheduler" / SCHEDULER_CONFIG_NAME)
 
 
 def _noise_predictor(
@@ -86,7 +95,7 @@ def _noise_predictor(
     embedding = None
     if hasattr(unet.config, "cross_attention_dim"):
         embedding = read_embedding(manifest, unet.config.cross_attention_dim).to(device, dtype)
-    prediction = prediction_of(read_config(manifest.folder / "scheduler" / SCHEDULER_CONFIG_NAME))
+    prediction = prediction_of(_scheduler_config(manifest))
     alphas = scheduler.alphas_cumprod if prediction == "v_prediction" else None
     if embedding is None and alphas is None:
         predictor: NoisePredictor = unet
@@ -128,14 +137,22 @@ def load_part(folder: Path, builders: Mapping[str, Builder]) -> Part:
         return builders[name](folder, config)
 
 
-def _with_weights(network: torch.nn.Module, folder: Path) -> Part:
-    """Give a network on the ``meta`` device the weights of ``folder``."""
+def _with_weights(network: torch.nn.Module, folder: Path, config: Mapping[str, Any]) -> Part:
+    """Give a network on the ``meta`` device the weights of ``folder``.
+
+    The weights that decoding needs are rounded to float16, in which the fingerprint covers them, so that float32 and
+    float16 copies of a checkpoint give the same pictures. An autoencoder without an encoder's weights only decodes.
+    """
     from pillow_sdz.models.weights import adopt, read_weights
 
     tensors = read_weights(folder)
+    if any(name.startswith("decoder.") for name in tensors) and not encoder_tensors(tensors):
+        for prefix in ENCODER_PREFIXES:
+            setattr(network, prefix.removesuffix("."), None)
+    rounded = {name: t if name.startswith(ENCODER_PREFIXES) else t.half() for name, t in tensors.items()}
     with naming_file(folder):
-        adopt(network, tensors)
-    return Part(network, tensors)
+        adopt(network, rounded)
+    return Part(network, tensors, config)
 
 
 def _own(kind: type[Network], folder: Path, config: dict[str, Any]) -> Part:
@@ -144,7 +161,7 @@ def _own(kind: type[Network], folder: Path, config: dict[str, Any]) -> Part:
 
     with torch.device("meta"):
         network = kind.from_config(config)
-    return _with_weights(network, folder)
+    return _with_weights(network, folder, config)
 
 
 def _autoencoder_dc(folder: Path, config: dict[str, Any]) -> Part:
@@ -161,7 +178,7 @@ def _latent_unet(folder: Path, config: dict[str, Any]) -> Part:
 
 def _diffusers(name: str) -> Builder:
     """What builds a network of one of diffusers' classes."""
-    return lambda folder, config: _with_weights(diffusers_parts.build(name, config), folder)
+    return lambda folder, config: _with_weights(diffusers_parts.build(name, config), folder, config)
 
 
 AUTOENCODER_BUILDERS: Final[Mapping[str, Builder]] = {

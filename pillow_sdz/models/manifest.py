@@ -18,7 +18,7 @@ import numpy as np
 
 from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.limits import MAX_CHANNELS, is_real, is_whole
-from pillow_sdz.models.fingerprint import CodeMapping, PriorFile
+from pillow_sdz.models.code_mapping import CodeMapping, PriorFile
 from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ class Manifest:
         empty_prompt: SHA-256, in hex, of ``empty_prompt.safetensors``; None where the U-Net takes no prompt. It is not
             part of the fingerprint, because processors round differently when they compute the embedding.
         source: what the model was made from, as it was given; empty for models of this project.
-        configs: SHA-256, in hex, by name, of configurations in the form of `configuration.digest`. The fingerprint
-            covers weights alone, but the same weights with another number of heads or another noise schedule would
-            make other pictures.
+        configs: SHA-256, in hex, by name, of configurations in the form of `configuration.digest`.
+        encoder: SHA-256, in hex, of the encoder's weights (`fingerprint.digest_of`), which the fingerprint does not
+            cover; None if it is not known.
     """
 
     folder: Path
@@ -112,6 +112,7 @@ class Manifest:
     empty_prompt: str | None = None
     source: str = ""
     configs: tuple[tuple[str, str], ...] = ()
+    encoder: str | None = None
 
     @property
     def full_name(self) -> str:
@@ -217,6 +218,9 @@ def _parse(fields: object, folder: Path) -> Manifest:
     prompt = fields.get("empty_prompt")
     if prompt is not None and not _is_digest(prompt):
         raise _wrong("empty_prompt", prompt, "null or 64 hexadecimal digits")
+    encoder = fields.get("encoder")
+    if encoder is not None and not _is_digest(encoder):
+        raise _wrong("encoder", encoder, "null or 64 hexadecimal digits")
     configs = fields.get("configs", {})
     if not isinstance(configs, dict) or not all(k in CONFIG_FILES and _is_digest(v) for k, v in configs.items()):
         raise _wrong("configs", configs, f"an object of 64 hexadecimal digits by {', '.join(CONFIG_FILES)}")
@@ -241,13 +245,12 @@ def _parse(fields: object, folder: Path) -> Manifest:
         empty_prompt=prompt,
         source=str(fields.get("source", "")),
         configs=tuple(sorted(configs.items())),
+        encoder=encoder,
     )
 
 
 def _code_mapping(mapping: Mapping[str, Any]) -> CodeMapping:
     channels = _whole(mapping, "channels", 1, MAX_CHANNELS)
-    if (palettes := mapping.get("palettes", [])) != []:
-        raise _wrong("codes.palettes", palettes, "an empty list: models have no palettes of their own any more")
     return CodeMapping(
         step=_real(mapping, "step", 1 / MAX_SCALE, MAX_SCALE),
         bound=None if mapping.get("bound") is None else _real(mapping, "bound", 1 / MAX_SCALE, MAX_SCALE),

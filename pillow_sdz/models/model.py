@@ -54,6 +54,7 @@ class Model:
         scheduler: removes the noise that the U-Net predicts; None without a U-Net.
         device, dtype: where and in which number type the networks compute.
         vae_dtype: the autoencoder's number type; None if it is ``dtype``.
+        can_encode: whether the autoencoder has an encoder; a model without one opens files only.
     """
 
     manifest: Manifest
@@ -63,12 +64,17 @@ class Model:
     device: str
     dtype: torch.dtype
     vae_dtype: torch.dtype | None = None
+    can_encode: bool = True
 
     def encode(self, rgb: NDArray[np.uint8], tile: int = DEFAULT_TILE) -> NDArray[np.float32]:
         """Picture (H, W, 3) -> latents (h, w, C), h = ceil(H / factor); the picture is padded with its edge pixels.
 
         ``tile`` is the side of a tile's core (the tile without its overlap) in pixels.
+
+        Raises:
+            SdzModelError: the model has no encoder.
         """
+        self._check_encoder()
         factor, codes = self.manifest.codes.factor, self.manifest.codes
         height, width = (-(-side // factor) for side in rgb.shape[:2])
         latents = np.empty((height, width, codes.channels), np.float32)
@@ -88,8 +94,9 @@ class Model:
         whole, without tiles; the factor must divide its sides.
 
         Raises:
-            SdzModelError: the encoder gives no distribution.
+            SdzModelError: the encoder gives no distribution, or there is none.
         """
+        self._check_encoder()
         import torch
 
         with isolated():
@@ -103,6 +110,15 @@ class Model:
                     expected="AutoencoderKL",
                 )
             return _rows(encoded.latent_dist.sample(torch.Generator(self.device).manual_seed(seed)))
+
+    def _check_encoder(self) -> None:
+        if not self.can_encode:
+            raise SdzModelError(
+                f"model {self.manifest.full_name} has no encoder: it opens files, but cannot save",
+                file=str(self.manifest.folder),
+                field="encoder",
+                remedy="save with another model, or install this one with its encoder",
+            )
 
     def noise_at(self, strength: float) -> float:
         """The noise level of the timestep at this share, 0 to 1, of the noise schedule; 0 without a U-Net.

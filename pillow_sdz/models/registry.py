@@ -22,7 +22,7 @@ from pillow_sdz.models.runtime import choose
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pillow_sdz.models.fingerprint import PriorFile
+    from pillow_sdz.models.code_mapping import PriorFile
     from pillow_sdz.models.model import Model
     from pillow_sdz.payloads.protocol import ModelData
     from pillow_sdz.payloads.scalar.prior import Prior

@@ -1,5 +1,6 @@
 """spec/sdz.md against the code: its tables, formulas and worked example cannot drift from what is built."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from pillow_sdz import limits
 from pillow_sdz.coding import boxes, planes
 from pillow_sdz.container import header, magic, metadata, sections
 from pillow_sdz.container.sections import build, parse
-from pillow_sdz.models.fingerprint import CodeMapping, PriorFile
+from pillow_sdz.models import registry
+from pillow_sdz.models.code_mapping import CodeMapping, PriorFile
+from pillow_sdz.models.configuration import read_config
+from pillow_sdz.models.fingerprint import DECODER_FIELDS, SCHEDULE_FIELDS, UNET_FIELDS, Decoding
+from pillow_sdz.models.manifest import CONFIG_FILES
 from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.palette import index_codings, layers, palette_coder
 from pillow_sdz.payloads.scalar import payload as scalar_payload
@@ -182,8 +187,28 @@ def test_canonical_json() -> None:
     """The examples of what enters a fingerprint are what the code makes of those models."""
     shown = SPEC.split("<!-- canonical json -->\n```\n", 1)[1].split("```", 1)[0].strip().split("\n\n")
     digest = re.findall(r'"sha256":"([0-9a-f]{64})"', SPEC)[0]
-    mappings = [CodeMapping(0.18215, None, 4, 8), CodeMapping(1.5e-7, 3, 8, 8, prior=PriorFile(4, 64, 48, digest))]
-    assert [text.replace("\n", "").encode() for text in shown] == [each.canonical_json() for each in mappings]
+    vae = {"_class_name": "AutoencoderKL", "latent_channels": 4}
+    alone = Decoding(CodeMapping(0.18215, None, 4, 8), vae, latent_scaling=0.18215)
+    configs = [read_config(registry.find("tiny").folder / name) for name in CONFIG_FILES]
+    mapping = CodeMapping(1.5e-7, 3, 8, 8, prior=PriorFile(4, 64, 48, digest))
+    whole = Decoding(mapping, configs[0], configs[1], configs[2])
+    assert [text.replace("\n", "").encode() for text in shown] == [each.canonical_json() for each in (alone, whole)]
+
+
+def test_fields_that_the_fingerprint_covers() -> None:
+    """The table of fields, and of the values that stand for those that a configuration lacks."""
+    expected = [
+        *(("decoder", name, fields) for name, fields in DECODER_FIELDS.items()),
+        *(("denoiser", name, fields) for name, fields in UNET_FIELDS.items()),
+        ("schedule", "", SCHEDULE_FIELDS),
+    ]
+    text = SPEC.split("| object | class | fields |\n|---|---|---|\n", 1)[1].split("\n\n", 1)[0]
+    found = []
+    for line in text.splitlines():
+        kind, name, fields = (cell.strip() for cell in line.strip("|").split("|"))
+        pairs = [each.split("` ") for each in fields.lstrip("`").split(", `")] if fields else []
+        found.append((kind, name.strip("`"), {key: json.loads(value) for key, value in pairs}))
+    assert found == expected
 
 
 def test_reals_of_the_canonical_json() -> None:
@@ -204,8 +229,8 @@ def test_reals_of_the_canonical_json() -> None:
     rng = np.random.default_rng(0)
     values = [1e-9, 1e-5, 1e-4, 3.0, 6 / 255, 0.18215, 1e9, 123456789.125, *10 ** rng.uniform(-9, 9, 2000)]
     for value in values:
-        text = f'"bound":{written(value)},'.encode()
-        assert text in CodeMapping(1.0, float(value), 4, 8).canonical_json()
+        text = f'"factor":8,"step":{written(value)}}}'.encode()
+        assert text in Decoding(CodeMapping(float(value), None, 4, 8), {}).canonical_json()
 
 
 def test_every_test_vector_is_listed_once_and_every_listed_one_exists() -> None:

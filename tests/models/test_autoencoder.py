@@ -105,8 +105,9 @@ def test_each_reads_what_the_other_writes(tmp_path: Path) -> None:
         part = load_part(tmp_path / form, AUTOENCODER_BUILDERS)
         assert isinstance(part.network, Autoencoder)
         assert part.network.config.keys() == ours.config.keys()
-        for name, tensor in part.network.state_dict().items():
-            assert torch.equal(tensor, expected[name])
+        for name, tensor in part.network.state_dict().items():  # the decoder as the fingerprint covers it, in float16
+            rounded = expected[name].half().float() if name.startswith("decoder.") else expected[name]
+            assert torch.equal(tensor, rounded)
 
 
 def test_only_safetensors_are_written(tmp_path: Path) -> None:

@@ -30,18 +30,6 @@ def test_wrong_manifest_fields_are_named(copy: Path, field: str, value: object) 
         registry.find("tiny")
 
 
-@pytest.mark.parametrize("value", [None, 3, {}, [{"number": 7, "entries": 8, "sha256": "0" * 64}]])
-def test_manifests_that_list_palettes_are_refused(copy: Path, value: object) -> None:
-    edit_manifest(copy, lambda fields: fields["codes"].update(palettes=value))
-    with pytest.raises(SdzModelError, match=r"codes\.palettes: wrong field .*expected an empty list"):
-        registry.find("tiny")
-
-
-def test_the_list_of_palettes_may_be_left_out(copy: Path) -> None:
-    edit_manifest(copy, lambda fields: fields["codes"].pop("palettes"))
-    assert registry.load(registry.find("tiny"), "cpu")
-
-
 @pytest.mark.parametrize(("prior", "kind"), [(True, "scalar"), (False, "palette")])
 def test_the_default_payload_is_what_the_model_was_made_for(tmp_path: Path, prior: bool, kind: str) -> None:
     folder = write_model_folder(tmp_path / "toy")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,8 @@ from model_folders import (
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
-from pillow_sdz.models.fingerprint import CodeMapping, PriorFile, fingerprint
+from pillow_sdz.models.code_mapping import CodeMapping, PriorFile
+from pillow_sdz.models.fingerprint import Decoding, fingerprint
 from pillow_sdz.models.manifest import read_manifest
 
 if TYPE_CHECKING:
@@ -44,18 +44,16 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_the_fingerprint_covers_the_prior_only_where_there_is_one() -> None:
     plain = CodeMapping(6 / 255, 3.0, 4, 8)
-    assert set(json.loads(plain.canonical_json())) == {"bound", "channels", "factor", "palettes", "step"}
-    expected = {
-        **json.loads(plain.canonical_json()),
-        "prior": {"groups": 4, "wide": 64, "deep": 48, "sha256": "0" * 64},
-    }
+    assert set(plain.fields()) == {"channels", "factor", "step"}
     with_prior = dataclasses.replace(plain, prior=PRIOR)
-    assert with_prior.canonical_json() == json.dumps(expected, sort_keys=True, separators=(",", ":")).encode()
+    expected = {**plain.fields(), "prior": {"groups": 4, "wide": 64, "deep": 48, "sha256": "0" * 64}}
+    assert with_prior.fields() == expected
+    assert with_prior.manifest_fields() == expected | {"bound": 3.0}
     changes: list[dict[str, Any]] = [{"groups": 2}, {"shared_width": 63}, {"group_width": 47}, {"sha256": "1" * 64}]
     changed = [dataclasses.replace(PRIOR, **change) for change in changes]
     mappings = [plain, with_prior, *(dataclasses.replace(plain, prior=each) for each in changed)]
-    assert len({fingerprint({}, mapping) for mapping in mappings}) == len(mappings)
-    assert fingerprint({}, plain) == hashlib.sha256(plain.canonical_json()).hexdigest()
+    assert len({fingerprint({}, Decoding(mapping, {})) for mapping in mappings}) == len(mappings)
+    assert fingerprint({}, Decoding(plain, {})) == hashlib.sha256(Decoding(plain, {}).canonical_json()).hexdigest()
 
 
 @pytest.mark.parametrize("absent", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import threading
@@ -11,15 +12,20 @@ import numpy as np
 import pytest
 import torch
 from model_folders import edit_manifest
-from safetensors.torch import load_file
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.models import registry
-from pillow_sdz.models.fingerprint import fingerprint
+from pillow_sdz.models.configuration import read_config
+from pillow_sdz.models.fingerprint import Decoding, decoding_tensors, digest_of, encoder_tensors, fingerprint
+from pillow_sdz.models.weights import WEIGHTS_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from pillow_sdz.models.model import Model
 
@@ -68,8 +74,86 @@ def test_a_changed_byte_in_the_weights_is_refused(copy: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
-    with pytest.raises(SdzModelError, match="weights of model tiny-8 are not those of its manifest"):
+    with pytest.raises(SdzModelError, match="model tiny-8: the model is not the one of its manifest"):
         registry.load(registry.find("tiny"), "cpu")
+
+
+def without_encoder(folder: Path) -> None:
+    """Delete the encoder's weights from a model's folder."""
+    path = folder / "vae" / WEIGHTS_NAME
+    save_file({name: t for name, t in load_file(path).items() if not name.startswith("encoder.")}, path)
+
+
+def opened(file: io.BytesIO) -> NDArray[np.int64]:
+    with Image.open(file) as image:
+        return np.array(image).astype(np.int64)
+
+
+def test_a_model_without_its_encoder_opens_files_and_says_so_when_asked_to_save(
+    copy: Path, picture: Image.Image
+) -> None:
+    file = io.BytesIO()
+    picture.save(file, "SDZ")
+    before = opened(file)
+    without_encoder(copy)
+    os.utime(copy / "model.json", ns=(1, 1))  # so that the model is loaded again
+    assert np.array_equal(opened(file), before)
+    with pytest.raises(SdzModelError, match=r"encoder: model tiny-\d has no encoder: it opens files, but cannot save"):
+        picture.save(io.BytesIO(), "SDZ")
+
+
+def test_models_that_differ_in_the_encoder_alone_are_one_to_a_file(
+    copy: Path, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copy / "vae" / WEIGHTS_NAME
+    tensors = load_file(path)
+    tensors["encoder.conv_out.bias"] += 0.5
+    save_file(tensors, path)
+    edit_manifest(copy, lambda fields: fields.update(encoder=digest_of(encoder_tensors(tensors))))
+    file = io.BytesIO()
+    picture.save(file, "SDZ")
+    theirs = opened(file)
+    monkeypatch.undo()  # only the shipped model is left
+    assert registry.find("tiny").folder != copy
+    assert np.array_equal(opened(file), theirs)
+
+
+def test_an_encoder_other_than_the_manifests_is_refused(copy: Path) -> None:
+    path = copy / "vae" / WEIGHTS_NAME
+    tensors = load_file(path)
+    tensors["encoder.conv_out.bias"] += 0.5
+    save_file(tensors, path)
+    with pytest.raises(SdzModelError, match=r"encoder: model tiny-\d: the encoder is not the one of its manifest"):
+        registry.load(registry.find("tiny"), "cpu")
+
+
+def test_half_an_encoder_is_refused(copy: Path) -> None:
+    path = copy / "vae" / WEIGHTS_NAME
+    tensors = load_file(path)
+    del tensors["encoder.conv_out.bias"]
+    save_file(tensors, path)
+    with pytest.raises(SdzModelError, match=r"encoder\.conv_out\.bias: cannot load the weights: a tensor is missing"):
+        registry.load(registry.find("tiny"), "cpu")
+
+
+@pytest.mark.parametrize("field", ["latent_scaling", "latent_shift"])
+def test_numbers_of_the_manifest_that_change_pixels_are_checked(copy: Path, field: str) -> None:
+    edit_manifest(copy, lambda fields: fields.update({field: 3.0}))
+    with pytest.raises(SdzModelError, match=r"fingerprint: model tiny-\d: the model is not the one of its manifest"):
+        registry.load(registry.find("tiny"), "cpu")
+
+
+def test_float32_weights_give_the_pixels_of_float16_ones(copy: Path) -> None:
+    model = registry.load(registry.find("tiny"), "cpu")
+    latents = np.random.default_rng(0).normal(size=(4, 4, 8)).astype(np.float32)
+    before = model.decode(latents, 32, 32)
+    for part in ("vae", "unet"):
+        path = copy / part / WEIGHTS_NAME
+        save_file({name: t.float() * (1 + 2**-13) for name, t in load_file(path).items()}, path)
+    edit_manifest(copy, lambda fields: fields.pop("encoder"))
+    again = registry.load(registry.find("tiny"), "cpu")
+    assert again is not model
+    assert np.array_equal(again.decode(latents, 32, 32), before)
 
 
 @pytest.mark.parametrize("part", ["vae", "unet"])
@@ -112,8 +196,9 @@ def test_a_model_that_replaced_another_in_its_folder_is_loaded(copy: Path, monke
     first = registry.load(registry.find("tiny"), "cpu")
     assert registry.load(registry.find("tiny"), "cpu") is first
     shutil.rmtree(copy / "unet")  # the same folder, another model
-    parts = {f"vae.{n}": t for n, t in load_file(copy / "vae" / "diffusion_pytorch_model.safetensors").items()}
-    edit_manifest(copy, lambda fields: fields.update(fingerprint=fingerprint(parts, first.manifest.codes), configs={}))
+    parts = decoding_tensors(load_file(copy / "vae" / WEIGHTS_NAME), None)
+    decoding = Decoding(first.manifest.codes, read_config(copy / "vae" / "config.json"))
+    edit_manifest(copy, lambda fields: fields.update(fingerprint=fingerprint(parts, decoding), configs={}))
     os.utime(copy / "model.json", ns=(1, 1))
     second = registry.load(registry.find("tiny"), "cpu")
     assert second.unet is None

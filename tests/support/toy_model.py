@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from pillow_sdz.models import registry
-from pillow_sdz.models.fingerprint import CodeMapping
+from pillow_sdz.models.code_mapping import CodeMapping
 from pillow_sdz.models.manifest import Manifest, ReceptiveRadius
 
 if TYPE_CHECKING:

@@ -43,20 +43,24 @@ class Split:
     held_out: list[Path]
 
 
-def split_photos(folder: Path, held_out: int = 60, exclude: tuple[str, ...] = ()) -> Split:
-    """Sort the photos of ``folder`` by name and hold out ``held_out`` of them at even distances.
+def split_photos(folder: Path, held_out: int | list[str] = 60, exclude: tuple[str, ...] = ()) -> Split:
+    """Sort the photos of ``folder`` by name and hold out some of them.
 
     Args:
         folder: searched recursively for picture files.
-        held_out: how many photos are never trained on.
+        held_out: file names of the photos that are never trained on; or how many, which are taken at even distances.
         exclude: photos whose file names start with one of these are left out, such as those in documentation and tests.
 
     Raises:
-        SystemExit: fewer photos than ``held_out`` + 1.
+        SystemExit: fewer photos than ``held_out`` + 1, or one of these names is not among them.
     """
     paths = sorted(
         p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(exclude or ("\0",))
     )
+    if isinstance(held_out, list):
+        if missing := set(held_out) - {path.name for path in paths}:
+            raise SystemExit(f"{folder} lacks photos that are to be held out: {', '.join(sorted(missing))}")
+        return Split([p for p in paths if p.name not in held_out], [p for p in paths if p.name in held_out])
     if len(paths) <= held_out:
         raise SystemExit(f"{folder} has {len(paths)} photos; at least {held_out + 1} are needed to hold {held_out} out")
     kept = {paths[(2 * i + 1) * len(paths) // (2 * held_out)] for i in range(held_out)}

@@ -63,7 +63,7 @@ def _scores(
             with torch.autocast(device, enabled=False):
                 bits = model.prior(model.to_codes(quantised).round(), step)
             row["bpp"] = float(bits) / (picture.shape[2] * picture.shape[3])
-        final = model.denoise(quantised, error) if "unet" in stage["train"] else quantised
+        final = model.denoise(quantised, error) if stage.get("denoise", True) else quantised
         decoded = model.decode(final).clamp(0, 1)
         row["psnr"] = -10 * math.log10(float((decoded - picture).square().mean()))
         row["latent_error"] = float((final - latents).square().mean() / latents.var())

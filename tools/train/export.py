@@ -23,9 +23,10 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
 
-from pillow_sdz.models.configuration import digests
-from pillow_sdz.models.fingerprint import CodeMapping, PriorFile, all_tensors, fingerprint
-from pillow_sdz.models.manifest import PRIOR_NAME, read_manifest
+from pillow_sdz.models.code_mapping import CodeMapping, PriorFile
+from pillow_sdz.models.configuration import digests, read_config
+from pillow_sdz.models.fingerprint import Decoding, decoding_tensors, digest_of, encoder_tensors, fingerprint
+from pillow_sdz.models.manifest import CONFIG_FILES, PRIOR_NAME, read_manifest
 from pillow_sdz.payloads.codes import to_codes
 from pillow_sdz.payloads.preview_matrix import binomial, fit_matrix
 from tools.train.checkpoint import load_average
@@ -132,7 +133,6 @@ def main(checkpoint: Path, photos: Path, table: Path | None, version: int | None
     channels, factor = model.channels, model.factor
     split = split_photos(photos, data["held_out"], tuple(data["exclude"]))
     mapping = CodeMapping(model.code_step, model.bound, channels, factor, prior=prior)
-    tensors = all_tensors(model.vae.state_dict(), model.unet.state_dict())
 
     torch.manual_seed(0)
     picture = torch.rand(1, 3, PROBE_SIDE * factor, PROBE_SIDE * factor)
@@ -146,14 +146,17 @@ def main(checkpoint: Path, photos: Path, table: Path | None, version: int | None
     model.unet.half().save_pretrained(output / "unet", safe_serialization=True)
     model.float()
     NOISE_SCHEDULER(**SCHEDULER).save_pretrained(output / "scheduler")
+    vae, unet, scheduler = (read_config(output / name) for name in CONFIG_FILES)
+    tensors = decoding_tensors(model.vae.state_dict(), model.unet.state_dict())
     manifest = {
         "format": "pillow_sdz model",
         "name": settings["name"],
         "version": version or settings["version"],
         "licence": LICENCE,
-        "fingerprint": fingerprint(tensors, mapping),
+        "fingerprint": fingerprint(tensors, Decoding(mapping, vae, unet, scheduler)),
+        "encoder": digest_of(encoder_tensors(model.vae.state_dict())),
         "configs": digests(output),
-        "codes": json.loads(mapping.canonical_json()),
+        "codes": mapping.manifest_fields(),
         "latent_scaling": 1.0,
         "steps": 1,
         "context": context,

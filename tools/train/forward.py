@@ -81,7 +81,7 @@ def _through_palette(
         noisy = add_noise(latents, stage["noise_most"], generator)
         return Pass(model.decode(noisy), noisy, penalty, {})
     quantised = palettise_codes(model, latents, stage, generator)
-    if "unet" not in stage["train"]:
+    if not stage.get("denoise", True):
         return Pass(model.decode(straight_through(latents, quantised)), quantised, penalty, {})
     error = (quantised - latents).square().mean((1, 2, 3)).sqrt()
     denoised = model.denoise(quantised, error)
@@ -121,7 +121,7 @@ def _through_steps(model: TrainableModel, pictures: Tensor, stage: dict[str, Any
     per_pixel = _bits_per_pixel(model, latents, quantised, draws)
     rate = (stage["rate"] * (step / stage["rate_step"]) ** stage["rate_power"] * per_pixel).mean()
     terms = {"bpp": per_pixel.detach().mean()}
-    if "unet" not in stage["train"]:
+    if not stage.get("denoise", True):
         return Pass(model.decode(quantised), quantised, rate, terms)
     error = model.rounding_error(step)
     denoised = model.denoise(quantised, error)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from pytorch_msssim import ssim
 from torch import Tensor, nn
 
+from pillow_sdz.refinement.structure import statistics, structure_distance
 from tools.train.draws import PHASES
 from tools.train.perceptual import DISTS, LPIPS, Features
 
@@ -122,13 +123,19 @@ def shifted(pictures: Tensor, phase: Tensor) -> Tensor:
     return pictures.index_select(2, rows).index_select(3, columns)
 
 
+def _structure(original: Tensor, decoded: Tensor) -> Tensor:
+    with torch.no_grad():
+        wanted = statistics(original)
+    return structure_distance(wanted, statistics(decoded)).mean()
+
+
 class PictureLoss(nn.Module):
     """Weighted sum of distances between a picture and its reconstruction.
 
     Args:
         weights: weight by name: ``l1``, ``tint`` (L1 at an eighth of the size, for small errors of colour over large
-            areas), ``ssim``, ``spectrum``, ``lpips_alex``, ``lpips_vgg``, ``dists``. Zero or absent switches a term
-            off, and then its network is not loaded.
+            areas), ``ssim``, ``spectrum``, ``structure`` (`pillow_sdz.refinement.structure`), ``lpips_alex``,
+            ``lpips_vgg``, ``dists``. Zero or absent switches a term off, and then its network is not loaded.
         perceptual: folder with the weights of the last three; see `pillow_sdz.evaluation.perceptual`.
         vgg_crop: side in pixels of the square that LPIPS-VGG and DISTS see of each crop: they cost several times as
             much as the autoencoder.
@@ -197,7 +204,8 @@ class PictureLoss(nn.Module):
         terms = {"l1": (original - decoded).abs().mean()}
         if self.weights.get("tint"):
             terms["tint"] = F.avg_pool2d(original - decoded, TINT_SCALE).abs().mean()
-        for name, distance in (("ssim", ssim_distance), ("spectrum", spectrum_distance)):
+        distances = {"ssim": ssim_distance, "spectrum": spectrum_distance, "structure": _structure}
+        for name, distance in distances.items():
             if self.weights.get(name):
                 with torch.autocast(decoded.device.type, enabled=False):
                     # bfloat16 is too coarse for spectra, and for variances as differences of filtered squares

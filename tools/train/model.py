@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -140,6 +141,7 @@ class TrainableModel(nn.Module):
         state = {k: v.float() for k, v in load_file(folder / "vae" / WEIGHTS_NAME).items()}
         ours = self.vae.state_dict()
         self._widen(state, ours)
+        self._deepen(state)
         fitting = {k: v for k, v in state.items() if k in ours and ours[k].shape == v.shape}
         self.vae.load_state_dict(fitting, strict=False)
         new = sorted(set(ours) - set(fitting))
@@ -190,6 +192,18 @@ class TrainableModel(nn.Module):
         weight[:, :old, 1, 1] += torch.eye(old).repeat_interleave(outer // old, 0)
         weight[:, :, 1, 1] -= torch.eye(new).repeat_interleave(outer // new, 0)
         state["decoder.conv_in.weight"] = weight
+
+    def _deepen(self, state: dict[str, Tensor]) -> None:
+        """Change the names in ``state`` to more residual blocks in the encoder: the new ones come after the old ones.
+
+        At each resolution but the lowest a convolution that halves the sides comes last, and its number changes.
+        """
+        for stage, layers in enumerate(self.vae.config.encoder_layers_per_block[:-1]):
+            prefix = f"encoder.down_blocks.{stage}."
+            last = re.compile(re.escape(prefix) + r"[0-9]+\.(conv\..*)")
+            for name, match in [(name, last.fullmatch(name)) for name in state]:
+                if match:
+                    state[f"{prefix}{layers}.{match[1]}"] = state.pop(name)
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks that a stage can train, by the names that configurations give them."""

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pillow_sdz.errors import SdzError, SdzModelError, naming_file
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints.calibration import code_step, fit_preview, scaling_of
+from pillow_sdz.models.code_mapping import CodeMapping
 from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, digests, write_config
 from pillow_sdz.models.diffusers_parts import build
 from pillow_sdz.models.embedding import EMBEDDING_NAME, to_bytes
-from pillow_sdz.models.fingerprint import CodeMapping, all_tensors, fingerprint
+from pillow_sdz.models.fingerprint import Decoding, decoding_tensors, digest_of, encoder_tensors, fingerprint
 from pillow_sdz.models.manifest import MANIFEST_NAME, Manifest, ReceptiveRadius, read_manifest
 from pillow_sdz.models.model import Model
 
@@ -65,7 +66,7 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
         temporary = place / f".{name}.{uuid.uuid4().hex[:8]}"
         temporary.mkdir()
         fields = _manifest_fields(name, checkpoint, autoencoder, temporary)
-        _check_new(fields["fingerprint"])
+        _check_new(fields["fingerprint"], fields["encoder"])
         _write_parts(temporary, checkpoint)
         fields["configs"] = digests(temporary)
         (temporary / MANIFEST_NAME).write_text(json.dumps(fields, indent=1) + "\n")
@@ -80,19 +81,20 @@ def write_model(name: str, checkpoint: Checkpoint) -> Manifest:
     return read_manifest(target)
 
 
-def _check_new(digest: str) -> None:
-    """Refuse a second model with the same fingerprint: a file that names it could mean either.
+def _check_new(digest: str, encoder: str) -> None:
+    """Refuse a model that is there already. One that differs in the encoder is another to save with, not to open files.
 
     Raises:
         SdzModelError: there is one; the error names it.
     """
-    if (twin := registry.name_of(bytes.fromhex(digest)[:8])) is not None:
-        raise SdzModelError(
-            "a model with the same weights is there already",
-            field="fingerprint",
-            found=twin,
-            remedy=f"use that, or remove it first: sdz-convert models remove {twin}",
-        )
+    for twin in registry.installed():
+        if twin.fingerprint == digest and twin.encoder in (None, encoder):
+            raise SdzModelError(
+                "a model with the same weights is there already",
+                field="fingerprint",
+                found=twin.full_name,
+                remedy=f"use that, or remove it first: sdz-convert models remove {twin.full_name}",
+            )
 
 
 def _built(part: NetworkWeights) -> Any:
@@ -148,11 +150,14 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, autoencoder: Any, folder
         scaling, shift = scaling_of(vae.config, vae.name)
     channels = int(autoencoder.config.latent_channels)
     codes = CodeMapping(code_step(scaling), None, channels, _factor(autoencoder))
+    unet_config = None if unet is None else {CLASS_KEY: unet.name, **unet.config}
+    decoding = Decoding(codes, {CLASS_KEY: vae.name, **vae.config}, unet_config, checkpoint.scheduler, scaling, shift)
+    tensors = decoding_tensors(vae.tensors, None if unet is None else unet.tensors)
     draft = Manifest(
         folder=folder,
         name=name,
         version=ADDED_VERSION,
-        fingerprint=fingerprint(all_tensors(vae.tensors, None if unet is None else unet.tensors), codes),
+        fingerprint=fingerprint(tensors, decoding),
         codes=codes,
         context=ReceptiveRadius(WINDOW_OVERLAP, WINDOW_OVERLAP, WINDOW_OVERLAP),
         latent_scaling=scaling,
@@ -172,7 +177,8 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, autoencoder: Any, folder
         "licence": draft.licence,
         "source": checkpoint.source,
         "fingerprint": draft.fingerprint,
-        "codes": json.loads(codes.canonical_json()),
+        "encoder": digest_of(encoder_tensors(vae.tensors)),
+        "codes": codes.manifest_fields(),
         "latent_scaling": scaling,
         "latent_shift": shift,
         "steps": draft.denoise_steps,

@@ -194,7 +194,8 @@ class SaveOptions:
         denoise_steps: U-Net steps that readers should take by default, 0 to 255; None takes the model's default.
         payload: ``scalar`` (uniformly quantised prediction residuals), ``palette`` (vector quantisation), ``direct``
             (8-bit codes: larger, closer to the original), or None to let the model and the quality decide.
-        effort: 0 (fastest) to 9 (smallest); for palettes, direct codes and alpha; scalar payloads do not use it.
+        effort: 0 (fastest) to 9 (best): from 4 on the latents of scalar payloads are refined, see
+            `pillow_sdz.refinement`; palettes, direct codes and alpha get smaller.
         target_size: maximum size of the file in bytes; the best quality found that fits is taken.
         step: step of the scalar payload's quantiser in codes, 1.0 (largest file) to 128.0; instead of ``quality``.
         profile: ``buehlmann2022``, as in Bühlmann's experiment of 2022: the middle square of the picture at 512x512

@@ -110,7 +110,8 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     "--effort",
     metavar="N",
     type=click.IntRange(0, 9),
-    help="0 (fast) to 9 (small files), for palettes, direct codes and alpha.  [default: 4]",
+    help="0 (fast) to 9 (slow): from 4 on pictures are refined until they come closer to the original; palettes,"
+    " direct codes and alpha get smaller.  [default: 4]",
 )
 @click.option(
     "-j",

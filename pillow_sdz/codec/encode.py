@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,12 @@ from pillow_sdz.errors import SdzOptionError, needs_packages
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
 from pillow_sdz.models.model import DEFAULT_TILE
+from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.payloads import kinds
-from pillow_sdz.payloads.codes import to_codes, to_targets
+from pillow_sdz.payloads.codes import round_targets, to_codes, to_targets
 from pillow_sdz.payloads.protocol import Latent
+from pillow_sdz.refinement.refine import refine
+from pillow_sdz.refinement.schedule import SCHEDULES
 
 if TYPE_CHECKING:
     from pillow_sdz.codec.picture import Picture
@@ -75,14 +78,49 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     manifest = registry.find(options.model)
     payload = kinds.payload(_payload_kind(options, manifest))
     payload.require(registry.model_data(manifest))  # a missing prior is reported before the networks run
+    shape = (-(-height // manifest.codes.factor), -(-width // manifest.codes.factor), manifest.codes.channels)
+    plan = None if options.target_size is not None else _plan(payload, options, shape)
     with needs_packages("encoding the picture"):
-        latent = _latent(picture, options, manifest, compute)
+        latent = _latent(picture, options, manifest, _encoder_settings(compute, options, plan))
     alpha = None if picture.alpha is None else encode_alpha(picture.alpha, options.effort)
     prepared = Prepared(picture.mode, width, height, latent, manifest, alpha, encode_metadata(metadata), options)
-    if options.target_size is None:
-        return _build(prepared, _plan(payload, options, latent.shape))
-    build_once = cache(lambda plan: _build(prepared, plan))
-    return build_once(payload.fit_target(options.target_size, lambda plan: len(build_once(plan)), latent.shape))
+    plan = plan or _fitting(payload, prepared)
+    refined = _refined(picture, prepared, plan, compute)
+    if refined is None:
+        return _build(prepared, plan)
+    prepared = replace(prepared, latent=refined)
+    return _build(prepared, plan if options.target_size is None else _fitting(payload, prepared))
+
+
+def _fitting(payload: Payload[Any], prepared: Prepared) -> Plan:
+    """The best plan found whose file is not larger than the target size."""
+    assert prepared.options.target_size is not None
+    size_of = cache(lambda plan: len(_build(prepared, plan)))
+    return payload.fit_target(prepared.options.target_size, size_of, prepared.latent.shape)
+
+
+def _refined(picture: Picture, prepared: Prepared, plan: Plan, compute: ComputeSettings) -> Latent | None:
+    """The latent refined for a plan (`pillow_sdz.refinement`); None if the effort or the payload kind has none."""
+    schedule = SCHEDULES[prepared.options.effort]
+    loop = kinds.payload(plan.kind).closed_loop(plan, registry.model_data(prepared.manifest))
+    if loop is None or schedule.steps == 0:
+        return None
+    dtype = compute.dtype or decoding_dtype(compute.device)
+    model = registry.load(prepared.manifest, compute.device, dtype)
+    targets = refine(model, picture.rgb, prepared.latent.targets, loop, schedule)
+    return Latent(round_targets(targets), targets)
+
+
+def _encoder_settings(compute: ComputeSettings, options: SaveOptions, plan: Plan | None) -> ComputeSettings:
+    """The settings in which the encoder runs: in refinement's number type if that follows, otherwise in float32.
+
+    Refinement makes up for a faster type, and then one copy of the model is enough. With a target size there may turn
+    out to be room for direct codes, which are not refined.
+    """
+    refined = plan is not None and kinds.payload(plan.kind).refined and SCHEDULES[options.effort].steps > 0
+    if compute.dtype is None and refined:
+        return replace(compute, dtype=decoding_dtype(compute.device))
+    return compute
 
 
 def _payload_kind(options: SaveOptions, manifest: Manifest) -> str:

@@ -6,6 +6,7 @@ torch is imported within functions: commands that only list models import this m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -80,7 +81,7 @@ class Model:
         latents = np.empty((height, width, codes.channels), np.float32)
         with isolated():
             for window in self._windows((height, width), tile // factor, self.manifest.context.encoder):
-                picture = self._tensor(_padded(rgb, window.outer, factor), self.vae_dtype) / 127.5 - 1
+                picture = self._tensor(padded(rgb, window.outer, factor), self.vae_dtype) / 127.5 - 1
                 latent = _encoded(self.vae, picture)
                 if codes.bound is not None:
                     latent = codes.bound * (latent / codes.bound).tanh()
@@ -181,6 +182,44 @@ class Model:
                 paste(rgb, window, _rows(picture), factor)
         return rgb[:height, :width]
 
+    def reconstruct(self, latents: Tensor, noise: float) -> Tensor:
+        """`denoise` in one step and `decode`, on tensors: differentiable, whole, neither rounded nor clamped.
+
+        The gradient passes the U-Net by, as if what it adds did not depend on the latent: that takes two thirds of the
+        time and refines as well.
+
+        Args:
+            latents: (1, C, h, w) float32, in the autoencoder's units.
+            noise: as for `denoise`.
+
+        Returns:
+            (1, 3, h * factor, w * factor) float32, RGB from 0 to 1.
+        """
+        import torch
+
+        sample = latents.to(self.dtype, memory_format=torch.channels_last)
+        if self.unet is not None and self.scheduler is not None:
+            scaling, shift = self.manifest.latent_scaling, self.manifest.latent_shift
+            with torch.no_grad():
+                scaled = (sample - shift) * scaling
+                change = denoise(self.unet, self.scheduler, scaled, noise * scaling, 1) - scaled
+            sample = sample + change / scaling
+        picture: Tensor = self.vae.decode(sample.to(self.vae_dtype or self.dtype)).sample.float()
+        return picture / 2 + 0.5
+
+    def activations(self, picture: Tensor, count: int) -> list[Tensor]:
+        """The first ``count`` of the encoder's activations (`Encoder.activations`), (1, C, h, w) each, differentiable.
+
+        Args:
+            picture: (1, 3, h, w) float32, RGB from 0 to 1.
+            count: how many.
+        """
+        import torch
+
+        network: Any = self.vae
+        sample = (picture * 2 - 1).to(self.vae_dtype or self.dtype, memory_format=torch.channels_last)
+        return list(islice(network.encoder.activations(sample), count))
+
     def _windows(self, grid: tuple[int, ...], core: int, overlap: int) -> Iterator[Window]:
         """The tiles of ``grid`` (h, w): cores of ``core`` positions a side, or blended ones of the manifest's size."""
         if self.manifest.window is None:
@@ -209,8 +248,8 @@ def _rows(tensor: Tensor) -> NDArray[Any]:
     return rows
 
 
-def _padded(rgb: NDArray[np.uint8], outer: tuple[int, int, int, int], factor: int) -> NDArray[np.uint8]:
-    """The pixels of a window (``outer``, in latent positions), padded with the picture's edge pixels."""
+def padded(rgb: NDArray[np.uint8], outer: tuple[int, int, int, int], factor: int) -> NDArray[np.uint8]:
+    """The pixels of a window (top, bottom, left, right in latent positions), padded with the picture's edge pixels."""
     top, bottom, left, right = (side * factor for side in outer)
     piece = rgb[top:bottom, left:right]
     missing = (bottom - top - piece.shape[0], right - left - piece.shape[1])

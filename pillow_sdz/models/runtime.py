@@ -91,8 +91,8 @@ def decoding_dtype(device: str | None = None) -> str:
 
 
 @contextlib.contextmanager
-def isolated() -> Iterator[None]:
-    """Run torch code without gradients and independently of the host program's settings.
+def isolated(*, gradients: bool = False) -> Iterator[None]:
+    """Run torch code independently of the host program's settings, without gradients unless they are asked for.
 
     Default dtype and device, autocast, grad mode and the number of threads are restored on exit. A forked child uses
     one thread, because the parent's thread pool does not exist there, and torch would wait for it forever. The random
@@ -102,7 +102,8 @@ def isolated() -> Iterator[None]:
 
     threads = torch.get_num_threads()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.inference_mode())
+        stack.enter_context(torch.inference_mode(not gradients))
+        stack.enter_context(torch.set_grad_enabled(gradients))
         for kind in ("cpu", "cuda", "mps"):
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))

@@ -22,6 +22,9 @@ ZERO_CODE = 127.5
 SIGNED_OFFSET = 128
 """What is subtracted from a code to get a signed code, and from a pixel to centre it for the preview matrix."""
 
+LOWEST_TARGET, HIGHEST_TARGET = -SIGNED_OFFSET, 255 - SIGNED_OFFSET
+"""Range of signed codes before rounding."""
+
 NOISE_UNIT = 0.25
 """Unit of the header's noise field, in codes."""
 
@@ -71,8 +74,18 @@ def to_targets(latents: NDArray[np.float32], step: float) -> NDArray[np.float32]
     targets = latents.astype(np.float32, copy=True)
     targets /= np.float32(step)
     targets += np.float32(ZERO_CODE - SIGNED_OFFSET)
-    np.clip(targets, -SIGNED_OFFSET, 255 - SIGNED_OFFSET, out=targets)
+    np.clip(targets, LOWEST_TARGET, HIGHEST_TARGET, out=targets)
     return targets
+
+
+def round_targets(targets: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The codes nearest to targets in their range, same shape; halves to the even code.
+
+    >>> round_targets(np.array([-128.0, -0.5, 0.26, 127.0], np.float32)).tolist()
+    [0, 128, 128, 255]
+    """
+    codes: NDArray[np.uint8] = np.rint(targets + np.float32(SIGNED_OFFSET)).astype(np.uint8)
+    return codes
 
 
 def _check_finite(latents: NDArray[np.float32]) -> None:

@@ -134,6 +134,30 @@ class StoredPayload(Protocol):
         """Decode for the report; ``latent`` is the one that the file was encoded from."""
 
 
+class ClosedLoop(Protocol):
+    """Quantises a latent as a plan does, with what refinement needs to know; see `pillow_sdz.refinement`.
+
+    Attributes:
+        step: distance of neighbouring values, in codes.
+        noise: the rms quantisation error of the codes, in codes.
+    """
+
+    @property
+    def step(self) -> float:
+        """See above."""
+
+    @property
+    def noise(self) -> float:
+        """See above."""
+
+    def quantise(self, targets: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The codes that a reader will decode, and by how many bits each target changes the size per code.
+
+        Args:
+            targets: (h, w, C), signed codes before rounding.
+        """
+
+
 P = TypeVar("P", bound=Plan, contravariant=True)
 
 
@@ -144,6 +168,7 @@ class Payload(Protocol[P]):
         max_layers: largest number of layer sections of a file of this kind.
         keyword: the option of ``image.save`` that only this kind has, or None.
         lossless: whether the codes are stored as they are: then there is no quantisation noise to remove.
+        refined: whether latents are refined for this kind, see `closed_loop`.
     """
 
     @property
@@ -156,6 +181,10 @@ class Payload(Protocol[P]):
 
     @property
     def lossless(self) -> bool:
+        """See above."""
+
+    @property
+    def refined(self) -> bool:
         """See above."""
 
     def require(self, model: ModelData) -> None:
@@ -188,6 +217,9 @@ class Payload(Protocol[P]):
         Raises:
             SdzOptionError: not even the smallest plan fits; the message says how large that is.
         """
+
+    def closed_loop(self, plan: P, model: ModelData) -> ClosedLoop | None:
+        """What refinement needs of a plan, or None if latents are not refined for this kind."""
 
     def encode(self, latent: Latent, plan: P, model: ModelData, effort: int) -> Encoded:
         """Encode a latent.

@@ -46,9 +46,9 @@ FOREIGN: Final = frozenset(_FOREIGN.split())
 warning. They are not checked for misspelling: ``speed`` is close to ``step``, but does not mean it."""
 
 HINTS: Final = {
-    "speed": "effort (0 to 9) trades time for size, of palettes, direct codes and alpha",
-    "method": "effort (0 to 9) trades time for size, of palettes, direct codes and alpha",
-    "compress_level": "effort (0 to 9) trades time for size, of palettes, direct codes and alpha",
+    "speed": "effort (0 to 9) trades time for closeness to the original, and for size",
+    "method": "effort (0 to 9) trades time for closeness to the original, and for size",
+    "compress_level": "effort (0 to 9) trades time for closeness to the original, and for size",
     "lossless": "the format is lossy; payload='direct' is the closest to the original",
     "comment": "text={'comment': ...} stores it",
     "pnginfo": "text={...} stores text",

@@ -1,4 +1,5 @@
-"""Refinement of latents: a few gradient steps through U-Net and decoder towards the original picture.
+"""Refinement of latents: a few gradient steps through the decoder, towards the original picture.
 
-`structure` and `texture` are the distances between pictures that it makes smaller.
+`schedule` says how many an effort takes, `refine` takes them, and `objective` is what they make smaller: distances of
+`structure` and of what the encoder sees. `texture` is a distance for training.
 """

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pillow_sdz.refinement.texture import YCBCR, spectra, spectrum_distance
 from tools.train.adversary import Adversary
-from tools.train.losses import YCBCR, PictureLoss, spectra, spectrum_distance
+from tools.train.losses import PictureLoss
 
 
 def test_lpips_alex_looks_where_a_phase_says() -> None:

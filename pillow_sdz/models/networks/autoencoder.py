@@ -19,7 +19,7 @@ from pillow_sdz.models.networks.autoencoder_blocks import DownBlock, ResBlock, R
 from pillow_sdz.models.networks.base import MAX_BLOCKS, Network
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 DEFAULTS: Final[dict[str, Any]] = {
@@ -150,6 +150,21 @@ class Encoder(nn.Module):
         self.down_blocks = nn.ModuleList(stages)
         self.conv_out = nn.Conv2d(widths[-1], half.latent_channels, 3, padding=1)
         self.group = widths[-1] // half.latent_channels if half.shortcut else None
+
+    def activations(self, picture: Tensor) -> Iterator[Tensor]:
+        """What the encoder sees on the way to the latent: before and after each halving of the sides, and at the end.
+
+        They come one after the other, so that those that are not asked for are not computed.
+        """
+        x = self.conv_in(picture)
+        for stage in self.down_blocks:
+            for block in stage:  # type: ignore[attr-defined]  # torch's stubs: a Module
+                if isinstance(block, DownBlock):
+                    yield x
+                x = block(x)
+                if isinstance(block, DownBlock):
+                    yield x
+        yield x
 
     def forward(self, picture: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C, h, w); the factor must divide H and W."""

@@ -1,12 +1,13 @@
 """Blocks of the deep compression autoencoder (Chen et al. 2024), with diffusers' names of the weights.
 
-They are for inference: forward passes work in place, which autograd refuses, because in a small autoencoder passes over
-memory take nearly as long as convolutions. All tensors are (B, C, h, w), fastest in channels-last memory format.
+Without gradients, forward passes work in place: in a small autoencoder passes over memory take nearly as long as
+convolutions. With gradients they do not, because autograd needs what they would overwrite. All tensors are
+(B, C, h, w), fastest in channels-last memory format.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 import torch.nn.functional as F
@@ -29,17 +30,48 @@ class RMSNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, h: Tensor) -> Tensor:
-        """Normalise ``h`` in place."""
+        """Normalise ``h``, in place where no gradients are computed."""
+        if torch.is_grad_enabled():
+            return self._with_gradient(h) + self.bias[:, None, None]
         return self._unit(h).mul_(self.weight[:, None, None]).add_(self.bias[:, None, None])
 
     def added_to(self, x: Tensor, h: Tensor) -> Tensor:
-        """``x`` plus the normalised ``h``, as a new tensor; overwrites ``h``."""
+        """``x`` plus the normalised ``h``, as a new tensor; without gradients it overwrites ``h``."""
+        if torch.is_grad_enabled():
+            return (x + self._with_gradient(h)).add_(self.bias[:, None, None])
         return torch.addcmul(x, self._unit(h), self.weight[:, None, None]).add_(self.bias[:, None, None])
 
     def _unit(self, h: Tensor) -> Tensor:
         """Divide ``h`` in place by its root mean square over channels."""
-        norm = torch.linalg.vector_norm(h, dim=1, keepdim=True, dtype=torch.float32)
-        return h.mul_(torch.rsqrt(norm * norm / h.shape[1] + self.eps).to(h.dtype))
+        return h.mul_(_inverse_rms(h, self.eps))
+
+    def _with_gradient(self, h: Tensor) -> Tensor:
+        scaled: Tensor = _ScaledUnit.apply(h, self.weight, self.eps)  # type: ignore[no-untyped-call]
+        return scaled
+
+
+def _inverse_rms(h: Tensor, eps: float) -> Tensor:
+    """The reciprocal of the root mean square over channels, (B, 1, h, w)."""
+    norm = torch.linalg.vector_norm(h, dim=1, keepdim=True, dtype=torch.float32)
+    return torch.rsqrt(norm * norm / h.shape[1] + eps).to(h.dtype)
+
+
+class _ScaledUnit(torch.autograd.Function):
+    """h / rms(h) * weight over channels, in fewer passes over memory than autograd takes; gradients for ``h`` alone."""
+
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, weight: Tensor, eps: float) -> Tensor:
+        inverse = _inverse_rms(h, eps)
+        unit = h * inverse
+        ctx.save_for_backward(unit, inverse, weight)
+        return unit * weight[:, None, None]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        unit, inverse, weight = ctx.saved_tensors
+        scaled = gradient * weight[:, None, None]
+        along = (scaled * unit).mean(1, keepdim=True)
+        return torch.addcmul(scaled, unit, along, value=-1).mul_(inverse), None, None
 
 
 class ResBlock(nn.Module):
@@ -53,7 +85,7 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, h, w) -> the same shape."""
-        return self.norm.added_to(x, self.conv2(F.silu(self.conv1(x), inplace=True)))
+        return self.norm.added_to(x, self.conv2(F.silu(self.conv1(x), inplace=not torch.is_grad_enabled())))
 
 
 class DownBlock(nn.Module):

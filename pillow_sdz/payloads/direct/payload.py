@@ -62,6 +62,7 @@ class DirectPayload:
     max_layers = 1
     keyword = None
     lossless = True
+    refined = False
 
     def require(self, model: ModelData) -> None:
         """Needs nothing of a model."""
@@ -76,6 +77,9 @@ class DirectPayload:
         if (size := size_of(plan)) > target:
             raise does_not_fit(target, size)
         return plan
+
+    def closed_loop(self, plan: DirectPlan, model: ModelData) -> None:
+        """None: codes are stored as they are."""
 
     def encode(self, latent: Latent, plan: DirectPlan, model: ModelData, effort: int) -> Encoded:  # noqa: ARG002
         """Encode the codes; the noise is 0."""

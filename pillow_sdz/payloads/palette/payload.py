@@ -45,6 +45,7 @@ class PalettePayload:
     max_layers = limits.MAX_LAYERS
     keyword = "colors"
     lossless = False
+    refined = False
 
     def require(self, model: ModelData) -> None:
         """Needs nothing of a model: palettes are in the file."""
@@ -64,6 +65,9 @@ class PalettePayload:
 
         height, width, channels = shape
         return fit_target(target, size_of, height * width, channels)
+
+    def closed_loop(self, plan: PalettePlan, model: ModelData) -> None:
+        """None: palettes follow from the whole latent."""
 
     def encode(self, latent: Latent, plan: PalettePlan, model: ModelData, effort: int) -> Encoded:  # noqa: ARG002
         """Find palettes and indices, and encode them."""

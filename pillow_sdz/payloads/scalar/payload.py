@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Plan, Shape
+    from pillow_sdz.payloads.protocol import ClosedLoop, Latent, ModelData, Payload, Plan, Shape
+    from pillow_sdz.payloads.scalar.prior import Prior
 
 SCALAR_HEAD: Final = Struct("step" / Int16ul)
 
@@ -100,12 +101,42 @@ def check_values(count: int, remedy: str | None = None) -> None:
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class ScalarLoop:
+    """See `pillow_sdz.payloads.protocol.ClosedLoop`.
+
+    Attributes:
+        sixteenths: the step, in sixteenths of a code.
+        prior: the model's.
+    """
+
+    sixteenths: int
+    prior: Prior
+
+    @property
+    def step(self) -> float:
+        """In codes."""
+        return self.sixteenths * STEP_UNIT
+
+    @property
+    def noise(self) -> float:
+        """See `rms_of_rounding`."""
+        return rms_of_rounding(self.sixteenths)
+
+    def quantise(self, targets: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """See `pillow_sdz.payloads.scalar.coder.quantise_with_slopes`."""
+        from pillow_sdz.payloads.scalar.coder import quantise_with_slopes
+
+        return quantise_with_slopes(targets, self.sixteenths, self.prior)
+
+
 class ScalarPayload:
     """See `pillow_sdz.payloads.protocol.Payload`."""
 
     max_layers = 1
     keyword = "step"
     lossless = False
+    refined = True
 
     def require(self, model: ModelData) -> None:
         """Needs the prior."""
@@ -122,6 +153,10 @@ class ScalarPayload:
         from pillow_sdz.payloads.scalar.rate_control import fit_target
 
         return fit_target(target, size_of)
+
+    def closed_loop(self, plan: ScalarPlan, model: ModelData) -> ClosedLoop:
+        """Quantises to whole steps from the prior's predictions."""
+        return ScalarLoop(plan.step, model.prior())
 
     def encode(self, latent: Latent, plan: ScalarPlan, model: ModelData, effort: int) -> Encoded:  # noqa: ARG002
         """Quantise and entropy code the values; the effort changes nothing.

@@ -32,6 +32,7 @@ class HalvedPayload:
     max_layers = 1
     keyword = None
     lossless = False
+    refined = False
 
     def require(self, model: ModelData) -> None:
         pass
@@ -44,6 +45,9 @@ class HalvedPayload:
             if size_of(plan) <= target:
                 return plan
         raise SdzOptionError("the picture does not fit", field="target_size", found=target)
+
+    def closed_loop(self, plan: HalvedPlan, model: ModelData) -> None:
+        """None: latents are not refined."""
 
     def encode(self, latent: Latent, plan: HalvedPlan, model: ModelData, effort: int) -> Encoded:
         stored = (latent.codes >> plan.bits).astype(np.uint8)

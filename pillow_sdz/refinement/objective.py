@@ -1,0 +1,62 @@
+"""What refinement makes smaller: a weighted sum of distances between a picture and its reconstruction.
+
+Structure and absolute differences bring the reconstruction closer to the picture; alone, they would smooth textures
+away. Features hold the look: what the model's own encoder sees of both, compared as LPIPS compares what VGG16 sees
+(Zhang et al. 2018). Latents get gradients from it that resemble those of LPIPS-VGG more than those of LPIPS-Alex do
+(tools/train/RUNS.md), and it takes no weights but the model's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import torch
+from torch import Tensor
+
+from pillow_sdz.refinement.structure import statistics, structure_distance
+
+if TYPE_CHECKING:
+    from pillow_sdz.models.model import Model
+
+ABSOLUTE: Final = 1.0
+"""Weight of the mean absolute difference of RGB values in [0, 1]."""
+
+STRUCTURE: Final = 4.0
+"""Weight of the distance of structure."""
+
+FEATURES: Final = 6.0
+"""Weight of the distance of features."""
+
+RATE: Final = 0.09
+"""Weight of bits per pixel, for each code of the quantiser's step: files with a coarse step are to be small."""
+
+EPSILON: Final = 1e-2
+"""Added to the length of a feature vector before dividing by it: bounds gradients where all features are 0."""
+
+
+class Objective:
+    """The distance to one picture, whose own part is computed once.
+
+    Args:
+        model: its encoder gives the features.
+        original: (1, 3, h, w), RGB in [0, 1].
+        depth: how many of the encoder's activations are compared: more see more, and take longer.
+    """
+
+    def __init__(self, model: Model, original: Tensor, depth: int) -> None:
+        self._model, self._original, self._depth = model, original, depth
+        with torch.no_grad():
+            self._statistics = statistics(original)
+            self._seen = self._features(original)
+
+    def __call__(self, decoded: Tensor) -> Tensor:
+        """The distance of a reconstruction (1, 3, h, w), a scalar."""
+        value = ABSOLUTE * (decoded - self._original).abs().mean()
+        value = value + STRUCTURE * structure_distance(self._statistics, statistics(decoded.clamp(0, 1))).mean()
+        pairs = zip(self._seen, self._features(decoded), strict=True)
+        return value + FEATURES / self._depth * torch.stack([(a - b).square().sum(1).mean() for a, b in pairs]).sum()
+
+    def _features(self, picture: Tensor) -> list[Tensor]:
+        """Feature vectors of unit length, (1, C, h, w) each."""
+        vectors = [each.float() for each in self._model.activations(picture, self._depth)]
+        return [each / (torch.linalg.vector_norm(each, dim=1, keepdim=True) + EPSILON) for each in vectors]

@@ -27,9 +27,6 @@ STRUCTURE: Final = 4.0
 FEATURES: Final = 6.0
 """Weight of the distance of features."""
 
-RATE: Final = 0.09
-"""Weight of bits per pixel, for each code of the quantiser's step: files with a coarse step are to be small."""
-
 EPSILON: Final = 1e-2
 """Added to the length of a feature vector before dividing by it: bounds gradients where all features are 0."""
 

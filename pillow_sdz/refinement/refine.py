@@ -62,7 +62,7 @@ def refine(
     """
     adam = _Adam(targets.shape)
     for number, rate in enumerate(schedule.rates()):
-        change = adam.change(_gradient(model, rgb, targets, loop, schedule.depth), rate * loop.step)
+        change = adam.change(_gradient(model, rgb, targets, loop, schedule), rate * loop.step)
         targets = np.clip(targets - change, LOWEST_TARGET, HIGHEST_TARGET)
         if progress is not None:
             progress(number + 1, schedule.steps)
@@ -93,24 +93,24 @@ class _Adam:
 
 
 def _gradient(
-    model: Model, rgb: NDArray[np.uint8], targets: NDArray[np.float32], loop: ClosedLoop, depth: int
+    model: Model, rgb: NDArray[np.uint8], targets: NDArray[np.float32], loop: ClosedLoop, schedule: Schedule
 ) -> NDArray[np.float32]:
     """The objective's gradient by the signed codes, (h, w, C)."""
     import torch
 
-    from pillow_sdz.refinement.objective import RATE, Objective
+    from pillow_sdz.refinement.objective import Objective
 
     codes, slopes = loop.quantise(targets)
     height, width = targets.shape[:2]
     mapping = model.manifest.codes
-    gradient = slopes * np.float32(RATE * loop.step / (height * width * mapping.factor**2))
+    gradient = slopes * np.float32(schedule.bits * loop.step / (height * width * mapping.factor**2))
     noise = loop.noise * mapping.step
     with isolated(gradients=True):
         for window in windows(height, width, CORE // mapping.factor, MARGIN):
             top, bottom, left, right = window.outer
             rows = np.ascontiguousarray(to_latents(codes[top:bottom, left:right], mapping.step))
             latents = torch.from_numpy(rows).permute(2, 0, 1)[None].to(model.device).requires_grad_()
-            objective = Objective(model, _original(rgb, window, mapping.factor).to(model.device), depth)
+            objective = Objective(model, _original(rgb, window, mapping.factor).to(model.device), schedule.depth)
             y0, y1, x0, x1 = (side * mapping.factor for side in window.inner)
             value = objective(model.reconstruct(latents, noise)[:, :, y0:y1, x0:x1])
             (found,) = torch.autograd.grad(value, latents)

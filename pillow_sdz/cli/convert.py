@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from pillow_sdz import limits, options
 from pillow_sdz.cli import file_types, metadata_transfer
 from pillow_sdz.cli.outputs import Outputs, write_stream
+from pillow_sdz.refinement.progress import listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from pillow_sdz.cli.jobs import Job
     from pillow_sdz.cli.settings import Settings
     from pillow_sdz.cli.sources import Source
+
+BAR_DELAY: Final = 1.0
+"""Seconds of refinement after which its progress is shown."""
 
 _NO_ALPHA = frozenset({"JPEG", "MPO", "PCX", "PPM"})  # Pillow's PPM saver drops alpha silently, the others refuse it
 
@@ -122,8 +127,34 @@ def _encode(picture: ImageFile.ImageFile, settings: Settings, notes: list[str]) 
     if frames > 1:
         notes.append(f"only the first of {frames} frames is kept")
     stream = io.BytesIO()
-    picture.save(stream, format=file_types.SDZ, **settings.save, **metadata_transfer.into_sdz(settings.strip))
+    with refinement_bar(settings):
+        picture.save(stream, format=file_types.SDZ, **settings.save, **metadata_transfer.into_sdz(settings.strip))
     return stream.getvalue()
+
+
+@contextmanager
+def refinement_bar(settings: Settings) -> Iterator[None]:
+    """Within the block, show the progress of refinement, if it takes longer than `BAR_DELAY`.
+
+    Only where a progress bar may be shown and files are converted one after the other: those of several would mix.
+    """
+    shown = settings.progress == "always" or (settings.progress == "auto" and sys.stderr.isatty())
+    if not shown or settings.quiet or settings.jobs != 1:
+        yield
+        return
+    from tqdm import tqdm  # imported where a bar is shown: it costs 40 ms
+
+    with tqdm(desc="refining", unit="step", file=sys.stderr, leave=False, dynamic_ncols=True, delay=BAR_DELAY) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        token = listener.set(show)
+        try:
+            yield
+        finally:
+            listener.reset(token)
 
 
 def _decode(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: list[str]) -> bytes:

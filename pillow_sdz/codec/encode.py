@@ -21,6 +21,7 @@ from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.codes import round_targets, to_codes, to_targets
 from pillow_sdz.payloads.protocol import Latent
+from pillow_sdz.refinement.progress import listener
 from pillow_sdz.refinement.refine import refine
 from pillow_sdz.refinement.schedule import SCHEDULES
 
@@ -107,7 +108,7 @@ def _refined(picture: Picture, prepared: Prepared, plan: Plan, compute: ComputeS
         return None
     dtype = compute.dtype or decoding_dtype(compute.device)
     model = registry.load(prepared.manifest, compute.device, dtype)
-    targets = refine(model, picture.rgb, prepared.latent.targets, loop, schedule)
+    targets = refine(model, picture.rgb, prepared.latent.targets, loop, schedule, listener.get())
     return Latent(round_targets(targets), targets)
 
 

@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor
 
+from pillow_sdz.refinement.schedule import PLACES
 from pillow_sdz.refinement.structure import statistics, structure_distance
 
 if TYPE_CHECKING:
     from pillow_sdz.models.model import Model
+    from pillow_sdz.refinement.schedule import Schedule
 
-ABSOLUTE: Final = 1.0
+ABSOLUTE: Final = 0.5
 """Weight of the mean absolute difference of RGB values in [0, 1]."""
 
-STRUCTURE: Final = 4.0
+STRUCTURE: Final = 6.0
 """Weight of the distance of structure."""
-
-FEATURES: Final = 6.0
-"""Weight of the distance of features."""
 
 EPSILON: Final = 1e-2
 """Added to the length of a feature vector before dividing by it: bounds gradients where all features are 0."""
@@ -37,11 +36,12 @@ class Objective:
     Args:
         model: its encoder gives the features.
         original: (1, 3, h, w), RGB in [0, 1].
-        depth: how many of the encoder's activations are compared: more see more, and take longer.
+        schedule: depth and weight of the features.
+        start: row and column where the part of the pictures starts whose features are compared.
     """
 
-    def __init__(self, model: Model, original: Tensor, depth: int) -> None:
-        self._model, self._original, self._depth = model, original, depth
+    def __init__(self, model: Model, original: Tensor, schedule: Schedule, start: tuple[int, int] = (0, 0)) -> None:
+        self._model, self._original, self._schedule, self._start = model, original, schedule, start
         with torch.no_grad():
             self._statistics = statistics(original)
             self._seen = self._features(original)
@@ -51,9 +51,15 @@ class Objective:
         value = ABSOLUTE * (decoded - self._original).abs().mean()
         value = value + STRUCTURE * structure_distance(self._statistics, statistics(decoded.clamp(0, 1))).mean()
         pairs = zip(self._seen, self._features(decoded), strict=True)
-        return value + FEATURES / self._depth * torch.stack([(a - b).square().sum(1).mean() for a, b in pairs]).sum()
+        differences = torch.stack([(a - b).square().sum(1).mean() for a, b in pairs])
+        return value + self._schedule.features * differences.mean()
 
     def _features(self, picture: Tensor) -> list[Tensor]:
         """Feature vectors of unit length, (1, C, h, w) each."""
-        vectors = [each.float() for each in self._model.activations(picture, self._depth)]
+        height, width = (
+            (side - start) // PLACES * PLACES for side, start in zip(picture.shape[2:], self._start, strict=True)
+        )
+        top, left = self._start
+        part = picture[:, :, top : top + height, left : left + width]
+        vectors = [each.float() for each in self._model.activations(part, self._schedule.depth)]
         return [each / (torch.linalg.vector_norm(each, dim=1, keepdim=True) + EPSILON) for each in vectors]

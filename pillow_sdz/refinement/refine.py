@@ -17,6 +17,7 @@ from pillow_sdz.models.model import padded
 from pillow_sdz.models.runtime import isolated
 from pillow_sdz.models.tiling import windows
 from pillow_sdz.payloads.codes import HIGHEST_TARGET, LOWEST_TARGET, to_latents
+from pillow_sdz.refinement.schedule import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,9 @@ CORE: Final = 768
 
 MARGIN: Final = 16
 """Latent positions around a tile's core that are reconstructed, too. The U-Net sees further, but hardly."""
+
+SMALLEST_SHIFTED: Final = 64
+"""Shortest side in pixels of a tile whose features are compared at shifted places: shifts leave out some pixels."""
 
 DECAYS: Final = (0.9, 0.99)
 """Decay of Adam's averages of gradients and of their squares (Kingma and Ba 2015)."""
@@ -62,7 +66,7 @@ def refine(
     """
     adam = _Adam(targets.shape)
     for number, rate in enumerate(schedule.rates()):
-        change = adam.change(_gradient(model, rgb, targets, loop, schedule), rate * loop.step)
+        change = adam.change(_gradient(model, rgb, targets, loop, schedule, number), rate * loop.step)
         targets = np.clip(targets - change, LOWEST_TARGET, HIGHEST_TARGET)
         if progress is not None:
             progress(number + 1, schedule.steps)
@@ -93,9 +97,14 @@ class _Adam:
 
 
 def _gradient(
-    model: Model, rgb: NDArray[np.uint8], targets: NDArray[np.float32], loop: ClosedLoop, schedule: Schedule
+    model: Model,
+    rgb: NDArray[np.uint8],
+    targets: NDArray[np.float32],
+    loop: ClosedLoop,
+    schedule: Schedule,
+    number: int,
 ) -> NDArray[np.float32]:
-    """The objective's gradient by the signed codes, (h, w, C)."""
+    """The objective's gradient by the signed codes, (h, w, C), in step ``number``."""
     import torch
 
     from pillow_sdz.refinement.objective import Objective
@@ -110,7 +119,9 @@ def _gradient(
             top, bottom, left, right = window.outer
             rows = np.ascontiguousarray(to_latents(codes[top:bottom, left:right], mapping.step))
             latents = torch.from_numpy(rows).permute(2, 0, 1)[None].to(model.device).requires_grad_()
-            objective = Objective(model, _original(rgb, window, mapping.factor).to(model.device), schedule.depth)
+            original = _original(rgb, window, mapping.factor).to(model.device)
+            shifted = schedule.shifted and min(original.shape[2:]) >= SMALLEST_SHIFTED
+            objective = Objective(model, original, schedule, place(number) if shifted else (0, 0))
             y0, y1, x0, x1 = (side * mapping.factor for side in window.inner)
             value = objective(model.reconstruct(latents, noise)[:, :, y0:y1, x0:x1])
             (found,) = torch.autograd.grad(value, latents)

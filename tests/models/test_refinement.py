@@ -69,7 +69,9 @@ def objective_of(model: Model, photo: Image.Image, targets: NDArray[np.float32],
     latents = torch.from_numpy(rows).permute(2, 0, 1)[None]
     with torch.no_grad():
         original = tensor(np.array(photo))
-        return float(Objective(model, original, 2)(model.reconstruct(latents, loop.noise * model.manifest.codes.step)))
+        return float(
+            Objective(model, original, Schedule(1))(model.reconstruct(latents, loop.noise * model.manifest.codes.step))
+        )
 
 
 def test_colours_are_those_of_ssimulacra2() -> None:
@@ -192,9 +194,9 @@ def test_tiles_refine_as_the_whole_picture_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rgb = np.array(photo)
-    whole = refinement._gradient(model, rgb, targets, loop, Schedule(1))
+    whole = refinement._gradient(model, rgb, targets, loop, Schedule(1), 0)
     monkeypatch.setattr(refinement, "CORE", 64)
-    tiled = refinement._gradient(model, rgb, targets, loop, Schedule(1))
+    tiled = refinement._gradient(model, rgb, targets, loop, Schedule(1), 0)
     assert np.corrcoef(whole.ravel(), tiled.ravel())[0, 1] > 0.8  # fewer scales of structure fit into a small tile
 
 

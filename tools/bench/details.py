@@ -4,9 +4,9 @@
 
 Builds a fixed set: 200 English words, 50 each of 12, 16, 20 and 28 pixels, on pieces of scikit-image's photos; and 20
 lattices (windows, pickets, tiles, weave and stripes), rendered in perspective. Saves each as .sdz and decodes it.
-tesseract (Debian's tesseract-ocr) reads the words: the share of wrong characters is the edit distance over the length,
-at most 1. Lattices are scored by SSIMULACRA2. With --bytes-of, each picture is saved with a target size: the bytes it
-took in an earlier result, so that two encoders are compared at equal bytes.
+tesseract (Debian's tesseract-ocr), which is told where the words are, reads them: the share of wrong characters is the
+edit distance over the length, at most 1. Lattices are scored by SSIMULACRA2. With --bytes-of, each picture is saved
+with a target size: the bytes it took in an earlier result, so that two encoders are compared at equal bytes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
 
@@ -60,8 +60,30 @@ ENLARGED: Final = 4
 """By how much words are enlarged for tesseract, which was made for scans of 300 dots an inch."""
 
 
-def words() -> Iterator[tuple[str, int, Image.Image]]:
-    """The pictures with words: (word, font size, picture)."""
+class Word(NamedTuple):
+    """A word on a panel of one colour, on a piece of a photo.
+
+    Attributes:
+        text: the word.
+        size: height of the font in pixels.
+        picture: RGB, `WIDTH` x `HEIGHT` pixels.
+        box: (left, top, right, bottom) of the panel.
+        inverted: whether the ink is lighter than the panel.
+    """
+
+    text: str
+    size: int
+    picture: Image.Image
+    box: tuple[int, int, int, int]
+    inverted: bool
+
+    def wrong_characters(self, picture: Image.Image) -> float:
+        """The share of characters that tesseract reads wrong in another version of the picture, at most 1."""
+        return min(1, _levenshtein(read(picture.crop(self.box), self.inverted), self.text) / len(self.text))
+
+
+def words() -> Iterator[Word]:
+    """The pictures with words."""
     path = next(font for font in fonts() if font.endswith("DejaVuSans.ttf"))
     backgrounds = [sample(name) for name in PHOTOS]
     rng = np.random.default_rng(7)
@@ -77,9 +99,10 @@ def words() -> Iterator[tuple[str, int, Image.Image]]:
             dark = tuple(int(v) for v in rng.integers(0, 70, 3))
             light = tuple(int(v) for v in rng.integers(190, 256, 3))
             ink, paper = (dark, light) if rng.random() < 0.5 else (light, dark)
-            draw.rectangle((at[0] + left - 5, at[1] + top - 4, at[0] + right + 5, at[1] + bottom + 4), fill=paper)
+            box = (at[0] + int(left) - 5, at[1] + int(top) - 4, at[0] + int(right) + 5, at[1] + int(bottom) + 4)
+            draw.rectangle(box, fill=paper)
             draw.text(at, word, fill=ink, font=font)
-            yield word, size, picture
+            yield Word(word, size, picture, box, inverted=paper == dark)
 
 
 def lattices() -> Iterator[tuple[str, Image.Image]]:
@@ -117,22 +140,18 @@ def _in_perspective(pattern: Image.Image, rng: np.random.Generator) -> Image.Ima
     return turned.resize((LATTICE, LATTICE), Image.Resampling.LANCZOS)
 
 
-def read(picture: Image.Image) -> str:
-    """What tesseract reads in a picture, letters only, in lower case."""
-    large = picture.convert("L").resize((picture.width * ENLARGED, picture.height * ENLARGED), Image.Resampling.BICUBIC)
+def read(panel: Image.Image, inverted: bool) -> str:
+    """The letters that tesseract reads on a panel, in lower case; it is told that there is one word."""
+    grey = panel.convert("L").resize((panel.width * ENLARGED, panel.height * ENLARGED), Image.Resampling.BICUBIC)
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
-        large.save(file.name)
-        command = ["tesseract", file.name, "-", "--psm", "11", "-l", "eng"]
+        (ImageOps.invert(grey) if inverted else grey).save(file.name)
+        command = ["tesseract", file.name, "-", "--psm", "8", "-l", "eng"]
         process = subprocess.run(command, check=True, capture_output=True, text=True)
-    return process.stdout.lower()
-
-
-def edit_distance(found: str, word: str) -> int:
-    """Fewest insertions, deletions and replacements that make one of the words that were found into ``word``."""
-    return min((_levenshtein(each, word) for each in found.split()), default=len(word))
+    return "".join(filter(str.isalpha, process.stdout.lower()))
 
 
 def _levenshtein(a: str, b: str) -> int:
+    """Fewest insertions, deletions and replacements that make one text into the other."""
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
         before, row[0] = row[0], i
@@ -172,10 +191,10 @@ def main(save: tuple[str, ...], bytes_of: Path | None, keep: Path | None, output
             result.save(keep / f"{name}.png")
         return result
 
-    for word, size, picture in words():
-        found = stored(f"{word} {size}", picture)
-        errors[size].append(min(1, edit_distance(read(found), word) / len(word)))
-        originals.append(min(1, edit_distance(read(picture), word) / len(word)))
+    for word in words():
+        found = stored(f"{word.text} {word.size}", word.picture)
+        errors[word.size].append(word.wrong_characters(found))
+        originals.append(word.wrong_characters(word.picture))
     for name, picture in lattices():
         scores[name] = float(metric.measure(picture, stored(name, picture)) or 0)
     result = {

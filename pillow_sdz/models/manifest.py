@@ -92,8 +92,7 @@ class Manifest:
             part of the fingerprint, because processors round differently when they compute the embedding.
         source: what the model was made from, as it was given; empty for models of this project.
         configs: SHA-256, in hex, by name, of configurations in the form of `configuration.digest`.
-        encoder: SHA-256, in hex, of the encoder's weights (`fingerprint.digest_of`), which the fingerprint does not
-            cover; None if it is not known.
+        encoder: `fingerprint.digest_of` the encoder's weights, which the fingerprint does not cover; None if not known.
     """
 
     folder: Path

@@ -131,8 +131,14 @@ def test_files_decode_in_the_number_type_that_is_fastest_on_the_processor(
     monkeypatch.setattr(registry, "load", spy)
     file = io.BytesIO()
     Image.new("RGB", (16, 16), "olive").save(file, "SDZ")
+    assert set(loaded) == {expected}, "the encoder starts in the number type in which its latent is refined"
+    loaded.clear()
+    for options in ({"effort": 3}, {"quality": 100}, {"colors": 2}):
+        Image.new("RGB", (16, 16), "olive").save(io.BytesIO(), "SDZ", **options)
+    assert loaded == [None, None, None], "where nothing is refined, it is float32"
+    loaded.clear()
     Image.open(file).load()
-    assert loaded == [None, expected], "encoding is float32 everywhere"
+    assert loaded == [expected]
 
 
 def test_the_cpus_number_type_does_not_depend_on_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:

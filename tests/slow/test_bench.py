@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,16 @@ from pillow_sdz.evaluation.sheet import CAPTION, sheet
 from pillow_sdz.models import registry
 from pillow_sdz.models.diffusion.denoise import UNetAdapter
 from pillow_sdz.models.networks.autoencoder import Autoencoder
-from tools.bench import bench_stable_diffusion, compare_sheet, costs, guarantees, resources, tables
+from tools.bench import (
+    bench_device,
+    bench_stable_diffusion,
+    compare_sheet,
+    costs,
+    details,
+    guarantees,
+    resources,
+    tables,
+)
 from tools.bench.photos import Photo
 
 if TYPE_CHECKING:
@@ -132,3 +142,37 @@ def test_the_large_checkpoint_is_measured_in_the_number_type_asked_for(
     (tmp_path / "a.sdz").write_bytes(b"")
     bench_stable_diffusion.work("decode", "tiny", 64, "float16", None, tmp_path / "a.sdz")
     assert seen == ["float16"] * 2
+
+
+def test_a_device_is_compared_with_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_device, "accelerator", lambda: None)
+    result = CliRunner().invoke(bench_device.main, [], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "no accelerator" in result.output
+    arguments = ["--device", "cpu", "--sides", "64", "--repeat", "1"]  # the CPU in place of an accelerator
+    lines = CliRunner().invoke(bench_device.main, arguments, catch_exceptions=False).output.splitlines()
+    assert lines[1] == "  codes identical"
+    assert [line.split()[:2] for line in lines[2:]] == [["cpu", dtype] for dtype in ("float32", *options.DTYPES)]
+    assert lines[3].split()[4] == "0", "the same number type on the same device"
+    assert all(0 <= int(line.split()[4]) <= 8 for line in lines[2:])
+
+
+def test_words_can_be_read_before_they_are_coded() -> None:
+    chosen = list(details.words())
+    assert len(chosen) == 200
+    assert {word.size for word in chosen} == {12, 16, 20, 28}
+    again = next(details.words())
+    assert again.picture.tobytes() == chosen[0].picture.tobytes(), "the set is fixed"
+    found = list(details.lattices())
+    assert len({name for name, _ in found}) == 20
+    assert all(picture.size == (256, 256) for _, picture in found)
+    if shutil.which("tesseract") is None:
+        pytest.skip("tesseract is not installed")
+    for word in chosen[::40]:
+        assert word.wrong_characters(word.picture) == 0
+        assert word.wrong_characters(Image.new("RGB", word.picture.size)) == 1
+
+
+def test_edit_distance() -> None:
+    for a, b, distance in (("", "abc", 3), ("kitten", "sitting", 3), ("garden", "garden", 0)):
+        assert details._levenshtein(a, b) == distance

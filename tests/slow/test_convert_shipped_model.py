@@ -9,6 +9,8 @@ from cli_fakes import names_in
 from in_memory import psnr
 from PIL import Image
 
+from pillow_sdz.cli import convert
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -44,6 +46,17 @@ def test_threads_and_options_change_what_they_should(run_real: Run, photos: Path
     assert run_real("a.png", "-o", "x.sdz", "--target-size", "50") == 1
     assert "target_size" in run_real.err
     assert not (photos / "x.sdz").exists()
+
+
+def test_progress_of_refinement_is_shown_where_it_may_be(
+    run_real: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert, "BAR_DELAY", 0.0)
+    assert run_real("a.png", "--effort", "5", "--progress", "always") == 0
+    assert "refining" in run_real.err
+    for options in (("--progress", "never"), ("-j", "2", "--progress", "always"), ("--effort", "3")):
+        assert run_real("a.png", "--force", "--effort", "5", *options) == 0
+        assert "refining" not in run_real.err
 
 
 def test_files_of_the_model_pass_inspection(run_real: Run, photos: Path) -> None:

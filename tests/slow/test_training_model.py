@@ -71,7 +71,11 @@ def test_training_goes_on_from_a_model_folder(tmp_path: Path) -> None:
     new = deeper.warm_start(tmp_path)
     assert new
     assert all(name.startswith(("unet.middle.1.", "unet.middle.2.")) for name in new)
-    for model in (after, deeper):
+    deep_encoder = TrainableModel(settings | {"vae": settings["vae"] | {"encoder_layers_per_block": [0, 2, 3, 1]}})
+    new = deep_encoder.warm_start(tmp_path)
+    numbers = {tuple(int(part) for part in name.split(".")[3:5]) for name in new}
+    assert numbers == {(1, 1), (2, 1), (2, 2)}, "the convolution that comes last at a resolution is loaded, too"
+    for model in (after, deeper, deep_encoder):
         assert model.prior is not None
         with torch.no_grad():
             torch.testing.assert_close(model.denoise(model.encode(picture), noise), expected)
@@ -82,7 +86,10 @@ def test_what_the_unet_is_worth_is_measured_on_the_same_codes(tmp_path: Path, mo
     for name in ("LPIPS", "DISTS"):  # their weights are not here
         monkeypatch.setattr(unet_gain, name, lambda *_: lambda a, b: (a - b).abs().mean())
     settings = tomllib.loads(CONFIG)
-    stages = {"with": {"train": {"decoder": 1.0, "unet": 1.0}}, "without": {"train": {"decoder": 1.0}}}
+    stages = {
+        "with": {"train": {"decoder": 1.0, "unet": 1.0}},
+        "without": {"train": {"decoder": 1.0}, "denoise": False},
+    }
     paths = [tmp_path / f"{name}.safetensors" for name in stages]
     torch.manual_seed(0)
     model = TrainableModel(settings["model"])

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from toy_model import FACTOR, MATRIX, STEP, ToyModel
 
+from pillow_sdz.codec import encode
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
+from pillow_sdz.refinement.schedule import PLAIN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +68,7 @@ def install_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ToyModel:
     model_folder(tmp_path / "models" / "toy")
     monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
     monkeypatch.setattr(registry, "_priors", {})
+    monkeypatch.setattr(encode, "SCHEDULES", (PLAIN,) * 10)  # the model has no networks to refine with
     model = ToyModel(registry.find("toy"))
     monkeypatch.setattr(registry, "load", lambda manifest, device, dtype: model)
     return model

@@ -38,6 +38,7 @@ deep = 8
 held_out = 1
 exclude = ["retina"]
 [stages.autoencoder]
+denoise = false
 train = { encoder = 1.0, decoder = 1.0 }
 bottleneck = "palette"
 optimiser = "adam"

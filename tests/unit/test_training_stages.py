@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 from training_setup import TOOLS
 
+from tools.train.data import split_photos
 from tools.train.stages import learning_rate, stage_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_stage_may_end_at_a_share_of_its_learning_rate() -> None:
@@ -34,4 +39,16 @@ def test_a_stage_inherits_the_settings_that_it_leaves_out() -> None:
     }
     assert len(names) == 1, "all settings are inherited"
     with_, without = (stage_settings(tiny, name) | {"like": ""} for name in ("with_unet", "without_unet"))
+    assert without.pop("denoise") is False
     assert with_ == without | {"train": {"decoder": 1.0, "unet": 1.0}}, "the two stages differ in the U-Net alone"
+
+
+def test_photos_are_held_out_by_name_or_by_number(tmp_path: Path) -> None:
+    for name in "abcdef":
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    by_name = split_photos(tmp_path, ["c.png", "e.png"], ("a",))
+    assert [path.name for path in by_name.held_out] == ["c.png", "e.png"]
+    assert [path.name for path in by_name.train] == ["b.png", "d.png", "f.png"]
+    assert [path.name for path in split_photos(tmp_path, 2).held_out] == ["b.png", "e.png"]
+    with pytest.raises(SystemExit, match=r"lacks photos that are to be held out: x\.png"):
+        split_photos(tmp_path, ["x.png"])

@@ -65,7 +65,7 @@ def main(checkpoints: tuple[Path, Path], photos: Path, perceptual: Path, steps: 
         raise click.UsageError("the two have different encoders, so they do not decode the same bytes")
     networks = dict(zip(METRICS, (LPIPS("vgg", perceptual), LPIPS("alex", perceptual), DISTS(perceptual)), strict=True))
     data = metas[0]["config"]["data"]
-    with_unet = ["unet" in stage_settings(meta["config"]["stages"], meta["stage"])["train"] for meta in metas]
+    with_unet = [stage_settings(meta["config"]["stages"], meta["stage"]).get("denoise", True) for meta in metas]
     split = split_photos(photos, 0 if every else data["held_out"], tuple(data["exclude"]))
     pictures = list(evaluation_crops(split.train if every else split.held_out, crop))
     click.echo("step    bpp   " + "".join(f"{name}: with, without, gain      " for name in METRICS))

@@ -170,7 +170,7 @@ def test_words_can_be_read_before_they_are_coded() -> None:
         pytest.skip("tesseract is not installed")
     for word in chosen[::40]:
         assert word.wrong_characters(word.picture) == 0
-        assert word.wrong_characters(Image.new("RGB", word.picture.size)) == 1
+        assert word.wrong_characters(Image.new("RGB", word.picture.size)) > 0.5
 
 
 def test_edit_distance() -> None:

@@ -44,9 +44,9 @@ SCHEDULES: Final = (
     Schedule(1),
     Schedule(2, 0.05),
     Schedule(4, 0.035),
-    Schedule(6, 0.03, depth=5, features=8.0, bits=0.45, shifted=True),
-    Schedule(10, 0.03, depth=5, features=8.0, bits=0.45, shifted=True),
-    Schedule(15, 0.03, depth=5, features=8.0, bits=0.45, shifted=True),
+    Schedule(6, 0.03, depth=5, features=8.0, bits=0.27, shifted=True),
+    Schedule(10, 0.03, depth=5, features=8.0, bits=0.27, shifted=True),
+    Schedule(15, 0.03, depth=5, features=8.0, bits=0.27, shifted=True),
 )
 """The refinement of each effort, 0 to 9."""
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.model import padded
-from pillow_sdz.models.runtime import isolated
+from pillow_sdz.models.runtime import DTYPE_VARIABLE, isolated
 from pillow_sdz.models.tiling import windows
 from pillow_sdz.payloads.codes import HIGHEST_TARGET, LOWEST_TARGET, to_latents
 from pillow_sdz.refinement.schedule import place
@@ -63,11 +64,21 @@ def refine(
 
     Returns:
         (h, w, C), signed codes before rounding. The same arguments give the same values on one machine.
+
+    Raises:
+        SdzModelError: a gradient is infinite or NaN.
     """
     adam = _Adam(targets.shape)
     for number, rate in enumerate(schedule.rates()):
-        change = adam.change(_gradient(model, rgb, targets, loop, schedule, number), rate * loop.step)
-        targets = np.clip(targets - change, LOWEST_TARGET, HIGHEST_TARGET)
+        gradient = _gradient(model, rgb, targets, loop, schedule, number)
+        if not np.isfinite(gradient).all():
+            raise SdzModelError(
+                f"model {model.manifest.full_name} gives gradients that are not numbers",
+                field="latent",
+                found=f"number type {model.dtype}",
+                remedy=f"save with {DTYPE_VARIABLE}=float32, or with effort=3, which refines nothing",
+            )
+        targets = np.clip(targets - adam.change(gradient, rate * loop.step), LOWEST_TARGET, HIGHEST_TARGET)
         if progress is not None:
             progress(number + 1, schedule.steps)
     return targets

@@ -10,6 +10,7 @@ import pytest
 import torch
 from ssimulacra2 import ssimulacra2 as published
 
+from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 from pillow_sdz.models.networks.autoencoder_blocks import RMSNorm, averaged
 from pillow_sdz.models.runtime import isolated
@@ -184,6 +185,18 @@ def test_refining_brings_the_picture_closer(
     before, after = (objective_of(model, photo, each, loop) for each in (targets, refined))
     assert after < 0.97 * before
     assert np.array_equal(refined, refine(model, np.array(photo), targets, loop, Schedule(3, 0.06)))
+
+
+def test_gradients_that_are_not_numbers_are_an_error(
+    model: Model,
+    photo: Image.Image,
+    targets: NDArray[np.float32],
+    loop: ScalarLoop,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refinement, "_gradient", lambda *_: np.full(targets.shape, np.nan, np.float32))
+    with pytest.raises(SdzModelError, match=r"latent: model tiny-\d gives gradients that are not numbers"):
+        refine(model, np.array(photo), targets, loop, Schedule(1))
 
 
 def test_tiles_refine_as_the_whole_picture_does(

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pillow_sdz.payloads.protocol import ClosedLoop
     from pillow_sdz.refinement.schedule import Schedule
 
-CORE: Final = 768
-"""Side of a tile's core in pixels: a tile takes some 600 MB."""
+CORE: Final = 640
+"""Side of a tile's core in pixels: encoding 24 megapixels then takes less than 2 GB."""
 
 MARGIN: Final = 16
 """Latent positions around a tile's core that are reconstructed, too. The U-Net sees further, but hardly."""

@@ -60,10 +60,7 @@ class Statistics(NamedTuple):
 def statistics(pictures: Tensor) -> list[Statistics]:
     """The statistics of pictures (B, 3, h, w), RGB in [0, 1], at those of `SCALES` that leave as much as the window."""
     result: list[Statistics] = []
-    if min(pictures.shape[2:]) < SCALES[0]:
-        return result
-    # light would be averaged exactly from the full size; that takes three times as long and makes no difference to use
-    linear, scale = to_linear(F.avg_pool2d(pictures, SCALES[0] // 2)), SCALES[0] // 2
+    linear, scale = to_linear(pictures), 1
     for wanted in SCALES:
         if min(pictures.shape[2:]) < wanted * (2 * RADIUS + 1):
             break
@@ -81,7 +78,7 @@ def structure_distance(original: list[Statistics], decoded: list[Statistics]) ->
         original, decoded: `statistics` of pictures of the same size.
     """
     if not original:  # smaller than the window at half size
-        return decoded[0].mean.new_zeros(1) if decoded else torch.zeros(1)
+        return torch.zeros(1)
     total = original[0].mean.new_zeros(len(original[0].mean))
     weights = original[0].mean.new_tensor(PLANES)
     for a, b in zip(original, decoded, strict=True):

@@ -38,6 +38,11 @@ class SdzFile:
         """The header."""
         return self.container.header
 
+    @property
+    def progressive(self) -> bool:
+        """Whether a part of a layer can be decoded."""
+        return kinds.payload(self.header.payload).progressive
+
     def metadata(self) -> Metadata:
         """Decode the metadata.
 
@@ -56,14 +61,14 @@ class SdzFile:
             return None
         return decode_alpha(self.container.alpha, self.header.width, self.header.height)
 
-    def codes(self) -> NDArray[np.uint8]:
-        """Decode the codes, (h, w, C), from the layers that are present, in integer arithmetic and without weights.
+    def codes(self, stride: int = 1) -> NDArray[np.uint8]:
+        """Decode the codes, or those of a grid; see `pillow_sdz.payloads.protocol.StoredPayload.decode`.
 
         Raises:
             SdzError: the codes are damaged, need the prior of a model that is missing, or do not fit their model.
         """
         self._check_model()
-        return self.payload.decode(registry.model_data_of(self.header.fingerprint))
+        return self.payload.decode(registry.model_data_of(self.header.fingerprint), stride)
 
     def check(self) -> None:
         """Decode metadata, alpha and codes only to find errors; codes that need a missing model are skipped.
@@ -95,5 +100,7 @@ def read(data: bytes, *, allow_truncated: bool = False) -> SdzFile:
     """
     container = parse(data, allow_truncated=allow_truncated)
     header = container.header
-    payload = kinds.payload(header.payload).read(container.layers, header.latent_shape, header.noise)
+    payload = kinds.payload(header.payload).read(
+        container.layers, header.latent_shape, header.noise, container.truncation
+    )
     return SdzFile(container, payload)

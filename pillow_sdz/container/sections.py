@@ -7,7 +7,7 @@ Section bodies stay coded here. `pillow_sdz.payloads` (layers), `pillow_sdz.codi
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from construct import Int8ul, Int32ul, Struct, Tell, VarInt
@@ -25,6 +25,8 @@ from pillow_sdz.errors import (
     SdzTruncatedError,
     SdzVersionError,
 )
+from pillow_sdz.payloads import kinds
+from pillow_sdz.payloads.protocol import Truncation
 
 SECTION_HEAD: Final = with_varint(
     Struct("type" / Int8ul, "length" / VarInt, "end" / Tell),
@@ -53,7 +55,7 @@ class Container:
         preview: preview matrix body, (channels + 1) * 3 bytes.
         metadata: metadata bodies by kind, a value of `pillow_sdz.container.metadata.METADATA_SECTIONS`.
         unknown: (type, body) of ancillary sections that this version does not know.
-        missing_layers: layers that the header announces but the file does not hold whole; above 0 only after
+        truncation: layers that the header announces but the file does not hold whole, or None; set only by
             ``parse(..., allow_truncated=True)``.
     """
 
@@ -63,7 +65,7 @@ class Container:
     preview: bytes | None = None
     metadata: dict[str, bytes] = field(default_factory=dict)
     unknown: list[tuple[int, bytes]] = field(default_factory=list)
-    missing_layers: int = 0
+    truncation: Truncation | None = None
 
 
 def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
@@ -71,8 +73,8 @@ def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
 
     Args:
         data: the whole file.
-        allow_truncated: accept a file whose end is missing or damaged as long as its first layer is whole; only
-            whole layers with a valid checksum are returned, and `Container.missing_layers` counts the others.
+        allow_truncated: accept a file whose end is missing or damaged as long as its first layer is whole, or if the
+            payload is progressive, a part of it is there. The other layers have a valid checksum.
 
     Raises:
         SdzFormatError: not an .sdz file, or a damaged one.
@@ -91,11 +93,14 @@ def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
         try:
             section_type, body, offset, crc = _read_section(view, offset, crc)
         except SdzFormatError as error:
+            part = _part_of_layer(view, offset) if isinstance(error, SdzTruncatedError) else None
             if not container.layers:
-                raise
+                progressive = kinds.payload(header.payload).progressive
+                if not (allow_truncated and progressive and part and _is_layer_due(header, seen)):
+                    raise
             if allow_truncated:
-                container.missing_layers = header.layer_count - len(container.layers)
-                return container
+                missing = header.layer_count - len(container.layers)
+                return replace(container, truncation=Truncation(missing, part or b""))
             arrived = f"{len(container.layers)} of {header.layer_count} layers arrived"
             remedy = f"get the file again; {arrived}, PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True decodes those"
             raise type(error)(
@@ -121,7 +126,7 @@ def build(container: Container) -> bytes:
     """
     header = container.header
     check_header(header)
-    if container.missing_layers or len(container.layers) != header.layer_count:
+    if container.truncation is not None or len(container.layers) != header.layer_count:
         raise SdzFormatError(
             "the header announces another number",
             field="layers",
@@ -185,6 +190,22 @@ def _read_section(view: memoryview, offset: int, crc: int) -> tuple[int, bytes, 
     return head.type, bytes(view[start:end]), end + SECTION_TAIL.sizeof(), crc
 
 
+def _part_of_layer(view: memoryview, offset: int) -> bytes | None:
+    """What there is of the body of the layer at ``offset``, which the file ends within; None of another section."""
+    if view[offset : offset + 1] != bytes([LAYER]):
+        return None
+    try:
+        head = parse_box(SECTION_HEAD, view, offset, field="layer")
+    except SdzTruncatedError:
+        return None
+    return bytes(view[offset + head.end :][: head.length])
+
+
+def _is_layer_due(header: Header, seen: set[int]) -> bool:
+    """Whether the first layer may follow sections of these types."""
+    return not header.has_alpha or ALPHA in seen
+
+
 def _place_section(container: Container, seen: set[int], section_type: int, body: bytes) -> None:
     """Add a section to the container, and check that it may stand here.
 
@@ -204,7 +225,7 @@ def _place_section(container: Container, seen: set[int], section_type: int, body
 
     header = container.header
     if section_type == LAYER:
-        if not container.layers and header.has_alpha and ALPHA not in seen:
+        if not container.layers and not _is_layer_due(header, seen):
             raise fault(f"mode {header.mode} needs an alpha section before the first layer")
         container.layers.append(body)
         return

@@ -103,6 +103,19 @@ class Contents:
     indices: NDArray[np.uint16] | None = field(default=None)
 
 
+@dataclass(frozen=True)
+class Truncation:
+    """What is missing of a file whose end did not arrive.
+
+    Attributes:
+        missing: number of layers that are not there as a whole, at least 1.
+        part: what arrived of the body of the first of them, without a checksum; may be empty.
+    """
+
+    missing: int
+    part: bytes = b""
+
+
 class StoredPayload(Protocol):
     """The payload of a file; the heads of its layers are parsed and checked, nothing is decoded yet."""
 
@@ -113,8 +126,15 @@ class StoredPayload(Protocol):
     def describe(self) -> Description:
         """Facts from the heads of the layers, without decoding."""
 
-    def decode(self, model: ModelData) -> NDArray[np.uint8]:
-        """Decode the codes, (h, w, C), in integer arithmetic, from the layers that are present.
+    def decode(self, model: ModelData, stride: int = 1) -> NDArray[np.uint8]:
+        """Decode the codes in integer arithmetic, from what is present.
+
+        Args:
+            model: the small files of the model.
+            stride: 1, 2, 4 or 8: only the positions whose row and column are multiples of it.
+
+        Returns:
+            (ceil(h / stride), ceil(w / stride), C).
 
         Raises:
             SdzFormatError: the payload is damaged.
@@ -166,6 +186,7 @@ class Payload(Protocol[P]):
 
     Attributes:
         max_layers: largest number of layer sections of a file of this kind.
+        progressive: whether a part of a layer can be decoded.
         keyword: the option of ``image.save`` that only this kind has, or None.
         lossless: whether the codes are stored as they are: then there is no quantisation noise to remove.
         refined: whether latents are refined for this kind, see `closed_loop`.
@@ -173,6 +194,10 @@ class Payload(Protocol[P]):
 
     @property
     def max_layers(self) -> int:
+        """See above."""
+
+    @property
+    def progressive(self) -> bool:
         """See above."""
 
     @property
@@ -234,13 +259,16 @@ class Payload(Protocol[P]):
             SdzError: the latent is too large for this kind, the model has no prior, or a package is missing.
         """
 
-    def read(self, layers: Sequence[bytes], shape: Shape, noise: int) -> StoredPayload:
+    def read(
+        self, layers: Sequence[bytes], shape: Shape, noise: int, truncation: Truncation | None = None
+    ) -> StoredPayload:
         """Parse and check the heads of the layers, in microseconds; decode nothing.
 
         Args:
-            layers: the bodies of the layer sections that arrived, at least one.
+            layers: the bodies of the layer sections that arrived, at least one unless the kind is progressive.
             shape: (h, w, C) of the latent, from the checked header.
             noise: the header's noise field.
+            truncation: what is missing, or None.
 
         Raises:
             SdzFormatError: a head is damaged, or contradicts the header.

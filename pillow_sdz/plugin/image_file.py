@@ -45,7 +45,8 @@ class SdzImageFile(ImageFile.ImageFile):
     - ``payload``: kind of payload, one of `pillow_sdz.payloads.kinds.KINDS` (str);
     - ``colors``: palette entries of each layer (tuple of int; empty for other payloads);
     - ``step``: the quantiser's step in codes (float; scalar payloads only);
-    - ``layers``: number of layers in the file; of a truncated file, of complete layers (int);
+    - ``layers``: number of layers that are there as a whole (int);
+    - ``missing_layers``: number of layers that the end of a truncated file lacks, 0 for a whole file (int);
     - ``bpp``: bits of the file per pixel (float);
     - ``denoise_steps``: U-Net steps that the file asks for (int); ``steps`` is a deprecated name of it;
     - ``noise``: rms error of the quantisation, in codes; with a scalar payload the rms of a uniform distribution over
@@ -129,9 +130,10 @@ class SdzImageFile(ImageFile.ImageFile):
         if self.tile:
             check_bomb(self._size)
             file, name, _ = self._tile_arguments()
-            if missing := file.container.missing_layers:
-                arrived = len(file.container.layers)
-                notice(f"{name} is truncated: decoding {arrived} of {arrived + missing} layers")
+            if truncation := file.container.truncation:
+                arrived, announced = len(file.container.layers), file.header.layer_count
+                part = " and a part of the next" if truncation.part and file.progressive else ""
+                notice(f"{name} is truncated: decoding {arrived} of {announced} layers{part}")
             self.decoderconfig = (options.decode.resolved(self),)
         return super().load()
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pillow_sdz.codec.file import SdzFile
 
 BOOKKEEPING: Final = (
-    "model", "fingerprint", "payload", "colors", "layers", "bpp", "denoise_steps", "steps", "noise", "step",
+    "model", "fingerprint", "payload", "colors", "layers", "missing_layers", "bpp", "denoise_steps", "steps", "noise",
+    "step",
 )  # fmt: skip
 """Keys for facts about the file; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
 
@@ -70,6 +71,7 @@ def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
         "payload": header.payload,
         "colors": (),
         "layers": len(file.container.layers),
+        "missing_layers": header.layer_count - len(file.container.layers),
         "bpp": 8 * file_bytes / (header.width * header.height),
         "denoise_steps": header.denoise_steps,
         "steps": header.denoise_steps,

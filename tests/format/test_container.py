@@ -12,6 +12,7 @@ from pillow_sdz import limits
 from pillow_sdz.container.header import HEADER_BYTES
 from pillow_sdz.container.sections import ALPHA, LAYER, PREVIEW, Container, build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.payloads.protocol import Truncation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +156,7 @@ def test_length_beyond_the_file() -> None:
 def test_building_refuses_contradictions() -> None:
     for change, text in (
         ({"layers": []}, "another number"),
-        ({"missing_layers": 1}, "another number"),
+        ({"truncation": Truncation(1)}, "another number"),
         ({"alpha": None}, "needs an alpha"),
         ({"preview": b"x"}, "wrong length"),
         ({"unknown": [(0x90, b""), (0x90, b"")]}, "appears twice"),

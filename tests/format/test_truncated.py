@@ -10,6 +10,7 @@ from sample_files import assemble, example
 from pillow_sdz.container.header import HEADER_BYTES
 from pillow_sdz.container.sections import ALPHA, LAYER, build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError
+from pillow_sdz.payloads.protocol import Truncation
 
 LAYERS = [(LAYER, body) for body in example().layers]
 ALPHA_SECTION = (ALPHA, b"\x01\xff")
@@ -26,7 +27,9 @@ def test_truncated_files_keep_their_whole_layers() -> None:
                 parse(data[:end], allow_truncated=True)
         else:
             parsed = parse(data[:end], allow_truncated=True)
-            assert parsed == dataclasses.replace(example(), layers=example().layers[:1], missing_layers=1)
+            part = example().layers[1][: max(0, end - first_layer_ends - 2)]
+            expected = dataclasses.replace(example(), layers=example().layers[:1], truncation=Truncation(1, part))
+            assert parsed == expected
             with pytest.raises(SdzFormatError, match=r"1 of 2 layers arrived.*LOAD_TRUNCATED_IMAGES"):
                 parse(data[:end])
     assert parse(data, allow_truncated=True) == example()
@@ -36,7 +39,7 @@ def test_truncated_mode_also_drops_damaged_layers_but_nothing_else() -> None:
     data = build(example())
     damaged = bytearray(data)
     damaged[-6] ^= 1
-    assert parse(bytes(damaged), allow_truncated=True).missing_layers == 1
+    assert parse(bytes(damaged), allow_truncated=True).truncation == Truncation(1)
     for offset in range(HEADER_BYTES, data.index(LAYERS[0][1]) + len(LAYERS[0][1])):
         damaged = bytearray(data)
         damaged[offset] ^= 1

@@ -12,7 +12,7 @@ from scalar_samples import PriorOnly, sample
 from pillow_sdz.errors import SdzError, SdzOptionError
 from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.palette.payload import PalettePlan
-from pillow_sdz.payloads.protocol import Description, Encoded, Latent
+from pillow_sdz.payloads.protocol import Description, Encoded, Latent, Truncation
 
 if TYPE_CHECKING:
     from pillow_sdz.payloads.protocol import Plan, Shape, StoredPayload
@@ -174,7 +174,7 @@ def test_contents_have_the_shape_of_the_latent(kind: str, shape: Shape) -> None:
         if contents.levels is not None and contents.bits is not None:
             assert contents.levels.shape == contents.bits.shape == shape
             assert contents.bits.min() > 0
-            stream = len(encoded.layers[0]) - 2 - 4  # without the step and the state of one lane
+            stream = sum(map(len, encoded.layers)) - 2 - 4  # without the step and the state of one lane
             assert abs(contents.bits.sum() / 8 - stream) <= 2 + 0.01 * stream
 
 
@@ -184,10 +184,12 @@ def test_the_first_layers_alone_decode(kind: str) -> None:
     for plan in plans(kind, latent.shape):
         encoded = encode(latent, plan)
         payload = kinds.payload(plan.kind)
-        errors = [
-            rms(latent, payload.read(encoded.layers[:count], latent.shape, encoded.noise))
-            for count in range(1, len(encoded.layers) + 1)
+        total = len(encoded.layers)
+        stored = [
+            payload.read(encoded.layers[:count], latent.shape, encoded.noise, Truncation(total - count))
+            for count in range(1, total)
         ]
+        errors = [rms(latent, each) for each in (*stored, read(encoded, plan, latent.shape))]
         assert errors == sorted(errors, reverse=True)
 
 

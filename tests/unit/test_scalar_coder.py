@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def decode(data: bytes, shape: tuple[int, int, int], step: int, prior: Prior = PRIOR) -> NDArray[Any]:
-    return scalar_coder.decode(data, shape, step, prior, field="layer 1")
+    return scalar_coder.decode(scalar_coder.Stream([data], 1), shape, step, prior)
+
+
+def encode(targets: NDArray[np.float32], step: int, prior: Prior = PRIOR) -> bytes:
+    """The stream as one layer."""
+    return b"".join(scalar_coder.encode(targets, step, prior))
 
 
 def rms(error: NDArray[Any]) -> float:
@@ -32,7 +37,7 @@ def rms(error: NDArray[Any]) -> float:
 @pytest.mark.parametrize("shape", [(1, 1, 4), (1, 40, 4), (5, 7, 4), (17, 33, 4)])
 def test_round_trip(shape: tuple[int, int, int], step: int) -> None:
     targets = sample(shape)
-    codes = decode(scalar_coder.encode(targets, step, PRIOR), shape, step)
+    codes = decode(encode(targets, step, PRIOR), shape, step)
     assert codes.shape == shape
     assert codes.dtype == np.uint8
     np.testing.assert_array_equal(codes, scalar_coder.quantise(targets, step, PRIOR))
@@ -43,7 +48,7 @@ def test_round_trip(shape: tuple[int, int, int], step: int) -> None:
 def test_equals_the_reference_decoder(step: int) -> None:
     targets = sample((6, 9, 4), seed=2)
     targets[2, 3] = [9000, -9000, 1200, -2310]  # far outside of every table
-    data = scalar_coder.encode(targets, step, PRIOR)
+    data = encode(targets, step, PRIOR)
     arrays = np.frombuffer(prior_file(), "<i4").tolist()
     expected = decode(data, (6, 9, 4), step).reshape(-1, 4).tolist()
     assert decode_slowly(data, (6, 9, 4), step, arrays, (4, 2, 12, 8)) == expected
@@ -62,7 +67,7 @@ def test_extremes_survive() -> None:
     targets = np.array([[[1e30, -1e30, 0, 4]]], np.float32)
     levels = [each.level.tolist() for each in scalar_coder.symbols(targets, 64, PRIOR)]
     assert levels == [[[32767, -32767]], [[0, 1]]]
-    assert decode(scalar_coder.encode(targets, 64, PRIOR), (1, 1, 4), 64).tolist() == [[[255, 0, 128, 132]]]
+    assert decode(encode(targets, 64, PRIOR), (1, 1, 4), 64).tolist() == [[[255, 0, 128, 132]]]
 
 
 @pytest.mark.parametrize("digits", [(0, 0, 0), (16, 0, 0), (63, 63, 63)])
@@ -72,8 +77,8 @@ def test_escape_codes_of_levels_out_of_range_are_refused(digits: tuple[int, int,
     encoder.put(table.ravel(), np.array([ESCAPE, tables().reach[table[0, 1]] + 1]))
     for digit in digits:
         encoder.put(np.array([UNIFORM]), np.array([digit]))
-    with pytest.raises(SdzFormatError, match=r"layer 1: holds a value out of range .*less than 32768"):
-        decode(encoder.finish(), (1, 1, 4), 64)
+    with pytest.raises(SdzFormatError, match=r"layer 1, values: holds a value out of range .*less than 32768"):
+        decode(b"".join(encoder.finish()), (1, 1, 4), 64)
 
 
 def test_steps_are_counted_from_the_mean_and_codes_clipped() -> None:
@@ -90,7 +95,7 @@ def test_steps_are_counted_from_the_mean_and_codes_clipped() -> None:
 def test_predictions_are_made_from_reconstructed_values(step: int) -> None:
     """A traversal that starts with all decoded codes predicts what the encoder predicted, and changes no code."""
     targets = sample((13, 21, 4), seed=7)
-    codes = decode(scalar_coder.encode(targets, step, PRIOR), targets.shape, step)
+    codes = decode(encode(targets, step, PRIOR), targets.shape, step)
     traversal = scalar_coder.ScalarTraversal((13, 21, 4), step, PRIOR)
     traversal.reconstructed[:-1] = codes.reshape(-1, 4) - 128.0
     before, groups = traversal.reconstructed.copy(), list(scalar_coder.symbols(targets, step, PRIOR))
@@ -149,17 +154,17 @@ def test_a_hostile_prior_neither_overflows_nor_crashes(signs: tuple[int, int], s
         assert 0 <= table.min() <= table.max() < UNIFORM
         traversal.reconstruct(place, mean, np.zeros_like(mean))
     targets = sample((18, 20, 4))
-    codes = decode(scalar_coder.encode(targets, step, prior), targets.shape, step, prior)
+    codes = decode(encode(targets, step, prior), targets.shape, step, prior)
     np.testing.assert_array_equal(codes, scalar_coder.quantise(targets, step, prior))
     assert np.abs(codes - 128.0 - targets).max() <= step / 16 / 2 + 1 / 2
 
 
 def test_many_lanes_give_the_same_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     targets = sample((19, 23, 4))
-    alone = scalar_coder.encode(targets, 200, PRIOR)
+    alone = encode(targets, 200, PRIOR)
     expected = decode(alone, (19, 23, 4), 200)
     monkeypatch.setattr(scalar_coder, "lanes_for", lambda _: 8)
-    data = scalar_coder.encode(targets, 200, PRIOR)
+    data = encode(targets, 200, PRIOR)
     np.testing.assert_array_equal(decode(data, (19, 23, 4), 200), expected)
     assert len(alone) < len(data) <= len(alone) + 8 * 4
 
@@ -170,9 +175,9 @@ def test_every_cut_and_every_flipped_bit_is_an_error(lanes: int, monkeypatch: py
     targets = sample((5, 6, 4), seed=1)
     # The last digits of an escape code have uniform frequencies: a changed digit would not be noticed.
     assert not any(each.escaped.any() for each in scalar_coder.symbols(targets, 500, PRIOR))
-    data = scalar_coder.encode(targets, 500, PRIOR)
+    data = encode(targets, 500, PRIOR)
     for length in range(len(data)):
-        with pytest.raises(SdzFormatError, match=r"^layer 1: "):
+        with pytest.raises(SdzFormatError, match=r"^layer 1, values: "):
             decode(data[:length], (5, 6, 4), 500)
     missed = 0
     for bit in range(8 * len(data)):
@@ -193,15 +198,15 @@ def test_predictable_values_take_fewer_bytes() -> None:
     targets = np.repeat(np.repeat(sample((8, 8, 4), seed=5), 4, 0), 4, 1)
     shuffled = np.random.default_rng(0).permutation(targets.reshape(-1, 4)).reshape(targets.shape)
     plain = plain_prior()
-    assert len(scalar_coder.encode(targets, 200, plain)) < 0.8 * len(scalar_coder.encode(shuffled, 200, plain))
+    assert len(encode(targets, 200, plain)) < 0.8 * len(encode(shuffled, 200, plain))
 
 
 def test_large_latents_are_predicted_in_parts_with_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     targets = sample((30, 41, 4))
-    data = scalar_coder.encode(targets, 160, PRIOR)
+    data = encode(targets, 160, PRIOR)
     codes = decode(data, targets.shape, 160)
     monkeypatch.setattr(scalar_coder, "_CHUNK", 37)
-    assert scalar_coder.encode(targets, 160, PRIOR) == data
+    assert encode(targets, 160, PRIOR) == data
     np.testing.assert_array_equal(decode(data, targets.shape, 160), codes)
 
 
@@ -209,5 +214,57 @@ def test_a_stream_of_the_wrong_length_is_refused_before_any_work(monkeypatch: py
     monkeypatch.setattr(scalar_coder, "ScalarTraversal", None)
     states = (rans.LOWEST_STATE).to_bytes(4, "little")
     for data in (b"", states[:3], states + bytes(2 * 4 * 8 * 4 + 2)):
-        with pytest.raises(SdzFormatError, match="a length that no encoder gives"):
+        with pytest.raises(SdzFormatError, match=r"a length that no encoder gives|ends too early"):
             decode(data, (2, 4, 4), 160)
+
+
+SHAPE_OF_LAYERS = (35, 50, 4)
+
+
+def layers_of(count: int) -> tuple[list[bytes], NDArray[np.uint8]]:
+    """A stream of ``count`` layers, and its codes."""
+    targets = sample(SHAPE_OF_LAYERS)
+    pieces = scalar_coder.encode(targets, 300, PRIOR)
+    return [*pieces[: count - 1], b"".join(pieces[count - 1 :])], scalar_coder.quantise(targets, 300, PRIOR)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("stride", [1, 2, 4, 8])
+def test_grids_of_streams_in_layers(count: int, stride: int) -> None:
+    pieces, codes = layers_of(count)
+    grid = scalar_coder.decode(scalar_coder.Stream(pieces, count), SHAPE_OF_LAYERS, 300, PRIOR, stride=stride)
+    np.testing.assert_array_equal(grid, codes[::stride, ::stride])
+
+
+@pytest.mark.parametrize(("stride", "needed"), [(8, 1), (4, 1), (2, 2)])
+def test_grids_need_the_first_layers_only(stride: int, needed: int) -> None:
+    pieces, codes = layers_of(4)
+    grid = scalar_coder.decode(scalar_coder.Stream(pieces[:needed], 4), SHAPE_OF_LAYERS, 300, PRIOR, stride=stride)
+    np.testing.assert_array_equal(grid, codes[::stride, ::stride])
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_what_did_not_arrive_is_predicted(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that arrived are right, and there are more of them with each byte."""
+    monkeypatch.setattr(scalar_coder, "lanes_for", lambda _: lanes)
+    pieces, codes = layers_of(4)
+    right = []
+    for layer, piece in enumerate(pieces):
+        for length in range(4 * lanes if layer == 0 else 0, len(piece), 97):
+            stream = scalar_coder.Stream([*pieces[:layer], piece[:length]], 4, cut=True)
+            right.append((scalar_coder.decode(stream, SHAPE_OF_LAYERS, 300, PRIOR) == codes).mean())
+        stream = scalar_coder.Stream(pieces[: layer + 1], 4)
+        right.append((scalar_coder.decode(stream, SHAPE_OF_LAYERS, 300, PRIOR) == codes).mean())
+    assert right[0] < 0.1
+    assert (np.diff(right) > -0.02).all()
+    assert right[-1] == 1
+
+
+def test_words_of_another_layer_are_refused() -> None:
+    pieces, _ = layers_of(4)
+    moved = [pieces[0] + pieces[1][:2], pieces[1][2:], *pieces[2:]]
+    with pytest.raises(SdzFormatError, match="layer 1, values: does not end where its last symbol ends"):
+        scalar_coder.decode(scalar_coder.Stream(moved, 4), SHAPE_OF_LAYERS, 300, PRIOR)
+    moved = [*pieces[:2], pieces[2][:-2], pieces[2][-2:] + pieces[3]]
+    with pytest.raises(SdzFormatError, match="layer 3, values: ends too early"):
+        scalar_coder.decode(scalar_coder.Stream(moved, 4), SHAPE_OF_LAYERS, 300, PRIOR)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Shape
+    from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Shape, Truncation
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class DirectPayload:
     max_layers = 1
     keyword = None
     lossless = True
+    progressive = False
     refined = False
 
     def require(self, model: ModelData) -> None:
@@ -85,7 +86,13 @@ class DirectPayload:
         """Encode the codes; the noise is 0."""
         return Encoded([encode_direct(latent.codes, effort)], 0)
 
-    def read(self, layers: Sequence[bytes], shape: Shape, noise: int) -> StoredDirect:
+    def read(
+        self,
+        layers: Sequence[bytes],
+        shape: Shape,
+        noise: int,
+        truncation: Truncation | None = None,  # noqa: ARG002
+    ) -> StoredDirect:
         """Nothing to parse: the layer has no head."""
         return StoredDirect(layers[0], shape, noise)
 
@@ -108,9 +115,9 @@ class StoredDirect:
         sentence = "the 8-bit latent itself, packed without loss"
         return Description({}, "", sentence, ({"bytes": len(self.body), "entries": None},))
 
-    def decode(self, model: ModelData) -> NDArray[np.uint8]:  # noqa: ARG002
-        """The codes, (h, w, C)."""
-        return decode_direct(self.body, self.shape)
+    def decode(self, model: ModelData, stride: int = 1) -> NDArray[np.uint8]:  # noqa: ARG002
+        """The codes, or those of a grid; all are decoded."""
+        return decode_direct(self.body, self.shape)[::stride, ::stride]
 
     def check(self, model: ModelData) -> None:
         """Decode the codes, which needs no model."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.payloads.palette.layers import Layer, LayerHead
-    from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Plan, Shape
+    from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Plan, Shape, Truncation
 
 DITHERED_EFFORT: Final = 9
 """Effort with a dithered palette, whatever the option says: Bühlmann's experiment used zlib level 9."""
@@ -45,6 +45,7 @@ class PalettePayload:
     max_layers = limits.MAX_LAYERS
     keyword = "colors"
     lossless = False
+    progressive = False
     refined = False
 
     def require(self, model: ModelData) -> None:
@@ -82,8 +83,14 @@ class PalettePayload:
         bodies = [encode_layer(layer, effort=effort, layers=len(layers)) for layer in layers]
         return Encoded(bodies, min(255, round(noise / NOISE_UNIT)))
 
-    def read(self, layers: Sequence[bytes], shape: Shape, noise: int) -> StoredPalettes:
-        """Parse the head of each layer."""
+    def read(
+        self,
+        layers: Sequence[bytes],
+        shape: Shape,
+        noise: int,
+        truncation: Truncation | None = None,  # noqa: ARG002
+    ) -> StoredPalettes:
+        """Parse the head of each layer that arrived; each of them is a picture without those that follow."""
         heads = tuple(read_head(body, shape[2], position) for position, body in enumerate(layers))
         return StoredPalettes(tuple(layers), heads, shape, noise)
 
@@ -119,10 +126,10 @@ class StoredPalettes:
             ),
         )
 
-    def decode(self, model: ModelData) -> NDArray[np.uint8]:  # noqa: ARG002
-        """The codes, (h, w, C)."""
+    def decode(self, model: ModelData, stride: int = 1) -> NDArray[np.uint8]:  # noqa: ARG002
+        """The codes, or those of a grid; all are decoded."""
         self._check_cost()
-        return codes_from_layers(self._layers())
+        return codes_from_layers(self._layers())[::stride, ::stride]
 
     def check(self, model: ModelData) -> None:
         """Decode the codes, which needs no model."""

@@ -8,22 +8,24 @@ is on integers but the encoder's choice of levels, which a decoder need not repe
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from pillow_sdz.coding.fixed_point import logarithm
-from pillow_sdz.coding.rans import PRECISION, SYMBOLS, AnsDecoder, AnsEncoder, lanes_for
+from pillow_sdz.coding.rans import PRECISION, STATE_BYTES, SYMBOLS, AnsDecoder, AnsEncoder, lanes_for
 from pillow_sdz.errors import SdzFormatError
-from pillow_sdz.payloads.scalar.scan import scan
+from pillow_sdz.payloads.scalar.scan import LAST_PASSES, by_layer, scan
 from pillow_sdz.payloads.scalar.tables import ESCAPE, SCALES, UNIFORM, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from pillow_sdz.payloads.scalar.prior import Prior
+    from pillow_sdz.payloads.scalar.scan import Pass
 
     Place = tuple[NDArray[np.intp], slice]  # rows and columns of an array (h * w, C): positions (n,), channels
 
@@ -52,52 +54,56 @@ class ScalarTraversal:
     """What encoder and decoder have in common: prediction and reconstruction, pass by pass and group by group.
 
     Args:
-        shape: (h, w, C) of the latent.
+        shape: (h, w, C) of the latent, or of the grid.
         step: of the quantiser, in sixteenths of a code.
         prior: the model's.
+        finest: stride of the grid that is coded, see `scan`.
 
     Attributes:
+        passes: see `scan`.
         reconstructed: (h * w + 1, C) float64 of whole numbers: the signed codes reconstructed so far, 0 elsewhere. The
             last row stays 0: it takes the place of neighbours outside the latent.
     """
 
-    def __init__(self, shape: tuple[int, int, int], step: int, prior: Prior) -> None:
+    def __init__(self, shape: tuple[int, int, int], step: int, prior: Prior, finest: int = 1) -> None:
         height, width, channels = shape
         self.step, self.prior, self.group_size = step, prior, prior.shape.group_size
         self.log_step = int(logarithm(np.array([step], np.int32))[0])
-        self.passes = scan(height, width)
+        self.passes: Iterable[Pass] = scan(height, width, finest)
         self.reconstructed = np.zeros((height * width + 1, channels))
 
     def predictions(self) -> Iterator[tuple[Place, NDArray[np.int64], NDArray[np.int64]]]:
-        """Predict the groups of channels of all passes; call `reconstruct` before requesting the next batch.
+        """`predict` for all passes."""
+        for scan_pass in self.passes:
+            yield from self.predict(scan_pass)
+
+    def predict(self, scan_pass: Pass) -> Iterator[tuple[Place, NDArray[np.int64], NDArray[np.int64]]]:
+        """Predict the groups of channels of a pass; call `reconstruct` before requesting the next batch.
 
         Yields:
             Positions (n,) and channels of the batch, its means (n, group_size) in 256ths of a signed code, and the
             numbers of its frequency tables (n, group_size).
         """
         size = self.group_size
-        for scan_pass in self.passes:
-            network, positions, count = scan_pass.network, scan_pass.positions, len(scan_pass.positions)
-            chunks = [slice(start, start + _CHUNK) for start in range(0, count, _CHUNK)]
-            contexts = [] if network is None else [self._context(network, scan_pass.neighbours[c]) for c in chunks]
-            if len(chunks) > 1:  # all are kept until the last group: as float64 they could take gigabytes
-                contexts = [(shared.astype(np.uint16), near.astype(np.int16)) for shared, near in contexts]
-            for group in range(self.prior.shape.groups):
-                channels = slice(group * size, (group + 1) * size)
-                if network is None:
-                    mean, scale = (np.broadcast_to(row[channels], (count, size)) for row in self.prior.initial())
-                else:
-                    predicted = [
-                        self._predict(network, group, *context, positions[chunk])
-                        for chunk, context in zip(chunks, contexts, strict=True)
-                    ]
-                    mean, scale = (
-                        predicted[0] if len(predicted) == 1 else map(np.concatenate, zip(*predicted, strict=True))
-                    )
-                mean = np.maximum(np.minimum(mean, 256 * HIGHEST_CODE), 256 * LOWEST_CODE)
-                # Table k has a scale of 2**(k / 4 - 4) steps; the step is in sixteenths of a code; + 32 rounds.
-                table = np.maximum(np.minimum((scale - self.log_step + 8 * 256 + 32) >> 6, SCALES - 1), 0)
-                yield (positions, channels), mean, table
+        network, positions, count = scan_pass.network, scan_pass.positions, len(scan_pass.positions)
+        chunks = [slice(start, start + _CHUNK) for start in range(0, count, _CHUNK)]
+        contexts = [] if network is None else [self._context(network, scan_pass.neighbours[c]) for c in chunks]
+        if len(chunks) > 1:  # all are kept until the last group: as float64 they could take gigabytes
+            contexts = [(shared.astype(np.uint16), near.astype(np.int16)) for shared, near in contexts]
+        for group in range(self.prior.shape.groups):
+            channels = slice(group * size, (group + 1) * size)
+            if network is None:
+                mean, scale = (np.broadcast_to(row[channels], (count, size)) for row in self.prior.initial())
+            else:
+                predicted = [
+                    self._predict(network, group, *context, positions[chunk])
+                    for chunk, context in zip(chunks, contexts, strict=True)
+                ]
+                mean, scale = predicted[0] if len(predicted) == 1 else map(np.concatenate, zip(*predicted, strict=True))
+            mean = np.maximum(np.minimum(mean, 256 * HIGHEST_CODE), 256 * LOWEST_CODE)
+            # Table k has a scale of 2**(k / 4 - 4) steps; the step is in sixteenths of a code; + 32 rounds.
+            table = np.maximum(np.minimum((scale - self.log_step + 8 * 256 + 32) >> 6, SCALES - 1), 0)
+            yield (positions, channels), mean, table
 
     def reconstruct(self, place: Place, mean: NDArray[np.int64], level: NDArray[np.int64]) -> NDArray[np.int64]:
         """Reconstruct a batch from its levels (n, group_size), and return its codes, 0 to 255."""
@@ -149,9 +155,15 @@ def symbols(targets: NDArray[np.float32], step: int, prior: Prior) -> Iterator[S
     """Quantise a latent to the symbols that the encoder writes, batch by batch; arguments as for `encode`."""
     height, width, channels = targets.shape
     traversal = ScalarTraversal((height, width, channels), step, prior)
-    flat = targets.reshape(-1, channels)
+    for scan_pass in traversal.passes:
+        yield from _symbols(traversal, scan_pass, targets)
+
+
+def _symbols(traversal: ScalarTraversal, scan_pass: Pass, targets: NDArray[np.float32]) -> Iterator[Symbols]:
+    """The batches of a pass."""
+    flat = targets.reshape(-1, targets.shape[2])
     reach = tables().reach
-    for place, mean, table in traversal.predictions():
+    for place, mean, table in traversal.predict(scan_pass):
         level = _nearest(traversal, flat[place].astype(np.float64), mean)
         code = traversal.reconstruct(place, mean, level)
         bound = reach[table]
@@ -214,7 +226,7 @@ def _logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def encode(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
+def encode(targets: NDArray[np.float32], step: int, prior: Prior) -> list[bytes]:
     """Predict, quantise and entropy code a latent.
 
     Args:
@@ -223,50 +235,133 @@ def encode(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
         prior: the model's.
 
     Returns:
-        The stream of the layer body.
+        The stream, divided at the ends of the layers (`LAST_PASSES`), without layers after the last pass. The pieces
+        from any one on may be joined to the last layer.
     """
+    height, width, channels = targets.shape
+    traversal = ScalarTraversal((height, width, channels), step, prior)
     encoder = AnsEncoder(lanes_for(targets.size), tables())
-    for batch in symbols(targets, step, prior):
-        encoder.put(batch.table.ravel(), batch.symbol.ravel())
-        digits = batch.level[batch.escaped] + LEVEL_LIMIT
-        for shift in _DIGITS:
-            encoder.put(np.full(len(digits), UNIFORM), (digits >> shift) & 63)
+    piece = 0
+    for layer, passes in by_layer(traversal.passes, len(LAST_PASSES)):
+        while piece < layer:
+            piece += 1
+            encoder.start_piece()
+        for scan_pass in passes:
+            for batch in _symbols(traversal, scan_pass, targets):
+                encoder.put(batch.table.ravel(), batch.symbol.ravel())
+                digits = batch.level[batch.escaped] + LEVEL_LIMIT
+                for shift in _DIGITS:
+                    encoder.put(np.full(len(digits), UNIFORM), (digits >> shift) & 63)
     return encoder.finish()
 
 
-def decode(data: bytes, shape: tuple[int, int, int], step: int, prior: Prior, *, field: str) -> NDArray[np.uint8]:
-    """Reconstruct the codes from the bytes of `encode`.
+@dataclass(frozen=True)
+class Stream:
+    """The stream of a file, as far as it arrived.
+
+    Attributes:
+        pieces: the parts of the stream in the layers that arrived, at least one.
+        layers: number of layers of the file, 1 to 4.
+        cut: whether the end of the last piece is missing. Otherwise missing layers are missing as a whole.
+    """
+
+    pieces: Sequence[bytes]
+    layers: int
+    cut: bool = False
+
+
+def decode(
+    stream: Stream, shape: tuple[int, int, int], step: int, prior: Prior, *, stride: int = 1
+) -> NDArray[np.uint8]:
+    """Reconstruct the codes from the bytes of `encode`, or those of a coarse grid.
+
+    Where values did not arrive, codes are the means that the prior predicts.
 
     Args:
-        data: the bytes.
+        stream: the bytes.
         shape: (h, w, C) of the latent.
         step: of the quantiser, 16 to 2048 sixteenths of a code.
         prior: the model's.
-        field: the field that errors name.
+        stride: of the grid, 1, 2, 4 or 8; layers that are not needed for it are not read.
 
     Returns:
-        The codes, (h, w, C).
+        The codes, (ceil(h / stride), ceil(w / stride), C).
 
     Raises:
         SdzFormatError: the bytes are no output of `encode`.
     """
-    value_count = math.prod(shape)
-    most_symbols = (1 + len(_DIGITS)) * value_count  # every value escaped
-    decoder = AnsDecoder(data, lanes_for(value_count), most_symbols, tables(), field=field)
-    traversal = ScalarTraversal(shape, step, prior)
-    reach = tables().reach
-    for place, mean, table in traversal.predictions():
-        symbol = decoder.get(table.ravel()).reshape(table.shape)
-        level = symbol - 1 - reach[table]
-        escaped = symbol == ESCAPE
-        if count := int(escaped.sum()):
-            digits = sum(decoder.get(np.full(count, UNIFORM)) << shift for shift in _DIGITS)
-            level[escaped] = digits - LEVEL_LIMIT
+    height, width, channels = shape
+    decoder = _Levels(stream, math.prod(shape))
+    grid = -(-height // stride), -(-width // stride), channels
+    traversal = ScalarTraversal(grid, step, prior, stride)
+    for layer, passes in by_layer(traversal.passes, stream.layers):
+        decoder.go_to(layer)
+        for scan_pass in passes:
+            for place, mean, table in traversal.predict(scan_pass):
+                traversal.reconstruct(place, mean, decoder.get(table))
+    if stride == 1:
+        decoder.finish()
+    return (traversal.reconstructed[:-1] - LOWEST_CODE).astype(np.uint8).reshape(grid)
+
+
+class _Levels:
+    """Decodes levels from a stream.
+
+    Args:
+        stream: the bytes.
+        value_count: number of values of the latent.
+    """
+
+    def __init__(self, stream: Stream, value_count: int) -> None:
+        lanes, most_symbols = lanes_for(value_count), (1 + len(_DIGITS)) * value_count  # every value escaped
+        for layer, piece in enumerate(stream.pieces):
+            if len(piece) > STATE_BYTES * lanes + 2 * most_symbols:
+                raise SdzFormatError("has a length that no encoder gives", field=_field(layer))
+        self._stream, self._layer = stream, 0
+        self._decoder = AnsDecoder(
+            stream.pieces[0], lanes, tables(), field=_field(0), cut=stream.cut and len(stream.pieces) == 1
+        )
+
+    def go_to(self, layer: int) -> None:
+        """Go on to a layer, counted from 0; the layers before it must have been read to their ends."""
+        pieces = self._stream.pieces
+        while self._layer < layer:
+            self._layer += 1
+            arrived = self._layer < len(pieces)
+            cut = not arrived or (self._stream.cut and self._layer == len(pieces) - 1)
+            self._decoder.start_piece(pieces[self._layer] if arrived else b"", field=_field(self._layer), cut=cut)
+
+    def get(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The levels of a batch, (n, group_size), by the numbers of their tables; 0 where they did not arrive."""
+        tables_of_values = table.ravel()
+        symbol = self._decoder.get(tables_of_values)
+        level = np.zeros(table.size, np.int64)
+        arrived = level[: len(symbol)]
+        arrived[:] = symbol - 1 - tables().reach[tables_of_values[: len(symbol)]]
+        escaped = np.flatnonzero(symbol == ESCAPE)
+        if len(escaped):
+            digits = [self._decoder.get(np.full(len(escaped), UNIFORM)) for _ in _DIGITS]
+            known = len(digits[-1])
+            arrived[escaped] = 0
+            arrived[escaped[:known]] = (
+                sum(digit[:known] << shift for digit, shift in zip(digits, _DIGITS, strict=True)) - LEVEL_LIMIT
+            )
         if np.abs(level).max(initial=0) >= LEVEL_LIMIT:
-            raise SdzFormatError("holds a value out of range", field=field, expected=f"less than {LEVEL_LIMIT}")
-        traversal.reconstruct(place, mean, level)
-    decoder.finish()
-    return (traversal.reconstructed[:-1] - LOWEST_CODE).astype(np.uint8).reshape(shape)
+            raise SdzFormatError(
+                "holds a value out of range", field=_field(self._layer), expected=f"less than {LEVEL_LIMIT}"
+            )
+        return level.reshape(table.shape)
+
+    def finish(self) -> None:
+        """Check that the stream ends here, unless its end did not arrive."""
+        self.go_to(self._stream.layers - 1)
+        if not self._stream.cut and len(self._stream.pieces) == self._stream.layers:
+            self._decoder.finish()
+
+
+def _field(layer: int) -> str:
+    """How errors name the values of a layer, which is counted from 0."""
+    return f"layer {layer + 1}, values"
 
 
 def levels_and_bits(

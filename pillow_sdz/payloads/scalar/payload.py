@@ -1,7 +1,7 @@
-"""Payload kind 2: one layer with the quantiser step of the whole picture and the entropy-coded prediction residuals.
+"""Payload kind 2: the quantiser step of the whole picture and the entropy-coded prediction residuals, coarse to fine.
 
-This module writes and reads the layer body, and computes the noise of a step; `pillow_sdz.payloads.scalar.coder`
-quantises and codes the values.
+This module writes and reads the bodies of the one to four layers, and computes the noise of a step;
+`pillow_sdz.payloads.scalar.coder` quantises and codes the values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from construct import Int16ul, Struct
 
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import build_box, parse_box
-from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzModelError
+from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzModelError, SdzTruncatedError
 from pillow_sdz.payloads.protocol import Contents, Description, Encoded
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pillow_sdz.payloads.protocol import ClosedLoop, Latent, ModelData, Payload, Plan, Shape
+    from pillow_sdz.payloads.protocol import ClosedLoop, Latent, ModelData, Payload, Plan, Shape, Truncation
+    from pillow_sdz.payloads.scalar.coder import Stream
     from pillow_sdz.payloads.scalar.prior import Prior
 
 SCALAR_HEAD: Final = Struct("step" / Int16ul)
@@ -32,8 +33,11 @@ SCALAR_HEAD: Final = Struct("step" / Int16ul)
 STEP_UNIT: Final = 1 / 16
 """Unit of the stored step, in codes."""
 
-FIELD: Final = "layer 1"
-"""How errors name the only layer."""
+STEP_FIELD: Final = "layer 1, step"
+"""How errors name the step."""
+
+BYTES_A_LAYER: Final = 700
+"""Streams have one layer more for each so many bytes: the 7 bytes of a further section are at most a hundredth."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,8 @@ class ScalarLoop:
 class ScalarPayload:
     """See `pillow_sdz.payloads.protocol.Payload`."""
 
-    max_layers = 1
+    max_layers = 4
+    progressive = True
     keyword = "step"
     lossless = False
     refined = True
@@ -171,22 +176,47 @@ class ScalarPayload:
         if not limits.MIN_STEP <= plan.step <= limits.MAX_STEP:
             raise ValueError(f"the format cannot hold a step of {plan.step} sixteenths of a code")
         check_values(latent.targets.size, remedy="save with payload='palette' or a smaller picture")
-        stream = coder.encode(latent.targets, plan.step, model.prior())
-        return Encoded([build_box(SCALAR_HEAD, step=plan.step) + stream], noise_field(plan.step))
+        pieces = coder.encode(latent.targets, plan.step, model.prior())
+        last = min(sum(map(len, pieces)) // BYTES_A_LAYER, len(pieces) - 1)
+        first, *others = [*pieces[:last], b"".join(pieces[last:])]
+        return Encoded([build_box(SCALAR_HEAD, step=plan.step) + first, *others], noise_field(plan.step))
 
-    def read(self, layers: Sequence[bytes], shape: Shape, noise: int) -> StoredScalar:
-        """Parse the step, and check it against the header's noise."""
-        step: int = parse_box(SCALAR_HEAD, layers[0], 0, field=f"{FIELD}, step").step
+    def read(
+        self, layers: Sequence[bytes], shape: Shape, noise: int, truncation: Truncation | None = None
+    ) -> StoredScalar:
+        """Parse the step, and check it against the header's noise.
+
+        Raises:
+            SdzTruncatedError: the file ends before the first value.
+        """
+        first = layers[0] if layers or truncation is None else _checked_start(truncation.part, shape)
+        step: int = parse_box(SCALAR_HEAD, first, 0, field=STEP_FIELD).step
         if not limits.MIN_STEP <= step <= limits.MAX_STEP:
             raise SdzFormatError(
-                "is out of range", field=f"{FIELD}, step", found=step,
+                "is out of range", field=STEP_FIELD, found=step,
                 expected=f"{limits.MIN_STEP} to {limits.MAX_STEP}",
             )  # fmt: skip
         if noise != noise_field(step):
             raise SdzFormatError(
                 f"contradicts the step {step} of the layer", field="noise", found=noise, expected=noise_field(step)
             )
-        return StoredScalar(layers[0], step, shape)
+        return StoredScalar(tuple(layers), step, shape, truncation)
+
+
+def _checked_start(part: bytes, shape: Shape) -> bytes:
+    """A part of the first layer, if it holds what decoding needs at least: step and states.
+
+    Raises:
+        SdzTruncatedError: it does not.
+    """
+    from pillow_sdz.coding.rans import state_bytes
+
+    if len(part) < (least := SCALAR_HEAD.sizeof() + state_bytes(math.prod(shape))):
+        raise SdzTruncatedError(
+            "the file ends before the first value", field="layer 1", found=f"{len(part)} bytes",
+            expected=f"at least {least} bytes", remedy="get the file again",
+        )  # fmt: skip
+    return part
 
 
 @dataclass(frozen=True)
@@ -194,14 +224,16 @@ class StoredScalar:
     """See `pillow_sdz.payloads.protocol.StoredPayload`.
 
     Attributes:
-        body: the body of the one layer section.
+        bodies: the bodies of the layer sections that arrived.
         step: in sixteenths of a code, 16 to 2048.
         shape: (h, w, C) of the latent.
+        truncation: what is missing, or None.
     """
 
-    body: bytes
+    bodies: tuple[bytes, ...]
     step: int
     shape: Shape
+    truncation: Truncation | None = None
 
     @property
     def noise(self) -> float:
@@ -215,17 +247,24 @@ class StoredScalar:
             info={"step": step},
             summary=f"in steps of {step:g} codes",
             sentence=f"how many steps of {step:g} codes every value lies away from what the model's prior predicts",
-            layers=({"bytes": len(self.body), "entries": None},),
+            layers=tuple({"bytes": len(body), "entries": None} for body in self.bodies),
         )
 
-    def decode(self, model: ModelData) -> NDArray[np.uint8]:
-        """The codes, (h, w, C)."""
+    def decode(self, model: ModelData, stride: int = 1) -> NDArray[np.uint8]:
+        """The codes, or those of a grid, for which later layers are not decoded."""
         check_values(math.prod(self.shape))
         prior = model.prior()
         from pillow_sdz.payloads.scalar import coder
 
-        stream = bytes(memoryview(self.body)[SCALAR_HEAD.sizeof() :])
-        return coder.decode(stream, self.shape, self.step, prior, field=f"{FIELD}, values")
+        return coder.decode(self._stream(), self.shape, self.step, prior, stride=stride)
+
+    def _stream(self) -> Stream:
+        from pillow_sdz.payloads.scalar.coder import Stream
+
+        missing, part = (0, b"") if self.truncation is None else (self.truncation.missing, self.truncation.part)
+        first, *others = [*self.bodies, part] if part else self.bodies
+        pieces = (first[SCALAR_HEAD.sizeof() :], *others)
+        return Stream(pieces, len(self.bodies) + missing, cut=bool(part))
 
     def check(self, model: ModelData) -> None:
         """Decode the values, if the model's prior is installed."""

@@ -14,13 +14,17 @@ each position at the upper left corner of a latent::
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
 COARSEST: Final = 16
@@ -50,53 +54,83 @@ MAX_CACHED: Final = 1 << 16
 computed again each time, which takes less time than coding."""
 
 
+LAST_PASSES: Final = (4, 6, 7, 8)
+"""The last pass of each layer. After layer 1 all positions of stride 4 are known, after layer 2 those of stride 2."""
+
+
 @dataclass(frozen=True)
 class Pass:
     """One pass of the scan.
 
     Attributes:
+        number: 0 to 8.
         network: number of the prior's network that predicts it, 0 to 5; None in pass 0.
         positions: (n,), row * width + column, in raster order.
         neighbours: (n, 12), positions of the neighbours, all decoded. A neighbour outside the latent is replaced by the
             one on the opposite side, and if that is outside too, by height * width.
     """
 
+    number: int
     network: int | None
     positions: NDArray[np.intp]
     neighbours: NDArray[np.intp]
 
 
-def scan(height: int, width: int) -> tuple[Pass, ...]:
-    """The passes over a latent of ``height`` x ``width`` positions, without empty ones.
+def scan(height: int, width: int, finest: int = 1) -> Iterable[Pass]:
+    """The passes over a latent, without empty ones, or over a coarse grid of it.
+
+    A grid has the positions whose row and column are multiples of ``finest``. The passes up to that stride code just
+    these, and their neighbours are among them, so the grid is scanned like a latent of its size.
+
+    Args:
+        height: rows of the latent or grid.
+        width: its columns.
+        finest: stride of the last passes, 1, 2, 4 or 8; 1 for the whole latent.
 
     >>> [len(scan_pass.positions) for scan_pass in scan(2, 3)]
     [1, 1, 1, 3]
     """
-    return (_cached_passes if height * width <= MAX_CACHED else _passes)(height, width)
+    return _cached_passes(height, width, finest) if height * width <= MAX_CACHED else _passes(height, width, finest)
 
 
-def _passes(height: int, width: int) -> tuple[Pass, ...]:
+def by_layer(passes: Iterable[Pass], count: int) -> Iterator[tuple[int, Iterator[Pass]]]:
+    """Group passes by the layer that holds them: number of the layer, from 0, and its passes.
+
+    Args:
+        passes: of a scan.
+        count: layers of the file, 1 to 4; the last one holds all passes that are left.
+    """
+    return groupby(passes, lambda each: min(bisect_left(LAST_PASSES, each.number), count - 1))
+
+
+def _passes(height: int, width: int, finest: int) -> Iterator[Pass]:
     rows, columns = np.divmod(np.arange(height * width), width)
-    passes = [_pass(None, (rows % COARSEST == 0) & (columns % COARSEST == 0), rows, columns, 0, (), height, width)]
-    for stride in STRIDES:
-        y, x = rows % (2 * stride), columns % (2 * stride)
+    coarsest = COARSEST // finest
+    members = (rows % coarsest == 0) & (columns % coarsest == 0)
+    yield _pass(0, None, members, rows, columns, 0, (), height, width)
+    for number, stride in enumerate(STRIDES):
+        if stride < finest:
+            break
+        own = stride // finest  # in positions of the grid
+        y, x = rows % (2 * own), columns % (2 * own)
         first_network = 2 * (stride == 2) + 4 * (stride == 1)
-        diagonal = (y == stride) & (x == stride)
-        straight = ((y == stride) & (x == 0)) | ((y == 0) & (x == stride))
-        for network, members, offsets in (
-            (first_network, diagonal, DIAGONAL),
-            (first_network + 1, straight, STRAIGHT),
-        ):
-            passes.append(_pass(network, members, rows, columns, stride, offsets, height, width))
-    return tuple(scan_pass for scan_pass in passes if len(scan_pass.positions))
+        diagonal = (y == own) & (x == own)
+        straight = ((y == own) & (x == 0)) | ((y == 0) & (x == own))
+        for kind, members, offsets in ((0, diagonal, DIAGONAL), (1, straight, STRAIGHT)):
+            if members.any():
+                yield _pass(
+                    2 * number + 1 + kind, first_network + kind, members, rows, columns, own, offsets, height, width
+                )
 
 
-_cached_passes = lru_cache(maxsize=8)(_passes)
+@lru_cache(maxsize=8)
+def _cached_passes(height: int, width: int, finest: int) -> tuple[Pass, ...]:
+    return tuple(_passes(height, width, finest))
 
 
 def _pass(
-    network: int | None, members: NDArray[np.bool_], rows: NDArray[np.intp], columns: NDArray[np.intp], stride: int,
-    offsets: tuple[tuple[int, int], ...], height: int, width: int,
+    number: int, network: int | None, members: NDArray[np.bool_], rows: NDArray[np.intp], columns: NDArray[np.intp],
+    stride: int, offsets: tuple[tuple[int, int], ...], height: int, width: int,
 ) -> Pass:  # fmt: skip
     """The pass over the positions where ``members`` (h * w,) is true."""
     positions = np.flatnonzero(members)
@@ -107,4 +141,4 @@ def _pass(
         np.where((y >= 0) & (y < height) & (x >= 0) & (x < width), y * width + x, height * width)
         for y, x in (at_offset, opposite)
     )
-    return Pass(network, positions, np.where(neighbours == height * width, replacements, neighbours))
+    return Pass(number, network, positions, np.where(neighbours == height * width, replacements, neighbours))

@@ -84,7 +84,7 @@ def ans_code(lanes: int, batches: Sequence[tuple[NDArray[np.int64], NDArray[np.i
     coder = rans.AnsEncoder(lanes, frequencies.tables())
     for table, symbol in batches:
         coder.put(table, symbol)
-    return coder.finish()
+    return b"".join(coder.finish())
 
 
 def ans_lanes(symbols: int) -> int:
@@ -137,7 +137,7 @@ def scan(height: int, width: int) -> list[tuple[int, NDArray[np.int64], NDArray[
 
 
 def scalar_stream(targets: NDArray[np.float32], step: int, prior: Prior) -> bytes:
-    return scalar_coder.encode(targets, step, prior)
+    return b"".join(scalar_coder.encode(targets, step, prior))
 
 
 def scalar_codes(targets: NDArray[np.float32], step: int, prior: Prior) -> Bytes:

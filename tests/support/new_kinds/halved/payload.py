@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Shape
+    from pillow_sdz.payloads.protocol import Latent, ModelData, Payload, Shape, Truncation
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class HalvedPayload:
     max_layers = 1
     keyword = None
     lossless = False
+    progressive = False
     refined = False
 
     def require(self, model: ModelData) -> None:
@@ -55,7 +56,9 @@ class HalvedPayload:
         noise = math.sqrt(float((error**2).mean()))
         return Encoded([bytes([plan.bits]) + stored.tobytes()], min(255, round(noise / NOISE_UNIT)))
 
-    def read(self, layers: Sequence[bytes], shape: Shape, noise: int) -> StoredHalved:
+    def read(
+        self, layers: Sequence[bytes], shape: Shape, noise: int, truncation: Truncation | None = None
+    ) -> StoredHalved:
         if not layers[0] or layers[0][0] > 7:
             raise SdzFormatError("is out of range", field="layer 1, bits", expected="0 to 7")
         return StoredHalved(layers[0], shape, noise)
@@ -80,10 +83,11 @@ class StoredHalved:
             layers=({"bytes": len(self.body), "entries": None},),
         )
 
-    def decode(self, model: ModelData) -> NDArray[np.uint8]:
+    def decode(self, model: ModelData, stride: int = 1) -> NDArray[np.uint8]:
         if len(self.body) != 1 + math.prod(self.shape):
             raise SdzFormatError("has the wrong length", field="layer 1", found=f"{len(self.body)} bytes")
-        return decoded(np.frombuffer(self.body, np.uint8, offset=1).reshape(self.shape), self.body[0])
+        codes = decoded(np.frombuffer(self.body, np.uint8, offset=1).reshape(self.shape), self.body[0])
+        return codes[::stride, ::stride]
 
     def check(self, model: ModelData) -> None:
         self.decode(model)

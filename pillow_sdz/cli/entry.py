@@ -26,6 +26,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """
     from pillow_sdz.cli.console import StandardOutputError
 
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads sleep when they wait; read when torch is imported
     words = list(sys.argv[1:] if args is None else args)
     program, found = "sdz-convert", subcommand(words[0]) if words else None
     if found is not None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DTYPE_VARIABLE: Final = "PILLOW_SDZ_DTYPE"
 """Environment variable: the number type to decode in, one of `pillow_sdz.options.DTYPES`."""
 
+PARALLEL_FROM: Final = 1 << 17
+"""Elements from which torch runs an element-wise operation on several threads: its grain is 2**15."""
+
 _forked = False
 
 
@@ -96,7 +99,8 @@ def isolated(*, gradients: bool = False) -> Iterator[None]:
 
     Default dtype and device, autocast, grad mode and the number of threads are restored on exit. A forked child uses
     one thread, because the parent's thread pool does not exist there, and torch would wait for it forever. The random
-    state stays as it is; code that draws random numbers uses `drawing`.
+    state stays as it is; code that draws random numbers uses `drawing`. Threads wait for each other as in
+    `_short_waits`.
     """
     import torch
 
@@ -113,10 +117,43 @@ def isolated(*, gradients: bool = False) -> Iterator[None]:
         try:
             if _forked:
                 torch.set_num_threads(1)
+            elif threads > 1:
+                stack.enter_context(_short_waits())
             yield
         finally:
             if torch.get_num_threads() != threads:
                 torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def _short_waits() -> Iterator[None]:
+    """Let OpenMP threads sleep soon when they wait for each other, so that other busy processes do not slow them down.
+
+    By default GNU's OpenMP library, which torch's builds for Linux use, counts to 300,000 at every barrier before a
+    thread sleeps. If another process has taken the processor of one thread, all others spend their time so. But the
+    library counts to 100 only while there are more OpenMP threads than processors (its manual, GOMP_SPINCOUNT). Here a
+    thread that has run a parallel loop, and so owns a team of OpenMP threads, waits until the block ends. Quiet
+    machines compute as fast with it. With other OpenMP libraries it changes nothing.
+    """
+    import torch
+
+    started, ended = threading.Event(), threading.Event()
+
+    def own_a_team() -> None:
+        try:
+            torch.zeros(PARALLEL_FROM, device="cpu", dtype=torch.float32).add_(1)
+        finally:
+            started.set()
+        ended.wait()
+
+    thread = threading.Thread(target=own_a_team, name="pillow_sdz short waits", daemon=True)
+    thread.start()
+    try:
+        started.wait()
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @contextlib.contextmanager

@@ -55,6 +55,18 @@ def test_isolated_restores_after_an_error(threads: int) -> None:
     assert torch.get_num_threads() == threads
 
 
+def test_one_more_team_of_threads_exists_within_a_block_so_that_openmp_waits_briefly(threads: int) -> None:
+    def others() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("pillow_sdz")]
+
+    with isolated():
+        assert others() == ["pillow_sdz short waits"]
+    assert others() == []
+    torch.set_num_threads(1)
+    with isolated():
+        assert others() == []  # a single thread waits for no other
+
+
 def test_the_hosts_autocast_and_default_device_have_no_effect_inside() -> None:
     with torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
         with isolated():

@@ -170,12 +170,12 @@ class SdzDecoder(ImageFile.PyDecoder):
         """Decode the picture or its preview; see `SdzImageFile`."""
         from pillow_sdz.codec.decode import decode
         from pillow_sdz.codec.preview import decode_preview
-        from pillow_sdz.plugin.pixels import to_bytes
+        from pillow_sdz.plugin.pixels import to_raw
 
         file, name, preview, settings = self.args
         with naming_file(name):
             picture = decode_preview(file) if preview else decode(file, settings)
-        self.set_as_raw(to_bytes(picture))
+        self.set_as_raw(to_raw(picture))  # type: ignore[arg-type]  # any buffer: a copy as bytes would take memory
         return -1, 0
 
 

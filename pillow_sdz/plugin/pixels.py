@@ -87,18 +87,21 @@ def _wrong_transparency(image: Image.Image) -> SdzOptionError:
     return SdzOptionError(f"does not suit mode {image.mode}", field='info["transparency"]', found=found)
 
 
-def to_bytes(picture: Picture) -> bytes:
+def to_raw(picture: Picture) -> NDArray[np.uint8]:
     """Pixels in Pillow's raw layout of the picture's mode. Grey is the luma of ITU-R 601, as in ``Image.convert("L")``.
 
-    >>> to_bytes(Picture(np.full((1, 2, 3), 7, np.uint8), np.full((1, 2), 9, np.uint8), "LA"))
+    Returns:
+        (H, W, C), C-contiguous; the picture's own array where that is possible.
+
+    >>> to_raw(Picture(np.full((1, 2, 3), 7, np.uint8), np.full((1, 2), 9, np.uint8), "LA")).tobytes()
     b'\\x07\\t\\x07\\t'
     """
     rgb, alpha, mode = picture.rgb, picture.alpha, picture.mode
     colours = np.asarray(Image.fromarray(rgb).convert("L"))[:, :, None] if mode.startswith("L") else rgb
     if not mode.endswith("A"):
-        return colours.tobytes()
+        return np.ascontiguousarray(colours)
     assert alpha is not None
-    return np.concatenate([colours, alpha[:, :, None]], axis=2).tobytes()
+    return np.concatenate([colours, alpha[:, :, None]], axis=2)
 
 
 BLOCK: Final = 8

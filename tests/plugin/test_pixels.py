@@ -10,7 +10,7 @@ from PIL import Image
 
 from pillow_sdz.codec.picture import Picture
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.plugin.pixels import fill_transparent, stored_mode, to_raw, to_picture
+from pillow_sdz.plugin.pixels import fill_transparent, stored_mode, to_picture, to_raw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -179,7 +179,7 @@ def test_back_to_bytes(mode: str) -> None:
     if mode.startswith("L"):
         pixels[:, :, :3] = pixels[:, :, :1]
     rgb, alpha = np.ascontiguousarray(pixels[:, :, :3]), np.ascontiguousarray(pixels[:, :, 3])
-    image = Image.frombytes(mode, (4, 3), to_raw(Picture(rgb, alpha, mode))).tobytes()
+    image = Image.frombytes(mode, (4, 3), to_raw(Picture(rgb, alpha, mode)).tobytes())
     assert np.array_equal(np.asarray(image.convert("RGB")), rgb)
     if mode.endswith("A"):
         assert np.array_equal(np.asarray(image.getchannel("A")), alpha)

@@ -90,7 +90,7 @@ def test_building_checks_the_header(field: str, value: object, error: type[SdzEr
         (11, 0x09, "layers", SdzFormatError),
         (11, 0x12, "layers", SdzFormatError),
         (11, 0x20, "layers", SdzFormatError),
-        (11, 0x22, "layers", SdzFormatError),
+        (11, 0x25, "layers", SdzFormatError),
         (12, 0, "width", SdzLimitError),
         (14, 0, "height", SdzLimitError),
         (16, 7, "factor", SdzFormatError),

@@ -6,8 +6,10 @@ Programs:
 - `compare_sheet`: original, .sdz and other formats side by side at equal bytes, as one picture.
 - `bench_speed`: time and memory of the default model on this computer.
 - `bench_busy`: what other busy processes cost, and several threads in one process.
+- `bench_large`: time and memory by the size of the picture, and where the time of decoding goes.
 - `bench_cold_start`: the first decode in a fresh process, phase by phase.
 - `bench_stable_diffusion`: time and memory of a checkpoint of Stable Diffusion's size beside the shipped model.
+- `truncation`: what files show whose end is missing.
 - `bench_index_coding`: bytes and time of every coding of palettes and index planes.
 - `bench_scalar_coding`: scalar payloads and palettes beside libimagequant and zlib at the same latent error.
 

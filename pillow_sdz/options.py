@@ -30,6 +30,9 @@ TILE_SIZE: Final = (64, 65535)
 DTYPES: Final = ("float32", "bfloat16", "float16")
 """Number types that networks can compute in."""
 
+RUNTIMES: Final = ("torch", "onnx")
+"""What can run the networks of a decoder: PyTorch, or ONNX Runtime (see `pillow_sdz.models.choice`)."""
+
 STEP: Final = (limits.MIN_STEP / 16, limits.MAX_STEP / 16)
 """Range of the quantiser's step in codes; the file counts it in sixteenths."""
 
@@ -76,6 +79,17 @@ def check_dtype(value: object) -> str:
     return str(value)
 
 
+def check_runtime(value: object) -> str:
+    """Check the runtime to decode with, one of `RUNTIMES`.
+
+    Raises:
+        SdzOptionError: anything else.
+    """
+    if value not in RUNTIMES:
+        raise SdzOptionError("no such runtime", field="runtime", found=repr(value), expected=" or ".join(RUNTIMES))
+    return str(value)
+
+
 @dataclass(frozen=True)
 class ComputeSettings:
     """Where and how networks compute; None leaves the choice to `pillow_sdz.models`.
@@ -98,10 +112,12 @@ class DecodeSettings(ComputeSettings):
     Attributes:
         denoise_steps: U-Net steps; None takes the number stored in the file, 0 skips the U-Net.
         strength: where on its noise schedule the U-Net starts, 0.0 to 1.0; None goes by the file's quantisation noise.
+        runtime: one of `RUNTIMES`; None leaves the choice to `pillow_sdz.models.choice`.
     """
 
     denoise_steps: int | None = None
     strength: float | None = None
+    runtime: str | None = None
 
 
 class Setting(Generic[T]):
@@ -155,18 +171,23 @@ class DecodeOptions:
         dtype: ``float32``, ``bfloat16`` or ``float16``, also for encoding. None encodes in float32 and decodes in the
             type that the environment variable ``PILLOW_SDZ_DTYPE`` names; without it, in bfloat16 on CPUs with
             instructions for it (pixels differ by one or two grey levels), and elsewhere in float32.
+        runtime: ``torch``, or ``onnx`` for ONNX Runtime, which decodes with the shipped model on the CPU in float32
+            (pixels differ by at most one grey level from torch's). None takes the one that the environment variable
+            ``PILLOW_SDZ_RUNTIME`` names; without it, ONNX Runtime where torch is not installed, and for the first
+            three megapixels of a process that has not imported torch, which takes longer than decoding them.
         steps: deprecated name of ``denoise_steps``.
 
     Setting a value out of its range raises `SdzOptionError`; setting an unknown name raises AttributeError.
     """
 
-    __slots__ = ("_denoise_steps", "_device", "_dtype", "_strength", "_tile_size")
+    __slots__ = ("_denoise_steps", "_device", "_dtype", "_runtime", "_strength", "_tile_size")
 
     denoise_steps = Setting(check_denoise_steps)
     strength = Setting(check_strength)
     device = Setting(check_device)
     tile_size = Setting(check_tile_size)
     dtype = Setting(check_dtype)
+    runtime = Setting(check_runtime)
     steps = deprecated_name("steps", "denoise_steps")
 
     def compute_settings(self) -> ComputeSettings:

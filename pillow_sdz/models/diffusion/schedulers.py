@@ -4,23 +4,26 @@ The noise schedule is the checkpoint's; the method is DDIM, or one of `SAMPLERS`
 steps. All U-Nets predict noise (epsilon) here: `pillow_sdz.models.diffusion.denoise.UNetAdapter` converts v-prediction.
 Every scheduler implements `pillow_sdz.models.protocols.Scheduler`; `pillow_sdz.models.loading` builds the right one.
 
-torch and diffusers are imported within functions: commands about models need neither.
+`Ddim` works on tensors and on numpy arrays alike, and needs no torch. torch and diffusers, which the others need, are
+imported within functions.
 """
 
 from __future__ import annotations
 
 import copy
 import warnings
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+import numpy as np
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.limits import is_real, is_whole
-from pillow_sdz.models.diffusers_parts import diffusers_class
-from pillow_sdz.models.manifest import REINSTALL
+from pillow_sdz.models.manifest_fields import REINSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from pillow_sdz.models.protocols import NoisePredictor
@@ -83,28 +86,29 @@ def _wrong(field: str, found: object, expected: str) -> SdzModelError:
     return SdzModelError("wrong field", field=field, found=repr(found)[:80], expected=expected)
 
 
-class Denoised(NamedTuple):
-    """What `Ddim.step` returns: the estimate of the sample without noise."""
+class Steps(Protocol):
+    """The steps of DDIM, on tensors or on arrays."""
 
-    pred_original_sample: Tensor
+    alphas_cumprod: NDArray[np.float32]
+
+    def step(self, predicted: Any, timestep: int, sample: Any) -> Any:
+        """Remove the ``predicted`` noise from ``sample``; both (B, C, h, w)."""
+
+    def add_noise(self, clean: Any, noise: Any, timestep: int) -> Any:
+        """Mix ``clean`` and ``noise``, both (B, C, h, w), at the noise level of ``timestep``."""
 
 
-def ddim(scheduler: Ddim | Any, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
+def ddim(scheduler: Steps, unet: NoisePredictor, latents: Any, times: list[int]) -> Any:
     """`pillow_sdz.models.protocols.Scheduler.denoise` by DDIM with eta = 0 (Song et al. 2021).
 
     Each step removes all predicted noise, and adds the same noise again at the level of the next timestep.
-
-    ``scheduler`` is a `Ddim`, or diffusers' DDIMScheduler once its timesteps are set, which has the same methods.
     """
-    import torch
-
-    sample = latents * scheduler.alphas_cumprod[times[0]].sqrt().to(latents)
+    sample = latents * float(scheduler.alphas_cumprod[times[0]]) ** 0.5
     for index, timestep in enumerate(times):
         predicted = unet(sample, timestep).sample
-        latents = scheduler.step(predicted, timestep, sample).pred_original_sample
+        latents = scheduler.step(predicted, timestep, sample)
         if index + 1 < len(times):
-            following = torch.tensor([times[index + 1]], device=latents.device)
-            sample = scheduler.add_noise(latents, predicted, following)
+            sample = scheduler.add_noise(latents, predicted, times[index + 1])
     return latents
 
 
@@ -145,25 +149,23 @@ class Ddim:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        import torch
-
         count = check_schedule(config)
         start, end = (float(config[field]) ** 0.5 for field in ("beta_start", "beta_end"))
-        betas = torch.linspace(start, end, count, dtype=torch.float32) ** 2
-        self.alphas_cumprod = torch.cumprod(1.0 - betas, dim=0)
+        betas = np.linspace(start, end, count) ** 2
+        self.alphas_cumprod: NDArray[np.float32] = np.cumprod(1 - betas).astype(np.float32)
 
-    def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
+    def denoise(self, unet: NoisePredictor, latents: Any, times: list[int]) -> Any:
         """See `ddim`."""
         return ddim(self, unet, latents, times)
 
-    def step(self, predicted: Tensor, timestep: int, sample: Tensor) -> Denoised:
-        """Remove the ``predicted`` noise from ``sample``; both (B, C, h, w)."""
-        alpha = self.alphas_cumprod[timestep]
-        return Denoised((sample - (1 - alpha) ** 0.5 * predicted) / alpha**0.5)
+    def step(self, predicted: Any, timestep: int, sample: Any) -> Any:
+        """See `Steps`."""
+        alpha = float(self.alphas_cumprod[timestep])
+        return (sample - (1 - alpha) ** 0.5 * predicted) / alpha**0.5
 
-    def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Mix ``clean`` and ``noise``, both (B, C, h, w), at the noise level of ``timesteps``, (1,) or (B,)."""
-        alpha = self.alphas_cumprod.to(clean)[timesteps.to(clean.device)].view(-1, 1, 1, 1)
+    def add_noise(self, clean: Any, noise: Any, timestep: int) -> Any:
+        """See `Steps`."""
+        alpha = float(self.alphas_cumprod[timestep])
         return alpha**0.5 * clean + (1 - alpha) ** 0.5 * noise
 
 
@@ -173,11 +175,16 @@ class DiffusersDdim:
     Args:
         config: what ``scheduler_config.json`` holds.
 
+    Attributes:
+        alphas_cumprod: (timesteps,), the signal's share of the variance at each timestep.
+
     Raises:
         SdzModelError: a field is out of range, or diffusers refuses the configuration.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
+        from pillow_sdz.models.diffusers_parts import diffusers_class
+
         count = check_schedule(DDIM_DEFAULTS | dict(config))
         scheduler_class = diffusers_class("schedulers.scheduling_ddim", "DDIMScheduler")
         try:
@@ -186,16 +193,23 @@ class DiffusersDdim:
         except (TypeError, ValueError, KeyError, NotImplementedError) as error:
             raise SdzModelError(f"cannot build the scheduler: {error}", remedy=REINSTALL) from error
         self._scheduler = scheduler
+        self.alphas_cumprod: NDArray[np.float32] = scheduler.alphas_cumprod.numpy().copy()
 
-    @property
-    def alphas_cumprod(self) -> Tensor:
-        """(timesteps,), the signal's share of the variance; on the CPU or on the device of the last call."""
-        alphas: Tensor = self._scheduler.alphas_cumprod
-        return alphas
-
-    def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
+    def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Any:
         """See `ddim`."""
-        return ddim(self._scheduler, unet, latents, times)
+        return ddim(self, unet, latents, times)
+
+    def step(self, predicted: Tensor, timestep: int, sample: Tensor) -> Tensor:
+        """See `Steps`."""
+        clean: Tensor = self._scheduler.step(predicted, timestep, sample).pred_original_sample
+        return clean
+
+    def add_noise(self, clean: Tensor, noise: Tensor, timestep: int) -> Tensor:
+        """See `Steps`."""
+        import torch
+
+        noisy: Tensor = self._scheduler.add_noise(clean, noise, torch.tensor([timestep], device=clean.device))
+        return noisy
 
 
 class Sampler:
@@ -214,6 +228,8 @@ class Sampler:
     """
 
     def __init__(self, name: str, config: Mapping[str, Any]) -> None:
+        from pillow_sdz.models.diffusers_parts import diffusers_class
+
         self._kind = SAMPLERS[name]
         betas = _betas(config)
         fields = {"num_train_timesteps": len(betas), "trained_betas": betas, **self._kind.fields}
@@ -221,26 +237,28 @@ class Sampler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of how diffusers takes values from tensors
             self._template = scheduler_class(**fields)
-        self.alphas_cumprod: Tensor = self._template.alphas_cumprod
+        self.alphas_cumprod: NDArray[np.float32] = self._template.alphas_cumprod.numpy().copy()
 
     def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
         """See `pillow_sdz.models.protocols.Scheduler`. PNDM steps evenly, and takes evenly spaced timesteps instead."""
         scheduler = copy.deepcopy(self._template)
         self._kind.prepare(scheduler, times)
         first = int(scheduler.timesteps[0])
-        sample = latents if self._kind.variance_exploding else latents * self.alphas_cumprod[first].sqrt().to(latents)
+        sample = latents if self._kind.variance_exploding else latents * float(self.alphas_cumprod[first]) ** 0.5
         for timestep in scheduler.timesteps:
             inputs = scheduler.scale_model_input(sample, timestep)
             predicted = unet(inputs.to(latents.dtype), int(timestep)).sample
             sample = scheduler.step(predicted, timestep, sample).prev_sample
         if self._kind.prepare is _pndm:  # it ends at timestep 0, where the signal is still scaled
-            sample = sample / self.alphas_cumprod[0].sqrt().to(latents)
+            sample = sample / float(self.alphas_cumprod[0]) ** 0.5
         result: Tensor = sample.to(latents.dtype)
         return result
 
 
 def _betas(config: Mapping[str, Any]) -> list[float]:
     """The variance of the noise that each timestep adds, as diffusers computes it from a checked configuration."""
+    from pillow_sdz.models.diffusers_parts import diffusers_class
+
     count = check_schedule(config)
     fields = {field: config[field] for field in SCHEDULE_FIELDS if field in config}
     scheduler = diffusers_class("schedulers.scheduling_ddim", "DDIMScheduler")(num_train_timesteps=count, **fields)

@@ -172,4 +172,4 @@ def _half(tensor: Weights) -> NDArray[np.float16]:
         import torch
 
         tensor = tensor.detach().to("cpu", torch.float16).contiguous().numpy()
-    return np.ascontiguousarray(tensor, "<f2")
+    return np.asarray(tensor, "<f2", order="C")

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, read_config
+from pillow_sdz.models.diffusion.ddim import Ddim, DiffusersDdim, covers
 from pillow_sdz.models.diffusion.denoise import UNetAdapter
-from pillow_sdz.models.diffusion.schedulers import SAMPLERS, Ddim, DiffusersDdim, Sampler, covers, prediction_of
+from pillow_sdz.models.diffusion.noise_schedule import prediction_of
+from pillow_sdz.models.diffusion.schedulers import SAMPLERS, Sampler
 from pillow_sdz.models.embedding import read_embedding
 from pillow_sdz.models.fingerprint import ENCODER_PREFIXES, encoder_tensors
 from pillow_sdz.models.integrity import check_digests, check_weights

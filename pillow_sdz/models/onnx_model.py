@@ -17,7 +17,7 @@ import numpy as np
 
 from pillow_sdz.errors import SdzDependencyError, SdzModelError, naming_file
 from pillow_sdz.models.configuration import CONFIG_NAME, SCHEDULER_CONFIG_NAME, read_config
-from pillow_sdz.models.diffusion.schedulers import Ddim
+from pillow_sdz.models.diffusion.ddim import Ddim
 from pillow_sdz.models.graph_files import DECODER_GRAPH, UNET_GRAPH
 from pillow_sdz.models.half_weights import WEIGHTS_NAME, read_half
 from pillow_sdz.models.integrity import check_digests, check_weights

@@ -11,8 +11,8 @@ import torch
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
+from pillow_sdz.models.diffusion.ddim import Ddim, DiffusersDdim, covers
 from pillow_sdz.models.diffusion.denoise import Noise, denoise
-from pillow_sdz.models.diffusion.schedulers import Ddim, DiffusersDdim, covers
 from pillow_sdz.models.loading import load_scheduler
 from pillow_sdz.models.onnx_model import Predicted
 
@@ -53,11 +53,11 @@ def test_equals_diffusers(noise: float, denoise_steps: int, dtype: torch.dtype) 
         expected = denoise(unet, theirs, latents, noise, denoise_steps)
         found = denoise(unet, ours, latents, noise, denoise_steps)
     assert found.dtype == expected.dtype
-    steps = 2**-7 if dtype == torch.bfloat16 else 1e-5  # rounding of the number type
-    torch.testing.assert_close(found, expected, rtol=4 * steps, atol=steps)
+    close = 0.05 if dtype == torch.bfloat16 else 1e-5  # diffusers rounds the noise schedule, too, at each of the steps
+    torch.testing.assert_close(found, expected, rtol=close, atol=close)
     if dtype == torch.float32:
         array = denoise(unet_of_arrays, ours, latents.numpy(), noise, denoise_steps)
-        np.testing.assert_allclose(array, expected.numpy(), rtol=4 * steps, atol=steps)
+        np.testing.assert_allclose(array, expected.numpy(), rtol=close, atol=close)
         assert array.dtype == np.float32
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pillow_sdz.limits import MAX_CHANNELS
 from pillow_sdz.models.manifest_fields import is_digest, real_field, whole_field, wrong_field
@@ -21,8 +21,7 @@ MAX_PRIOR_WIDTH: Final = 1024
 """Widest hidden layer of a prior (spec/sdz.md): sums stay exact in float64."""
 
 
-@dataclass(frozen=True)
-class PriorFile:
+class PriorFile(NamedTuple):
     """A model's prior as the manifest lists it.
 
     Attributes:

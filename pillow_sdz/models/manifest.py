@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.limits import is_whole
@@ -51,8 +50,7 @@ MAX_DENOISE_STEPS: Final = 255
 """Most U-Net steps by default: the file's field is an unsigned 8-bit number."""
 
 
-@dataclass(frozen=True)
-class ReceptiveRadius:
+class ReceptiveRadius(NamedTuple):
     """Receptive radius of each network in latent positions: how far away an input can change an output.
 
     Tiles overlap by it. Networks with attention or GroupNorm have no limited receptive field. Their models have a
@@ -123,6 +121,8 @@ class Manifest:
         """The remedy for damaged files: the command that brings them back, if a command added the model."""
         if not self.source:
             return REINSTALL
+        import shlex
+
         name, (source, *revision) = self.name, self.source.split(" --revision ")
         options = "".join(f" --revision {shlex.quote(each)}" for each in revision)
         return f"sdz-convert models remove {name} && sdz-convert models add {name} {shlex.quote(source)}{options}"

@@ -143,7 +143,10 @@ def naming_file(file: str | os.PathLike[str] | None) -> Iterator[None]:
         raise
 
 
-PACKAGES: Final = ("torch", "diffusers", "safetensors", "imagequant", "transformers", "huggingface_hub", "scipy")
+PACKAGES: Final = (
+    "torch", "diffusers", "safetensors", "imagequant", "transformers", "huggingface_hub", "scipy", "onnxruntime",
+    "platformdirs",
+)  # fmt: skip
 """Packages that are imported on first use only: pillow_sdz must be importable without them, and quickly."""
 
 
@@ -185,15 +188,16 @@ def require_installed(step: str, packages: Mapping[str, str], install: str) -> N
     Raises:
         SdzDependencyError: some are missing; the message names all of these.
     """
-    missing = [package for module, package in packages.items() if not _is_installed(module)]
+    missing = [package for module, package in packages.items() if not is_installed(module)]
     if missing:
         raise SdzDependencyError(f"{step} needs {', '.join(missing)}", remedy=install)
 
 
-def _is_installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
+    """Whether a module is there to be imported; it is not imported."""
     try:
         return find_spec(module) is not None
-    except ValueError:  # a blocked import leaves None in sys.modules, or a module without a specification
+    except (ValueError, ImportError):  # a blocked import leaves None in sys.modules, or raises its own error
         return False
 
 

@@ -8,6 +8,7 @@ from pillow_sdz import limits
 from pillow_sdz.codec.picture import Picture
 from pillow_sdz.errors import needs_packages, notice
 from pillow_sdz.models import registry
+from pillow_sdz.models.choice import choose_runtime
 from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.payloads.codes import to_latents
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.codec.file import SdzFile
+    from pillow_sdz.models.manifest import Manifest
+    from pillow_sdz.models.model import Model
     from pillow_sdz.options import DecodeSettings
 
 
@@ -28,7 +31,7 @@ def decode(file: SdzFile, settings: DecodeSettings) -> Picture:
         settings: where and how the networks compute, and how the U-Net denoises.
 
     Raises:
-        SdzError: the file is damaged, its model is missing or does not fit it, or torch is missing.
+        SdzError: the file is damaged, its model is missing or does not fit it, or a package is missing.
     """
     alpha = file.alpha()  # first: it is cheap, and damage shows before the model is loaded
     with needs_packages("decoding the pixels"):
@@ -41,7 +44,7 @@ def _rgb(file: SdzFile, settings: DecodeSettings) -> NDArray[np.uint8]:
     header = file.header
     manifest = registry.find_fitting(header.fingerprint, header.channels, header.factor)
     codes = file.payload.decode(registry.model_data(manifest))
-    model = registry.load(manifest, settings.device, settings.dtype or decoding_dtype(settings.device))
+    model = _model(manifest, settings, header.width * header.height)
     latents = to_latents(codes, manifest.codes.step)
     noise = file.payload.noise * manifest.codes.step
     if settings.strength is not None:
@@ -50,6 +53,13 @@ def _rgb(file: SdzFile, settings: DecodeSettings) -> NDArray[np.uint8]:
         notice(f"option denoise_steps was ignored: model {manifest.full_name} has no U-Net")
     latents = model.denoise(latents, noise, _denoise_steps(header.denoise_steps, settings.denoise_steps))
     return model.decode(latents, header.height, header.width, settings.tile_size or DEFAULT_TILE)
+
+
+def _model(manifest: Manifest, settings: DecodeSettings, pixels: int) -> Model:
+    """The model, loaded into the runtime that decodes a picture of so many pixels."""
+    if choose_runtime(manifest, settings, pixels) == "onnx":
+        return registry.load_onnx(manifest)
+    return registry.load(manifest, settings.device, settings.dtype or decoding_dtype(settings.device))
 
 
 def _denoise_steps(stored: int, chosen: int | None) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.limits import is_whole
-from pillow_sdz.models.manifest import CONFIG_FILES, REINSTALL
+from pillow_sdz.models.manifest import CONFIG_FILES
+from pillow_sdz.models.manifest_fields import REINSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,7 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from pillow_sdz.errors import SdzModelError, naming_file
-from pillow_sdz.models.manifest import REINSTALL
+from pillow_sdz.models.manifest_fields import REINSTALL
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,16 +12,22 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
 
 from pillow_sdz.models.configuration import CLASS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from pillow_sdz.models.code_mapping import CodeMapping
+
+Weights: TypeAlias = "Tensor | NDArray[np.float16]"
+"""A tensor of any float type, as torch or `pillow_sdz.models.half_weights` read it."""
 
 ENCODER_PREFIXES: Final = ("encoder.", "quant_conv.")
 """Names of an autoencoder's tensors that start like this are the encoder's; all others are the decoder's."""
@@ -113,7 +119,7 @@ def _value(config: Mapping[str, Any], name: str, default: Any) -> Any:
     return float(value) if isinstance(default, float) and isinstance(value, int) else value
 
 
-def decoding_tensors(vae: Mapping[str, Tensor], unet: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+def decoding_tensors(vae: Mapping[str, Weights], unet: Mapping[str, Weights] | None) -> dict[str, Weights]:
     """The weights that decoding needs, under the names that the fingerprint covers.
 
     Args:
@@ -124,12 +130,12 @@ def decoding_tensors(vae: Mapping[str, Tensor], unet: Mapping[str, Tensor] | Non
     return tensors | {f"unet.{name}": tensor for name, tensor in (unet or {}).items()}
 
 
-def encoder_tensors(vae: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def encoder_tensors(vae: Mapping[str, Weights]) -> dict[str, Weights]:
     """The encoder's weights, by their names in the autoencoder's; empty for a model that only opens files."""
     return {name: tensor for name, tensor in vae.items() if name.startswith(ENCODER_PREFIXES)}
 
 
-def fingerprint(tensors: Mapping[str, Tensor], decoding: Decoding) -> str:
+def fingerprint(tensors: Mapping[str, Weights], decoding: Decoding) -> str:
     """SHA-256, in hex, over the tensors as in `digest_of`, then over the canonical JSON of ``decoding``.
 
     Args:
@@ -141,7 +147,7 @@ def fingerprint(tensors: Mapping[str, Tensor], decoding: Decoding) -> str:
     return str(digest.hexdigest())
 
 
-def digest_of(tensors: Mapping[str, Tensor]) -> str:
+def digest_of(tensors: Mapping[str, Weights]) -> str:
     """SHA-256, in hex, over tensors sorted by name.
 
     Each tensor contributes its UTF-8 name, NUL, its shape as decimal numbers joined by ``x``, NUL, and its values as
@@ -151,13 +157,19 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
     return str(_hash(tensors).hexdigest())
 
 
-def _hash(tensors: Mapping[str, Tensor]) -> Any:
-    import torch
-
+def _hash(tensors: Mapping[str, Weights]) -> Any:
     digest = hashlib.sha256()
     for name in sorted(tensors):
-        tensor = tensors[name].detach()
-        digest.update(name.encode() + b"\0" + "x".join(map(str, tensor.shape)).encode() + b"\0")
-        # tensors of a mapped file that are float16 in C order already are hashed without a copy
-        digest.update(tensor.to("cpu", torch.float16).contiguous().numpy().astype("<f2", copy=False).data)
+        values = _half(tensors[name])
+        digest.update(name.encode() + b"\0" + "x".join(map(str, values.shape)).encode() + b"\0")
+        digest.update(values.data)
     return digest
+
+
+def _half(tensor: Weights) -> NDArray[np.float16]:
+    """The values as little-endian float16 in C order; those that are so already are not copied."""
+    if not isinstance(tensor, np.ndarray):
+        import torch
+
+        tensor = tensor.detach().to("cpu", torch.float16).contiguous().numpy()
+    return np.asarray(tensor, "<f2", order="C")

@@ -14,13 +14,12 @@ from pillow_sdz.models.fingerprint import Decoding, decoding_tensors, digest_of,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor
-
+    from pillow_sdz.models.fingerprint import Weights
     from pillow_sdz.models.manifest import Manifest
 
 
 def check_weights(
-    manifest: Manifest, vae: Mapping[str, Tensor], unet: Mapping[str, Tensor] | None, configs: Mapping[str, Any]
+    manifest: Manifest, vae: Mapping[str, Weights], unet: Mapping[str, Weights] | None, configs: Mapping[str, Any]
 ) -> None:
     """Check that these are the networks that a manifest names, and that its own numbers are those of its fingerprint.
 

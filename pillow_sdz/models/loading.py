@@ -1,4 +1,4 @@
-"""Loads a model's folder: weights from safetensors only, networks of a few known classes, fingerprint checked.
+"""Loads a model's folder into torch: safetensors only, networks of a few known classes, fingerprint checked.
 
 The shipped model's classes are this project's own, because importing diffusers takes longer than decoding.
 
@@ -12,15 +12,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pillow_sdz.errors import SdzModelError, naming_file
-from pillow_sdz.models import diffusers_parts
 from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, read_config
+from pillow_sdz.models.diffusion.ddim import Ddim, DiffusersDdim, covers
 from pillow_sdz.models.diffusion.denoise import UNetAdapter
-from pillow_sdz.models.diffusion.schedulers import SAMPLERS, Ddim, DiffusersDdim, Sampler, covers, prediction_of
+from pillow_sdz.models.diffusion.noise_schedule import prediction_of
+from pillow_sdz.models.diffusion.schedulers import SAMPLERS, Sampler
 from pillow_sdz.models.embedding import read_embedding
 from pillow_sdz.models.fingerprint import ENCODER_PREFIXES, encoder_tensors
 from pillow_sdz.models.integrity import check_digests, check_weights
-from pillow_sdz.models.model import Model
 from pillow_sdz.models.runtime import drawing
+from pillow_sdz.models.torch_model import TorchModel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ Builder = Callable[["Path", dict[str, Any]], Part]
 """Given a part's folder and its configuration, builds the network with its weights."""
 
 
-def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
+def load_model(manifest: Manifest, device: str, dtype: str) -> TorchModel:
     """Load the networks in ``manifest.folder``, and check their weights and configurations against the manifest.
 
     Raises:
@@ -81,7 +82,7 @@ def load_model(manifest: Manifest, device: str, dtype: str) -> Model:
             _prepare(unet.network, device, number_type)
             predictor = _noise_predictor(manifest, unet.network, scheduler, device, number_type)
     can_encode = bool(encoder_tensors(vae.tensors))
-    return Model(manifest, vae.network, predictor, scheduler, device, number_type, vae_type, can_encode)
+    return TorchModel(manifest, vae.network, predictor, scheduler, device, number_type, vae_type, can_encode)
 
 
 def _scheduler_config(manifest: Manifest) -> dict[str, Any]:
@@ -178,7 +179,13 @@ def _latent_unet(folder: Path, config: dict[str, Any]) -> Part:
 
 def _diffusers(name: str) -> Builder:
     """What builds a network of one of diffusers' classes."""
-    return lambda folder, config: _with_weights(diffusers_parts.build(name, config), folder, config)
+
+    def build(folder: Path, config: dict[str, Any]) -> Part:
+        from pillow_sdz.models import diffusers_parts
+
+        return _with_weights(diffusers_parts.build(name, config), folder, config)
+
+    return build
 
 
 AUTOENCODER_BUILDERS: Final[Mapping[str, Builder]] = {

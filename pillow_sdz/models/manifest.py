@@ -10,20 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pillow_sdz.errors import SdzModelError, naming_file
-from pillow_sdz.limits import MAX_CHANNELS, is_real, is_whole
-from pillow_sdz.models.code_mapping import CodeMapping, PriorFile
-from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
+from pillow_sdz.limits import is_whole
+from pillow_sdz.models.code_mapping import MAX_SCALE, CodeMapping, read_code_mapping
+from pillow_sdz.models.graph_files import GraphFile, read_graph_files
+from pillow_sdz.models.manifest_fields import REINSTALL, digest_field, is_digest, real_field, whole_field, wrong_field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+    from pillow_sdz.payloads.scalar.prior import Prior
 
 MANIFEST_NAME: Final = "model.json"
 PRIOR_NAME: Final = "prior.i32"
@@ -34,19 +33,10 @@ CONFIG_FILES: Final = ("vae/config.json", "unet/config.json", "scheduler/schedul
 NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9._]*(-[a-z0-9._]+)*")
 """Names that a model may have."""
 
-REINSTALL: Final = "install the model again"
-"""The remedy for damaged files of a model that no known command can restore."""
-
 MAX_MANIFEST_BYTES: Final = 1 << 20
 """Longest manifest that is read; real ones have a few kilobytes."""
 
 MAX_VERSION: Final = 10**6
-MAX_FACTOR: Final = 64
-"""Pixels per latent position: the largest of `pillow_sdz.limits.FACTORS`."""
-
-MAX_SCALE: Final = 1e9
-"""Largest step, bound and latent scaling, in latent values; the smallest is its reciprocal."""
-
 MAX_SHIFT: Final = 1e3
 """Largest absolute value of the latent shift, in latent values; autoencoders in use have shifts below 1."""
 
@@ -59,12 +49,8 @@ WINDOW_SIDES: Final = (32, 512)
 MAX_DENOISE_STEPS: Final = 255
 """Most U-Net steps by default: the file's field is an unsigned 8-bit number."""
 
-MAX_PRIOR_WIDTH: Final = 1024
-"""Widest hidden layer of a prior (spec/sdz.md): sums stay exact in float64."""
 
-
-@dataclass(frozen=True)
-class ReceptiveRadius:
+class ReceptiveRadius(NamedTuple):
     """Receptive radius of each network in latent positions: how far away an input can change an output.
 
     Tiles overlap by it. Networks with attention or GroupNorm have no limited receptive field. Their models have a
@@ -93,6 +79,7 @@ class Manifest:
         source: what the model was made from, as it was given; empty for models of this project.
         configs: SHA-256, in hex, by name, of configurations in the form of `configuration.digest`.
         encoder: `fingerprint.digest_of` the encoder's weights, which the fingerprint does not cover; None if not known.
+        graphs: the networks as ONNX graphs, by the names of their files; empty for a model that only torch runs.
     """
 
     folder: Path
@@ -112,6 +99,7 @@ class Manifest:
     source: str = ""
     configs: tuple[tuple[str, str], ...] = ()
     encoder: str | None = None
+    graphs: tuple[tuple[str, GraphFile], ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -133,6 +121,8 @@ class Manifest:
         """The remedy for damaged files: the command that brings them back, if a command added the model."""
         if not self.source:
             return REINSTALL
+        import shlex
+
         name, (source, *revision) = self.name, self.source.split(" --revision ")
         options = "".join(f" --revision {shlex.quote(each)}" for each in revision)
         return f"sdz-convert models remove {name} && sdz-convert models add {name} {shlex.quote(source)}{options}"
@@ -151,6 +141,8 @@ class Manifest:
                 field="codes.prior",
                 remedy="use a model that has one, or palettes",
             )
+        from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
+
         shape = PriorShape(self.codes.channels, listed.groups, listed.shared_width, listed.group_width)
         path = self.folder / PRIOR_NAME
         with naming_file(path):
@@ -205,96 +197,51 @@ def _read_json(path: Path) -> object:
 
 def _parse(fields: object, folder: Path) -> Manifest:
     if not isinstance(fields, dict) or fields.get("format") != "pillow_sdz model":
-        raise _wrong("format", fields.get("format") if isinstance(fields, dict) else fields, '"pillow_sdz model"')
+        raise wrong_field("format", fields.get("format") if isinstance(fields, dict) else fields, '"pillow_sdz model"')
     mapping, context = fields.get("codes"), fields.get("context")
     if not isinstance(mapping, dict) or not isinstance(context, dict):
-        raise _wrong("codes, context", mapping, "objects")
+        raise wrong_field("codes, context", mapping, "objects")
     name, fingerprint = fields.get("name"), fields.get("fingerprint")
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
-        raise _wrong("name", name, "lower-case letters, digits, dots, underscores and inner hyphens")
-    if not _is_digest(fingerprint):
-        raise _wrong("fingerprint", fingerprint, "64 hexadecimal digits")
-    prompt = fields.get("empty_prompt")
-    if prompt is not None and not _is_digest(prompt):
-        raise _wrong("empty_prompt", prompt, "null or 64 hexadecimal digits")
-    encoder = fields.get("encoder")
-    if encoder is not None and not _is_digest(encoder):
-        raise _wrong("encoder", encoder, "null or 64 hexadecimal digits")
+        raise wrong_field("name", name, "lower-case letters, digits, dots, underscores and inner hyphens")
+    if not is_digest(fingerprint):
+        raise wrong_field("fingerprint", fingerprint, "64 hexadecimal digits")
     configs = fields.get("configs", {})
-    if not isinstance(configs, dict) or not all(k in CONFIG_FILES and _is_digest(v) for k, v in configs.items()):
-        raise _wrong("configs", configs, f"an object of 64 hexadecimal digits by {', '.join(CONFIG_FILES)}")
+    if not isinstance(configs, dict) or not all(k in CONFIG_FILES and is_digest(v) for k, v in configs.items()):
+        raise wrong_field("configs", configs, f"an object of 64 hexadecimal digits by {', '.join(CONFIG_FILES)}")
     training = fields.get("training_data", [])
     if not isinstance(training, list):
-        raise _wrong("training_data", training, "a list")
-    codes = _code_mapping(mapping)
+        raise wrong_field("training_data", training, "a list")
+    codes = read_code_mapping(mapping)
     return Manifest(
         folder=folder,
         name=name,
-        version=_whole(fields, "version", 1, MAX_VERSION),
+        version=whole_field(fields, "version", 1, MAX_VERSION),
         fingerprint=fingerprint,
         codes=codes,
-        context=ReceptiveRadius(*(_whole(context, part, 0, MAX_CONTEXT) for part in ("encoder", "decoder", "unet"))),
-        latent_scaling=_real(fields, "latent_scaling", 1 / MAX_SCALE, MAX_SCALE),
-        denoise_steps=_whole(fields, "steps", 0, MAX_DENOISE_STEPS),
+        context=ReceptiveRadius(
+            *(whole_field(context, part, 0, MAX_CONTEXT) for part in ("encoder", "decoder", "unet"))
+        ),
+        latent_scaling=real_field(fields, "latent_scaling", 1 / MAX_SCALE, MAX_SCALE),
+        denoise_steps=whole_field(fields, "steps", 0, MAX_DENOISE_STEPS),
         preview_matrix=_preview_matrix(fields.get("preview_matrix"), codes.channels),
         licence=str(fields.get("licence", "unknown")),
         training_data=tuple(item for item in training if isinstance(item, dict)),
-        latent_shift=_real(fields, "latent_shift", -MAX_SHIFT, MAX_SHIFT) if "latent_shift" in fields else 0.0,
-        window=None if fields.get("window") is None else _whole(fields, "window", *WINDOW_SIDES),
-        empty_prompt=prompt,
+        latent_shift=real_field(fields, "latent_shift", -MAX_SHIFT, MAX_SHIFT) if "latent_shift" in fields else 0.0,
+        window=None if fields.get("window") is None else whole_field(fields, "window", *WINDOW_SIDES),
+        empty_prompt=digest_field(fields, "empty_prompt"),
         source=str(fields.get("source", "")),
         configs=tuple(sorted(configs.items())),
-        encoder=encoder,
+        encoder=digest_field(fields, "encoder"),
+        graphs=read_graph_files(fields.get("graphs")),
     )
-
-
-def _code_mapping(mapping: Mapping[str, Any]) -> CodeMapping:
-    channels = _whole(mapping, "channels", 1, MAX_CHANNELS)
-    return CodeMapping(
-        step=_real(mapping, "step", 1 / MAX_SCALE, MAX_SCALE),
-        bound=None if mapping.get("bound") is None else _real(mapping, "bound", 1 / MAX_SCALE, MAX_SCALE),
-        channels=channels,
-        factor=_whole(mapping, "factor", 1, MAX_FACTOR),
-        prior=_prior_file(mapping.get("prior"), channels),
-    )
-
-
-def _prior_file(listed: object, channels: int) -> PriorFile | None:
-    if listed is None:
-        return None
-    if not isinstance(listed, dict) or not _is_digest(listed.get("sha256")):
-        raise _wrong("codes.prior", listed, "null or an object with groups, wide, deep and sha256")
-    groups = _whole(listed, "groups", 1, channels)
-    if channels % groups:
-        raise _wrong("groups", groups, f"a divisor of the {channels} channels")
-    shared_width, group_width = (_whole(listed, name, 1, MAX_PRIOR_WIDTH) for name in ("wide", "deep"))
-    return PriorFile(groups, shared_width, group_width, listed["sha256"])
 
 
 def _preview_matrix(listed: object, channels: int) -> tuple[tuple[int, ...], ...]:
-    matrix = np.array(listed, dtype=object)
-    if matrix.shape != (channels + 1, 3) or not all(is_whole(value, -128, 127) for value in matrix.flat):
-        raise _wrong("preview_matrix", listed, f"{channels + 1} rows of 3 whole numbers from -128 to 127")
-    return tuple(tuple(row) for row in matrix.tolist())
+    if not isinstance(listed, list) or len(listed) != channels + 1 or not all(map(_is_matrix_row, listed)):
+        raise wrong_field("preview_matrix", listed, f"{channels + 1} rows of 3 whole numbers from -128 to 127")
+    return tuple(tuple(row) for row in listed)
 
 
-def _whole(fields: Mapping[str, Any], name: str, low: int, high: int) -> int:
-    value = fields.get(name)
-    if not is_whole(value, low, high):
-        raise _wrong(name, value, f"a whole number from {low} to {high}")
-    return value
-
-
-def _real(fields: Mapping[str, Any], name: str, low: float, high: float) -> float:
-    value = fields.get(name)
-    if not is_real(value, low, high):
-        raise _wrong(name, value, f"a number from {low} to {high}")
-    return float(value)
-
-
-def _is_digest(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
-
-
-def _wrong(field: str, found: object, expected: str) -> SdzModelError:
-    return SdzModelError("wrong field", field=field, found=repr(found)[:80], expected=expected, remedy=REINSTALL)
+def _is_matrix_row(row: object) -> bool:
+    return isinstance(row, list) and len(row) == 3 and all(is_whole(value, -128, 127) for value in row)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -50,8 +52,8 @@ class HasSample(Protocol):
     """What autoencoders decode to, and what U-Nets predict."""
 
     @property
-    def sample(self) -> Tensor:
-        """A picture, (B, 3, H, W) in [-1, 1]; or noise or velocity, (B, C, h, w)."""
+    def sample(self) -> Any:
+        """A picture, (B, 3, H, W) in [-1, 1]; or noise or velocity, (B, C, h, w). Of the kind that it was given."""
 
 
 class AutoencoderNetwork(Protocol):
@@ -69,9 +71,9 @@ class AutoencoderNetwork(Protocol):
 
 
 class NoisePredictor(Protocol):
-    """A U-Net that predicts noise."""
+    """A U-Net that predicts noise, on tensors or on numpy arrays."""
 
-    def __call__(self, sample: Tensor, timestep: int, /) -> HasSample:
+    def __call__(self, sample: Any, timestep: int, /) -> HasSample:
         """Predict the noise in ``sample`` (B, C, h, w) at ``timestep``.
 
         ``sample`` is variance-preserving: sqrt(a) signal + sqrt(1 - a) noise, with a = alphas_cumprod[timestep].
@@ -89,15 +91,15 @@ class Scheduler(Protocol):
     """A noise schedule and a method to step down it; safe to share between threads."""
 
     @property
-    def alphas_cumprod(self) -> Tensor:
+    def alphas_cumprod(self) -> NDArray[np.float32]:
         """(timesteps,), the signal's share of the variance at each timestep."""
 
-    def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
+    def denoise(self, unet: NoisePredictor, latents: Any, times: list[int]) -> Any:
         """Take ``latents`` from the first of the descending ``times`` down to no noise.
 
         Args:
             unet: predicts noise.
-            latents: (1, C, h, w), scaled latents with quantisation noise.
+            latents: (1, C, h, w), scaled latents with quantisation noise; tensor or array, as the U-Net takes it.
             times: one or more timesteps, largest first.
 
         Returns:

@@ -10,22 +10,22 @@ import os
 import threading
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from platformdirs import user_data_path
-
-from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models.loading import load_model
+from pillow_sdz.errors import SdzModelError, is_installed, needs_packages
 from pillow_sdz.models.manifest import MANIFEST_NAME, Manifest, read_manifest
-from pillow_sdz.models.runtime import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
 
     from pillow_sdz.models.code_mapping import PriorFile
     from pillow_sdz.models.model import Model
+    from pillow_sdz.models.onnx_model import OnnxModel
+    from pillow_sdz.models.torch_model import TorchModel
     from pillow_sdz.payloads.protocol import ModelData
     from pillow_sdz.payloads.scalar.prior import Prior
+
+M = TypeVar("M", bound="Model")
 
 SHIPPED: Final = Path(__file__).parent / "data"
 """Models that come with the package."""
@@ -36,20 +36,39 @@ MODELS_VARIABLE: Final = "PILLOW_SDZ_MODELS"
 ADD_COMMAND: Final = "sdz-convert models add NAME SOURCE"
 
 
+@cache
 def user_folder() -> Path:
-    """The folder for a user's own models, by the platform's convention."""
+    """The folder for a user's own models, by the platform's convention.
+
+    Raises:
+        SdzDependencyError: platformdirs, which knows the conventions, is not installed.
+    """
+    with needs_packages("finding the user's own models"):
+        from platformdirs import user_data_path
+
     return user_data_path("pillow-sdz", appauthor=False) / "models"
 
 
+def _named_folders() -> list[Path]:
+    return [Path(part) for part in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if part]
+
+
 def writable_folder() -> Path:
-    """Where models are added: the first folder in $PILLOW_SDZ_MODELS, or the user's."""
-    return search_path()[0]
+    """Where models are added: the first folder in $PILLOW_SDZ_MODELS, or the user's.
+
+    Raises:
+        SdzDependencyError: as `user_folder`.
+    """
+    return next(iter(_named_folders()), None) or user_folder()
 
 
 def search_path() -> list[Path]:
-    """Folders that hold model folders: those in $PILLOW_SDZ_MODELS, the user's, and the package's own."""
-    named = [Path(part) for part in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if part]
-    return [*named, user_folder(), SHIPPED]
+    """Folders that hold model folders: those in $PILLOW_SDZ_MODELS, the user's, and the package's own.
+
+    Without platformdirs, as in an installation that only reads files, the user's folder is left out.
+    """
+    users = [user_folder()] if is_installed("platformdirs") else []
+    return [*_named_folders(), *users, SHIPPED]
 
 
 @cache
@@ -64,7 +83,11 @@ def installed() -> Iterator[Manifest]:
     Raises:
         SdzModelError: the manifest of some model cannot be read.
     """
-    for place in search_path():
+    return _in_folders(search_path())
+
+
+def _in_folders(places: list[Path]) -> Iterator[Manifest]:
+    for place in places:
         if not place.is_dir():
             continue
         for folder in sorted(place.iterdir()):
@@ -109,9 +132,8 @@ def find_by_fingerprint(fingerprint: bytes) -> Manifest:
     Raises:
         SdzModelError: it is not installed.
     """
-    for manifest in installed():
-        if manifest.short_fingerprint == fingerprint:
-            return manifest
+    if (found := _by_fingerprint(fingerprint)) is not None:
+        return found
     known = ", ".join(dict.fromkeys(f"{m.full_name} ({m.short_fingerprint.hex()})" for m in installed())) or "none"
     raise SdzModelError(
         "the model that decodes this file is not installed",
@@ -124,15 +146,27 @@ def find_by_fingerprint(fingerprint: bytes) -> Manifest:
 
 def _where() -> str:
     """The remedy for models that are not found."""
-    return (
-        f"add it with {ADD_COMMAND}, or put the model's folder into {user_folder()} "
-        f"or into a folder named by {MODELS_VARIABLE}"
-    )
+    users = f"{user_folder()} or into " if is_installed("platformdirs") else ""
+    return f"add it with {ADD_COMMAND}, or put the model's folder into {users}a folder named by {MODELS_VARIABLE}"
 
 
 def name_of(fingerprint: bytes) -> str | None:
     """Name and version of the model with this 8-byte fingerprint, or None if it is not installed."""
-    return next((m.full_name for m in installed() if m.short_fingerprint == fingerprint), None)
+    found = _by_fingerprint(fingerprint)
+    return None if found is None else found.full_name
+
+
+def _by_fingerprint(fingerprint: bytes) -> Manifest | None:
+    """The model with these first bytes of a fingerprint; the user's own folder is searched last.
+
+    Whichever copy of a model is found is the right one, and most files are of the shipped one: platformdirs, which
+    knows the user's folder, takes a tenth of the time to open a process's first file.
+    """
+    for models in (lambda: _in_folders([*_named_folders(), SHIPPED]), installed):
+        for manifest in models():
+            if manifest.short_fingerprint == fingerprint:
+                return manifest
+    return None
 
 
 def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:
@@ -197,7 +231,9 @@ def model_data_of(fingerprint: bytes) -> ModelData:
     return _LazyModelData(lambda: find_by_fingerprint(fingerprint))
 
 
-_loaded: dict[tuple[Path, str, int, str, str], Model] = {}
+_loaded: dict[tuple[Path, str, int, Hashable], Model] = {}
+"""Models in memory, by folder, fingerprint, time of the manifest, and what else distinguishes them."""
+
 _lock = threading.Lock()
 
 
@@ -211,8 +247,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-def load(manifest: Manifest, device: str | None = None, dtype: str | None = None) -> Model:
-    """The model in memory, loaded on first use and kept for the process; safe from several threads.
+def load(manifest: Manifest, device: str | None = None, dtype: str | None = None) -> TorchModel:
+    """The model in torch, loaded on first use and kept for the process; safe from several threads.
 
     Args:
         manifest: which model.
@@ -224,15 +260,38 @@ def load(manifest: Manifest, device: str | None = None, dtype: str | None = None
         SdzModelError: files are missing or damaged, or the weights do not have the manifest's fingerprint.
         SdzOptionError: no such device or number type.
     """
-    device, dtype = choose(device, dtype)
+    from pillow_sdz.models.loading import load_model
+    from pillow_sdz.models.runtime import choose
+
+    chosen = choose(device, dtype)
+    return _kept(manifest, chosen, lambda: load_model(manifest, *chosen))
+
+
+def load_onnx(manifest: Manifest) -> OnnxModel:
+    """The model in ONNX Runtime, loaded on first use and kept for the process; safe from several threads.
+
+    Args:
+        manifest: of a model with graphs.
+
+    Raises:
+        SdzModelError: as `load`.
+    """
+    from pillow_sdz.models.onnx_model import load_onnx_model
+
+    # a forked child makes its own: the threads of its parent's sessions do not exist there
+    return _kept(manifest, ("onnx", os.getpid()), lambda: load_onnx_model(manifest))
+
+
+def _kept(manifest: Manifest, how: Hashable, load_it: Callable[[], M]) -> M:
+    """The model that was loaded in this way before, or else a new one."""
     content = (manifest.folder, manifest.fingerprint, _modified(manifest.folder))
-    key = (*content, device, dtype)
+    key = (*content, how)
     with _lock:
         if key not in _loaded:
             for old in [each for each in _loaded if each[0] == manifest.folder and each[:3] != content]:
                 del _loaded[old]  # models that were in this folder before
-            _loaded[key] = load_model(manifest, device, dtype)
-        return _loaded[key]
+            _loaded[key] = load_it()
+        return cast("M", _loaded[key])
 
 
 def _modified(folder: Path) -> int:

@@ -15,14 +15,14 @@ from safetensors.torch import load_file, save_file
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.configuration import MAX_CONFIG_BYTES
-from pillow_sdz.models.manifest import REINSTALL
+from pillow_sdz.models.half_weights import WEIGHTS_NAME
+from pillow_sdz.models.manifest_fields import REINSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor, nn
 
-WEIGHTS_NAME: Final = "diffusion_pytorch_model.safetensors"
 WEIGHTS_INDEX_NAME: Final = f"{WEIGHTS_NAME}.index.json"
 
 

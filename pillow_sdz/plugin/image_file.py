@@ -34,8 +34,8 @@ _PIECE_BYTES: Final = 1 << 20
 class SdzImageFile(ImageFile.ImageFile):
     """An .sdz file.
 
-    Before the picture is loaded, ``denoise_steps``, ``strength``, ``device``, ``tile_size`` and ``dtype`` may be set;
-    they have the meaning and the ranges of `pillow_sdz.options.DecodeOptions`, and take precedence over
+    Before the picture is loaded, ``denoise_steps``, ``strength``, ``device``, ``tile_size``, ``dtype`` and ``runtime``
+    may be set; they have the meaning and the ranges of `pillow_sdz.options.DecodeOptions`, and take precedence over
     ``pillow_sdz.options.decode``. (``steps`` is a deprecated name of ``denoise_steps``.)
 
     ``info`` holds, besides ICC profile, EXIF, XMP and texts:
@@ -63,6 +63,7 @@ class SdzImageFile(ImageFile.ImageFile):
     device = options.Setting(options.check_device)
     tile_size = options.Setting(options.check_tile_size)
     dtype = options.Setting(options.check_dtype)
+    runtime = options.Setting(options.check_runtime)
     steps = options.deprecated_name("steps", "denoise_steps")
 
     def _open(self) -> None:

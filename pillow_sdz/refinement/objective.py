@@ -17,7 +17,7 @@ from pillow_sdz.refinement.schedule import PLACES
 from pillow_sdz.refinement.structure import statistics, structure_distance
 
 if TYPE_CHECKING:
-    from pillow_sdz.models.model import Model
+    from pillow_sdz.models.torch_model import TorchModel
     from pillow_sdz.refinement.schedule import Schedule
 
 ABSOLUTE: Final = 0.5
@@ -40,7 +40,9 @@ class Objective:
         start: row and column where the part of the pictures starts whose features are compared.
     """
 
-    def __init__(self, model: Model, original: Tensor, schedule: Schedule, start: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self, model: TorchModel, original: Tensor, schedule: Schedule, start: tuple[int, int] = (0, 0)
+    ) -> None:
         self._model, self._original, self._schedule, self._start = model, original, schedule, start
         with torch.no_grad():
             self._statistics = statistics(original)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from pillow_sdz.models.model import Model
     from pillow_sdz.models.tiling import Window
+    from pillow_sdz.models.torch_model import TorchModel
     from pillow_sdz.payloads.protocol import ClosedLoop
     from pillow_sdz.refinement.schedule import Schedule
 
@@ -45,7 +45,7 @@ DECAYS: Final = (0.9, 0.99)
 
 
 def refine(
-    model: Model,
+    model: TorchModel,
     rgb: NDArray[np.uint8],
     targets: NDArray[np.float32],
     loop: ClosedLoop,
@@ -108,7 +108,7 @@ class _Adam:
 
 
 def _gradient(
-    model: Model,
+    model: TorchModel,
     rgb: NDArray[np.uint8],
     targets: NDArray[np.float32],
     loop: ClosedLoop,

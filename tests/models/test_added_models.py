@@ -66,7 +66,7 @@ def test_each_stage_equals_diffusers_own(pipeline: Path, models: Path, picture: 
     noisy = (codes - np.float32(127.5)) * np.float32(0.18215)
     assert model.scheduler is not None
     alphas = model.scheduler.alphas_cumprod
-    noise = float(((1 - alphas[20]) / alphas[20]).sqrt()) / 0.18215 - 1e-6
+    noise = float((1 - alphas[20]) / alphas[20]) ** 0.5 / 0.18215 - 1e-6
     denoised = model.denoise(noisy, noise, 2)
     assert np.abs(denoised - noisy).max() > 0.01
     found = model.decode(denoised, 64, 80)
@@ -106,9 +106,9 @@ def test_v_prediction_is_converted_to_epsilon(models: Path, tmp_path: Path) -> N
     clean, noise = torch.randn(1, 4, 5, 6), 0.3 * torch.randn(1, 4, 5, 6)
 
     def velocity(sample: torch.Tensor, timestep: int, /, **_: torch.Tensor) -> Noise:
-        alpha = scheduler.alphas_cumprod[timestep]
-        eps = (sample - alpha.sqrt() * clean) / (1 - alpha).sqrt()
-        return Noise(alpha.sqrt() * eps - (1 - alpha).sqrt() * clean)
+        alpha = float(scheduler.alphas_cumprod[timestep])
+        eps = (sample - alpha**0.5 * clean) / (1 - alpha) ** 0.5
+        return Noise(alpha**0.5 * eps - (1 - alpha) ** 0.5 * clean)
 
     found = denoise(UNetAdapter(velocity, None, scheduler.alphas_cumprod), scheduler, clean + noise, 0.3, 3)
     torch.testing.assert_close(found, clean, atol=1e-4, rtol=1e-4)

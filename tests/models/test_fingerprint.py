@@ -26,9 +26,10 @@ from pillow_sdz.models.fingerprint import (
     encoder_tensors,
     fingerprint,
 )
+from pillow_sdz.models.half_weights import WEIGHTS_NAME
 from pillow_sdz.models.loading import UNET_BUILDERS, load_part
 from pillow_sdz.models.networks.latent_unet import LatentUNet
-from pillow_sdz.models.weights import WEIGHTS_INDEX_NAME, WEIGHTS_NAME
+from pillow_sdz.models.weights import WEIGHTS_INDEX_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path

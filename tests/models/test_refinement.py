@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from pillow_sdz.models.model import Model
+    from pillow_sdz.models.torch_model import TorchModel
 
 STEP = 432
 """Step of the quantiser in sixteenths of a code: the default's."""
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
+def model() -> TorchModel:
     return registry.load(registry.find("tiny"), "cpu", "float32")
 
 
@@ -45,12 +45,12 @@ def photo(astronaut: Image.Image) -> Image.Image:
 
 
 @pytest.fixture(scope="module")
-def loop(model: Model) -> ScalarLoop:
+def loop(model: TorchModel) -> ScalarLoop:
     return ScalarLoop(STEP, registry.model_prior(model.manifest))
 
 
 @pytest.fixture(scope="module")
-def targets(model: Model, photo: Image.Image) -> NDArray[np.float32]:
+def targets(model: TorchModel, photo: Image.Image) -> NDArray[np.float32]:
     return to_targets(model.encode(np.array(photo)), model.manifest.codes.step)
 
 
@@ -64,7 +64,7 @@ def tensor(pixels: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float() / 255
 
 
-def objective_of(model: Model, photo: Image.Image, targets: NDArray[np.float32], loop: ScalarLoop) -> float:
+def objective_of(model: TorchModel, photo: Image.Image, targets: NDArray[np.float32], loop: ScalarLoop) -> float:
     codes, _ = loop.quantise(targets)
     rows = np.ascontiguousarray(to_latents(codes, model.manifest.codes.step))
     latents = torch.from_numpy(rows).permute(2, 0, 1)[None]
@@ -137,7 +137,9 @@ def test_the_gradient_of_normalisation_is_that_of_autograd() -> None:
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_reconstructing_gives_what_decoding_gives(model: Model, targets: NDArray[np.float32], loop: ScalarLoop) -> None:
+def test_reconstructing_gives_what_decoding_gives(
+    model: TorchModel, targets: NDArray[np.float32], loop: ScalarLoop
+) -> None:
     step = model.manifest.codes.step
     latents = to_latents(loop.quantise(targets)[0], step)
     expected = model.decode(model.denoise(latents, loop.noise * step, 1), *(8 * side for side in latents.shape[:2]))
@@ -150,7 +152,7 @@ def test_reconstructing_gives_what_decoding_gives(model: Model, targets: NDArray
     assert bool(gradient.any())
 
 
-def test_activations_end_in_the_latent(model: Model, photo: Image.Image) -> None:
+def test_activations_end_in_the_latent(model: TorchModel, photo: Image.Image) -> None:
     network: Any = model.vae
     picture = tensor(np.array(photo))
     with torch.no_grad():
@@ -176,7 +178,7 @@ def test_slopes_are_those_of_the_information_content(targets: NDArray[np.float32
 
 
 def test_refining_brings_the_picture_closer(
-    model: Model, photo: Image.Image, targets: NDArray[np.float32], loop: ScalarLoop
+    model: TorchModel, photo: Image.Image, targets: NDArray[np.float32], loop: ScalarLoop
 ) -> None:
     seen: list[tuple[int, int]] = []
     refined = refine(model, np.array(photo), targets, loop, Schedule(3, 0.06), lambda *done: seen.append(done))
@@ -188,7 +190,7 @@ def test_refining_brings_the_picture_closer(
 
 
 def test_gradients_that_are_not_numbers_are_an_error(
-    model: Model,
+    model: TorchModel,
     photo: Image.Image,
     targets: NDArray[np.float32],
     loop: ScalarLoop,
@@ -200,7 +202,7 @@ def test_gradients_that_are_not_numbers_are_an_error(
 
 
 def test_tiles_refine_as_the_whole_picture_does(
-    model: Model,
+    model: TorchModel,
     photo: Image.Image,
     targets: NDArray[np.float32],
     loop: ScalarLoop,

@@ -19,7 +19,7 @@ from pillow_sdz.errors import SdzModelError, SdzOptionError
 from pillow_sdz.models import registry
 from pillow_sdz.models.configuration import read_config
 from pillow_sdz.models.fingerprint import Decoding, decoding_tensors, digest_of, encoder_tensors, fingerprint
-from pillow_sdz.models.weights import WEIGHTS_NAME
+from pillow_sdz.models.half_weights import WEIGHTS_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,10 +13,10 @@ from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.options import ComputeSettings, DecodeOptions, DecodeSettings, Setting
 
 SET: dict[str, Any] = {
-    "denoise_steps": 7, "strength": 0.25, "device": "cuda:1", "tile_size": 128, "dtype": "bfloat16",
+    "denoise_steps": 7, "strength": 0.25, "device": "cuda:1", "tile_size": 128, "dtype": "bfloat16", "runtime": "torch",
 }  # fmt: skip
 OTHER: dict[str, Any] = {
-    "denoise_steps": 0, "strength": 0.0, "device": "cpu", "tile_size": 64, "dtype": "float32",
+    "denoise_steps": 0, "strength": 0.0, "device": "cpu", "tile_size": 64, "dtype": "float32", "runtime": "onnx",
 }  # fmt: skip
 
 

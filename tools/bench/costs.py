@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.evaluation.codecs import Codec, EncodedFile
     from pillow_sdz.models.manifest import Manifest
-    from pillow_sdz.models.model import Model
+    from pillow_sdz.models.torch_model import TorchModel
     from tools.bench.curves import Row
     from tools.bench.photos import Photo
 
@@ -135,7 +135,7 @@ def _ratio(sdz: Row, other: Row) -> Row:
     return {name: sdz[f"{name}_s_per_mp"] / other[f"{name}_s_per_mp"] for name in ACTIONS}
 
 
-def unoptimised(model: Model) -> Model:
+def unoptimised(model: TorchModel) -> TorchModel:
     """The model with new networks of the same classes and configurations, with random weights and direct convolutions.
 
     They lack `pillow_sdz.models.networks.winograd`, so that `flops` counts all multiplications of a convolution.
@@ -156,7 +156,7 @@ def unoptimised(model: Model) -> Model:
         return dataclasses.replace(model, vae=fresh(model.vae), unet=unet)
 
 
-def flops(model: Model, photo: Photo) -> dict[str, int]:
+def flops(model: TorchModel, photo: Photo) -> dict[str, int]:
     """Operations of the convolutions and matrix products of the networks, for one picture.
 
     Returns:

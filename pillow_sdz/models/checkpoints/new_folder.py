@@ -23,7 +23,7 @@ from pillow_sdz.models.diffusers_parts import build
 from pillow_sdz.models.embedding import EMBEDDING_NAME, to_bytes
 from pillow_sdz.models.fingerprint import Decoding, decoding_tensors, digest_of, encoder_tensors, fingerprint
 from pillow_sdz.models.manifest import MANIFEST_NAME, Manifest, ReceptiveRadius, read_manifest
-from pillow_sdz.models.model import Model
+from pillow_sdz.models.torch_model import TorchModel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,7 +169,7 @@ def _manifest_fields(name: str, checkpoint: Checkpoint, autoencoder: Any, folder
         training_data=(),
     )
     autoencoder.requires_grad_(False).eval()
-    matrix = fit_preview(Model(draft, autoencoder, None, None, "cpu", torch.float32))
+    matrix = fit_preview(TorchModel(draft, autoencoder, None, None, "cpu", torch.float32))
     return {
         "format": "pillow_sdz model",
         "name": name,

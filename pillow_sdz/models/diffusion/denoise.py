@@ -1,15 +1,18 @@
 """Removing quantisation noise with a U-Net: the noise level picks the first timestep, the scheduler takes the steps.
 
-torch is imported within `timesteps` only: commands about models do not need it.
+It works on tensors and on numpy arrays alike, and imports no torch.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from pillow_sdz.models.protocols import NoisePredictor, Scheduler, UNet
@@ -24,21 +27,20 @@ def timesteps(scheduler: Scheduler, noise: float, denoise_steps: int) -> list[in
             noise level of timestep t is sqrt((1 - a) / a) with a = alphas_cumprod[t].
         denoise_steps: at most this many timesteps; fewer where the first one is small.
     """
-    import torch
-
-    alphas = scheduler.alphas_cumprod.cpu()  # diffusers moves it to the device of the last call
-    levels = ((1 - alphas) / alphas).sqrt()
-    first = min(int(torch.searchsorted(levels, torch.tensor(noise, dtype=levels.dtype))), len(levels) - 1)
+    alphas = scheduler.alphas_cumprod
+    with np.errstate(divide="ignore"):  # schedules may end in pure noise, an infinite level
+        levels = np.sqrt((1 - alphas) / alphas)
+    first = min(int(np.searchsorted(levels, np.float32(noise))), len(levels) - 1)
     return sorted({first * (denoise_steps - i) // denoise_steps for i in range(denoise_steps)}, reverse=True)
 
 
-def denoise(unet: NoisePredictor, scheduler: Scheduler, latents: Tensor, noise: float, denoise_steps: int) -> Tensor:
+def denoise(unet: NoisePredictor, scheduler: Scheduler, latents: Any, noise: float, denoise_steps: int) -> Any:
     """Remove noise from latents, deterministically: no random noise is added between the steps.
 
     Args:
         unet: predicts noise.
         scheduler: takes the steps.
-        latents: (1, C, h, w), scaled latents with quantisation noise.
+        latents: (1, C, h, w), scaled latents with quantisation noise; of the kind that the U-Net takes.
         noise: see `timesteps`.
         denoise_steps: 1 or more.
 
@@ -63,7 +65,7 @@ class UNetAdapter:
         alphas_cumprod: the noise schedule's, if the U-Net predicts velocity; None if it predicts noise.
     """
 
-    def __init__(self, unet: UNet, embedding: Tensor | None, alphas_cumprod: Tensor | None) -> None:
+    def __init__(self, unet: UNet, embedding: Tensor | None, alphas_cumprod: NDArray[np.float32] | None) -> None:
         self._unet, self._embedding, self._alphas = unet, embedding, alphas_cumprod
 
     def around(self, change: Callable[[Any], Any]) -> UNetAdapter:
@@ -80,5 +82,5 @@ class UNetAdapter:
         if self._alphas is None:
             return Noise(predicted)
         # velocity = sqrt(a) noise - sqrt(1 - a) signal (Salimans and Ho 2022)
-        alpha = self._alphas[timestep].to(sample)
-        return Noise(alpha.sqrt() * predicted + (1 - alpha).sqrt() * sample)
+        alpha = float(self._alphas[timestep])
+        return Noise(alpha**0.5 * predicted + (1 - alpha) ** 0.5 * sample)

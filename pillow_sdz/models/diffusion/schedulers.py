@@ -1,8 +1,9 @@
-"""Schedulers: noise schedules, and methods to step down them from a file's quantisation noise to none.
+"""Schedulers of diffusers besides DDIM: methods to step down a noise schedule from a file's quantisation noise to none.
 
-The noise schedule is the checkpoint's; the method is DDIM, or one of `SAMPLERS`. No random noise is added between the
-steps. All U-Nets predict noise (epsilon) here: `pillow_sdz.models.diffusion.denoise.UNetAdapter` converts v-prediction.
-Every scheduler implements `pillow_sdz.models.protocols.Scheduler`; `pillow_sdz.models.loading` builds the right one.
+The noise schedule is the checkpoint's; the method is `pillow_sdz.models.diffusion.ddim`, or one of `SAMPLERS`. No
+random noise is added between the steps. All U-Nets predict noise (epsilon) here:
+`pillow_sdz.models.diffusion.denoise.UNetAdapter` converts v-prediction. Every scheduler implements
+`pillow_sdz.models.protocols.Scheduler`; `pillow_sdz.models.loading` builds the right one.
 
 torch and diffusers are imported within functions: commands about models need neither.
 """
@@ -13,189 +14,16 @@ import copy
 import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pillow_sdz.errors import SdzModelError
-from pillow_sdz.limits import is_real, is_whole
-from pillow_sdz.models.diffusers_parts import diffusers_class
-from pillow_sdz.models.manifest import REINSTALL
+from pillow_sdz.models.diffusion.noise_schedule import SCHEDULE_FIELDS, check_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from pillow_sdz.models.protocols import NoisePredictor
-
-PREDICTIONS: Final = ("epsilon", "v_prediction")
-"""What U-Nets predict: noise, or velocity (Salimans and Ho 2022); diffusers' names."""
-
-BETA_SCHEDULES: Final = ("linear", "scaled_linear", "squaredcos_cap_v2")
-"""Noise schedules by diffusers' names."""
-
-SCHEDULE_FIELDS: Final = ("beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr")
-"""Fields of a configuration that determine the noise level of each timestep."""
-
-MAX_TIMESTEPS: Final = 100_000
-"""Most timesteps of a noise schedule; those in use have 1000."""
-
-DDIM_DEFAULTS: Final = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
-"""diffusers' defaults for the noise schedule of a DDIMScheduler, whose configuration may leave these fields out."""
-
-
-def prediction_of(config: Mapping[str, Any]) -> str:
-    """What the U-Net predicts, one of `PREDICTIONS`, by its scheduler's configuration.
-
-    Raises:
-        SdzModelError: it is something else.
-    """
-    found = config.get("prediction_type", "epsilon")
-    if found not in PREDICTIONS:
-        raise _wrong("prediction_type", found, " or ".join(PREDICTIONS))
-    return str(found)
-
-
-def check_schedule(config: Mapping[str, Any]) -> int:
-    """Check the fields of a configuration that make its noise schedule.
-
-    Returns:
-        The number of timesteps.
-
-    Raises:
-        SdzModelError: a field is missing or out of range.
-    """
-    count = config.get("num_train_timesteps", 1000)  # diffusers' default
-    if not is_whole(count, 1, MAX_TIMESTEPS):
-        raise _wrong("num_train_timesteps", count, f"a whole number from 1 to {MAX_TIMESTEPS}")
-    if (schedule := config.get("beta_schedule")) not in BETA_SCHEDULES:
-        raise _wrong("beta_schedule", schedule, " or ".join(BETA_SCHEDULES))
-    betas = [("beta_start", config.get("beta_start")), ("beta_end", config.get("beta_end"))]
-    trained = config.get("trained_betas")
-    if trained is not None:
-        if not isinstance(trained, list) or len(trained) != count:
-            raise _wrong("trained_betas", trained, f"null or {count} numbers")
-        betas += [("trained_betas", beta) for beta in trained]
-    for field, beta in betas:
-        if not is_real(beta, 0, 1) or beta in (0, 1):
-            raise _wrong(field, beta, "a number between 0 and 1")
-    return count
-
-
-def _wrong(field: str, found: object, expected: str) -> SdzModelError:
-    return SdzModelError("wrong field", field=field, found=repr(found)[:80], expected=expected)
-
-
-class Denoised(NamedTuple):
-    """What `Ddim.step` returns: the estimate of the sample without noise."""
-
-    pred_original_sample: Tensor
-
-
-def ddim(scheduler: Ddim | Any, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
-    """`pillow_sdz.models.protocols.Scheduler.denoise` by DDIM with eta = 0 (Song et al. 2021).
-
-    Each step removes all predicted noise, and adds the same noise again at the level of the next timestep.
-
-    ``scheduler`` is a `Ddim`, or diffusers' DDIMScheduler once its timesteps are set, which has the same methods.
-    """
-    import torch
-
-    sample = latents * scheduler.alphas_cumprod[times[0]].sqrt().to(latents)
-    for index, timestep in enumerate(times):
-        predicted = unet(sample, timestep).sample
-        latents = scheduler.step(predicted, timestep, sample).pred_original_sample
-        if index + 1 < len(times):
-            following = torch.tensor([times[index + 1]], device=latents.device)
-            sample = scheduler.add_noise(latents, predicted, following)
-    return latents
-
-
-COVERED: Final = {
-    "beta_schedule": "scaled_linear",
-    "prediction_type": "epsilon",
-    "clip_sample": False,
-    "thresholding": False,
-    "trained_betas": None,
-    "rescale_betas_zero_snr": False,
-}
-"""Values that a configuration must have for `Ddim` to compute what diffusers does."""
-
-COVERED_DEFAULTS: Final = {"thresholding": False, "trained_betas": None, "rescale_betas_zero_snr": False}
-"""Those of `COVERED` that are diffusers' defaults, too, so that a configuration may leave them out."""
-
-
-def covers(config: Mapping[str, Any]) -> bool:
-    """Whether `Ddim` computes what diffusers' DDIMScheduler does with this configuration.
-
-    Other fields make no difference: they choose timesteps, which `denoise.timesteps` does here, or say how to clip.
-    """
-    config = COVERED_DEFAULTS | dict(config)
-    return all(config.get(field, ...) == value for field, value in COVERED.items())
-
-
-class Ddim:
-    """DDIM without diffusers, whose import takes seconds; see `pillow_sdz.models.protocols.Scheduler`.
-
-    Args:
-        config: one that `covers`.
-
-    Attributes:
-        alphas_cumprod: (timesteps,), the signal's share of the variance at each timestep.
-
-    Raises:
-        SdzModelError: a field is missing or out of range.
-    """
-
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        import torch
-
-        count = check_schedule(config)
-        start, end = (float(config[field]) ** 0.5 for field in ("beta_start", "beta_end"))
-        betas = torch.linspace(start, end, count, dtype=torch.float32) ** 2
-        self.alphas_cumprod = torch.cumprod(1.0 - betas, dim=0)
-
-    def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
-        """See `ddim`."""
-        return ddim(self, unet, latents, times)
-
-    def step(self, predicted: Tensor, timestep: int, sample: Tensor) -> Denoised:
-        """Remove the ``predicted`` noise from ``sample``; both (B, C, h, w)."""
-        alpha = self.alphas_cumprod[timestep]
-        return Denoised((sample - (1 - alpha) ** 0.5 * predicted) / alpha**0.5)
-
-    def add_noise(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Mix ``clean`` and ``noise``, both (B, C, h, w), at the noise level of ``timesteps``, (1,) or (B,)."""
-        alpha = self.alphas_cumprod.to(clean)[timesteps.to(clean.device)].view(-1, 1, 1, 1)
-        return alpha**0.5 * clean + (1 - alpha) ** 0.5 * noise
-
-
-class DiffusersDdim:
-    """DDIM by diffusers, for configurations that `Ddim` does not cover.
-
-    Args:
-        config: what ``scheduler_config.json`` holds.
-
-    Raises:
-        SdzModelError: a field is out of range, or diffusers refuses the configuration.
-    """
-
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        count = check_schedule(DDIM_DEFAULTS | dict(config))
-        scheduler_class = diffusers_class("schedulers.scheduling_ddim", "DDIMScheduler")
-        try:
-            scheduler = scheduler_class.from_config(config)
-            scheduler.set_timesteps(count)
-        except (TypeError, ValueError, KeyError, NotImplementedError) as error:
-            raise SdzModelError(f"cannot build the scheduler: {error}", remedy=REINSTALL) from error
-        self._scheduler = scheduler
-
-    @property
-    def alphas_cumprod(self) -> Tensor:
-        """(timesteps,), the signal's share of the variance; on the CPU or on the device of the last call."""
-        alphas: Tensor = self._scheduler.alphas_cumprod
-        return alphas
-
-    def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
-        """See `ddim`."""
-        return ddim(self._scheduler, unet, latents, times)
 
 
 class Sampler:
@@ -214,6 +42,8 @@ class Sampler:
     """
 
     def __init__(self, name: str, config: Mapping[str, Any]) -> None:
+        from pillow_sdz.models.diffusers_parts import diffusers_class
+
         self._kind = SAMPLERS[name]
         betas = _betas(config)
         fields = {"num_train_timesteps": len(betas), "trained_betas": betas, **self._kind.fields}
@@ -221,26 +51,28 @@ class Sampler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, of how diffusers takes values from tensors
             self._template = scheduler_class(**fields)
-        self.alphas_cumprod: Tensor = self._template.alphas_cumprod
+        self.alphas_cumprod: NDArray[np.float32] = self._template.alphas_cumprod.numpy().copy()
 
     def denoise(self, unet: NoisePredictor, latents: Tensor, times: list[int]) -> Tensor:
         """See `pillow_sdz.models.protocols.Scheduler`. PNDM steps evenly, and takes evenly spaced timesteps instead."""
         scheduler = copy.deepcopy(self._template)
         self._kind.prepare(scheduler, times)
         first = int(scheduler.timesteps[0])
-        sample = latents if self._kind.variance_exploding else latents * self.alphas_cumprod[first].sqrt().to(latents)
+        sample = latents if self._kind.variance_exploding else latents * float(self.alphas_cumprod[first]) ** 0.5
         for timestep in scheduler.timesteps:
             inputs = scheduler.scale_model_input(sample, timestep)
             predicted = unet(inputs.to(latents.dtype), int(timestep)).sample
             sample = scheduler.step(predicted, timestep, sample).prev_sample
         if self._kind.prepare is _pndm:  # it ends at timestep 0, where the signal is still scaled
-            sample = sample / self.alphas_cumprod[0].sqrt().to(latents)
+            sample = sample / float(self.alphas_cumprod[0]) ** 0.5
         result: Tensor = sample.to(latents.dtype)
         return result
 
 
 def _betas(config: Mapping[str, Any]) -> list[float]:
     """The variance of the noise that each timestep adds, as diffusers computes it from a checked configuration."""
+    from pillow_sdz.models.diffusers_parts import diffusers_class
+
     count = check_schedule(config)
     fields = {field: config[field] for field in SCHEDULE_FIELDS if field in config}
     scheduler = diffusers_class("schedulers.scheduling_ddim", "DDIMScheduler")(num_train_timesteps=count, **fields)

@@ -220,6 +220,8 @@ def _place_section(container: Container, seen: set[int], section_type: int, body
         return
     if section_type == ALPHA and not header.has_alpha:
         raise fault(f"mode {header.mode} has no alpha")
+    if METADATA_SECTIONS.get(section_type) == "icc" and header.colour_space is not None:
+        raise fault("contradicts the header, which names a colour space", expected=header.colour_space)
     if section_type == PREVIEW and len(body) != (header.channels + 1) * 3:
         raise fault("has the wrong length", f"{len(body)} bytes", f"{(header.channels + 1) * 3} bytes")
     if section_type == ALPHA:

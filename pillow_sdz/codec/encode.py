@@ -45,6 +45,7 @@ class Prepared:
         manifest: the manifest of the model.
         alpha: body of the alpha section, or None.
         metadata: bodies of the metadata sections, by kind.
+        colour_space: the colour space that the header names, or None.
         options: the options of saving.
     """
 
@@ -55,6 +56,7 @@ class Prepared:
     manifest: Manifest
     alpha: bytes | None
     metadata: dict[str, bytes]
+    colour_space: str | None
     options: SaveOptions
 
 
@@ -84,7 +86,9 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     with needs_packages("encoding the picture"):
         latent = _latent(picture, options, manifest, _encoder_settings(compute, options, plan))
     alpha = None if picture.alpha is None else encode_alpha(picture.alpha, options.effort)
-    prepared = Prepared(picture.mode, width, height, latent, manifest, alpha, encode_metadata(metadata), options)
+    prepared = Prepared(
+        picture.mode, width, height, latent, manifest, alpha, encode_metadata(metadata), metadata.colour_space, options
+    )  # fmt: skip
     plan = plan or _fitting(payload, prepared)
     refined = _refined(picture, prepared, plan, compute)
     if refined is None:
@@ -183,6 +187,7 @@ def _build(prepared: Prepared, plan: Plan) -> bytes:
         fingerprint=manifest.short_fingerprint,
         noise=encoded.noise,
         denoise_steps=denoise_steps,
+        colour_space=prepared.colour_space,
     )
     preview = np.array(manifest.preview_matrix, np.int8).tobytes()
     return build(Container(header, encoded.layers, alpha=prepared.alpha, preview=preview, metadata=prepared.metadata))

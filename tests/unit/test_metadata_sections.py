@@ -5,7 +5,8 @@ from sample_files import text_body
 
 from pillow_sdz import limits
 from pillow_sdz.coding.deflate import deflate
-from pillow_sdz.container.metadata import decode_blob, decode_text, encode_blob, encode_text
+from pillow_sdz.container.metadata import decode_text, encode_text
+from pillow_sdz.container.metadata_codings import decode_blob, encode_blob
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from pillow_sdz.codec import buehlmann2022
 from pillow_sdz.coding.planes import encode_alpha
 from pillow_sdz.container.header import Header
-from pillow_sdz.container.metadata import encode_metadata
-from pillow_sdz.container.sections import Container, build
+from pillow_sdz.container.metadata import KIND_NAMES, encode_metadata
+from pillow_sdz.container.sections import Container, build, section_bytes
 from pillow_sdz.errors import SdzOptionError, needs_packages
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
@@ -101,7 +101,26 @@ def _fitting(payload: Payload[Any], prepared: Prepared) -> Plan:
     """The best plan found whose file is not larger than the target size."""
     assert prepared.options.target_size is not None
     size_of = cache(lambda plan: len(_build(prepared, plan)))
-    return payload.fit_target(prepared.options.target_size, size_of, prepared.latent.shape)
+    try:
+        return payload.fit_target(prepared.options.target_size, size_of, prepared.latent.shape)
+    except SdzOptionError as error:
+        raise _naming_metadata(error, prepared.metadata) from error
+
+
+def _naming_metadata(error: SdzOptionError, metadata: dict[str, bytes]) -> SdzOptionError:
+    """The error that a picture does not fit its target size, with the largest part of its metadata to leave out."""
+    if error.field != "target_size" or not metadata:
+        return error
+    kind = max(metadata, key=lambda each: len(metadata[each]))
+    keyword = {"icc": "icc_profile"}.get(kind, kind)
+    level = "none" if kind == "icc" else "essential"
+    remedy = (
+        f"{KIND_NAMES[kind]} takes {section_bytes(len(metadata[kind]))} bytes: leave it out with {keyword}=None "
+        f"or metadata={level!r}, or raise target_size"
+    )
+    return SdzOptionError(
+        error.problem, field=error.field, found=error.found, expected=error.expected, remedy=remedy
+    )  # fmt: skip
 
 
 def _refined(picture: Picture, prepared: Prepared, plan: Plan, compute: ComputeSettings) -> Latent | None:

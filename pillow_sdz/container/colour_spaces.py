@@ -13,4 +13,7 @@ COLOUR_SPACES: Final = (
 """Names of the colour spaces, by their number in the header. None: an ICC profile of the file's own, or none at all."""
 
 GREY_SPACES: Final = frozenset({"grey gamma 2.2", "grey sRGB"})
-"""The colour spaces of one channel, which only fit the modes L and LA."""
+"""The colour spaces of one channel, which only fit `GREY_MODES`."""
+
+GREY_MODES: Final = ("L", "LA")
+"""The modes of one channel."""

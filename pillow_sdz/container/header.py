@@ -9,7 +9,7 @@ from construct import BitStruct, Bytes, Const, Int8ul, Int16ul, Nibble, Struct
 
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import build_box, parse_box
-from pillow_sdz.container.colour_spaces import COLOUR_SPACES, GREY_SPACES
+from pillow_sdz.container.colour_spaces import COLOUR_SPACES, GREY_MODES, GREY_SPACES
 from pillow_sdz.container.magic import MAGIC
 from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.payloads import kinds
@@ -116,8 +116,10 @@ def check_header(header: Header) -> None:
     demand(header.mode in MODES, "mode", header.mode, "one of " + ", ".join(MODES))
     spaces = ", ".join(filter(None, COLOUR_SPACES))
     demand(header.colour_space in COLOUR_SPACES, "colour_space", header.colour_space, f"one of {spaces}, or None")
-    if header.colour_space in GREY_SPACES and header.mode not in ("L", "LA"):
-        raise SdzFormatError(f"is for grey, and the mode is {header.mode}", field="colour_space", found=header.colour_space)
+    if header.colour_space in GREY_SPACES and header.mode not in GREY_MODES:
+        raise SdzFormatError(
+            f"is for grey, and the mode is {header.mode}", field="colour_space", found=header.colour_space
+        )
     demand(header.payload in kinds.KINDS, "payload", header.payload, "one of " + ", ".join(kinds.KINDS))
     max_layers = kinds.payload(header.payload).max_layers
     demand(1 <= header.layer_count <= max_layers, "layers", header.layer_count, f"1 to {max_layers}")

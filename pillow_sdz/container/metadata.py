@@ -26,6 +26,10 @@ TEXT_ENTRY: Final = Struct("key_length" / Int8ul, "value_length" / Int32ul)
 METADATA_SECTIONS: Final = {0x82: "icc", 0x83: "exif", 0x84: "xmp", 0x85: "text"}
 """Section type -> kind of metadata, a field of `Metadata`."""
 
+KIND_NAMES: Final = {"icc": "the ICC profile", "exif": "EXIF", "xmp": "XMP", "text": "text"}
+"""Kind of metadata -> its name in messages."""
+
+
 @dataclass(frozen=True)
 class Metadata:
     """The metadata of a picture; None or empty where there is none.
@@ -73,7 +77,7 @@ def decode_metadata(bodies: Mapping[str, bytes], colour_space: str | None = None
         SdzError: a body is damaged or too large.
     """
     coders: dict[str, Callable[[bytes], Any]] = {"exif": decode_exif, "text": decode_text}
-    values = {
+    values: dict[str, Any] = {
         kind: coders[kind](bodies[kind]) if kind in coders else decode_blob(bodies[kind], field=kind)
         for kind in METADATA_SECTIONS.values()
         if kind in bodies

@@ -131,16 +131,11 @@ def build(container: Container) -> bytes:
     for section_type, _ in container.unknown:
         if section_type in SECTION_NAMES:
             raise SdzFormatError("is not an unknown type", field="unknown", found=f"{_name(section_type)} section")
-    known = {ALPHA: container.alpha, PREVIEW: container.preview}
-    known |= {section_type: container.metadata.get(kind) for section_type, kind in METADATA_SECTIONS.items()}
-    sections = [(section_type, body) for section_type, body in known.items() if body is not None]
-    sections = sorted(sections + container.unknown, key=lambda section: section[0])
-    sections += [(LAYER, body) for body in container.layers]
     checked = Container(header, [])  # filled only for the checks of `_place_section`
     seen: set[int] = set()
     out = bytearray(header_bytes(header))
     crc = zlib.crc32(out)
-    for section_type, body in sections:
+    for section_type, body in _in_order(container):
         if len(body) > limits.MAX_SECTION_BYTES:
             raise SdzLimitError(
                 "the section is too long",
@@ -154,6 +149,27 @@ def build(container: Container) -> bytes:
         out += section
         out += build_box(SECTION_TAIL, crc=crc)
     return bytes(out)
+
+
+def section_bytes(body_bytes: int) -> int:
+    """Bytes that a section takes in a file: its head, its body and its checksum."""
+    return len(build_box(SECTION_HEAD, type=0, length=body_bytes)) + body_bytes + int(SECTION_TAIL.sizeof())
+
+
+def parts_of(container: Container) -> list[tuple[str, int]]:
+    """Name and bytes of each part of a file, in the order in which `build` writes them; together the whole file."""
+    sections = ((_name(section_type), section_bytes(len(body))) for section_type, body in _in_order(container))
+    return [("header", HEADER_BYTES), *sections]
+
+
+def _in_order(container: Container) -> list[tuple[int, bytes]]:
+    """Types and bodies of all sections in the order of a file: those before the layers by type, then the layers."""
+    known = {ALPHA: container.alpha, PREVIEW: container.preview}
+    known |= {section_type: container.metadata.get(kind) for section_type, kind in METADATA_SECTIONS.items()}
+    sections = [(section_type, body) for section_type, body in known.items() if body is not None]
+    sections = sorted(sections + container.unknown, key=lambda section: section[0])
+    sections += [(LAYER, body) for body in container.layers]
+    return sections
 
 
 def _read_section(view: memoryview, offset: int, crc: int) -> tuple[int, bytes, int, int]:

@@ -187,3 +187,11 @@ def _outside(value: Directory | Value) -> int:
     if not isinstance(value, Value) or len(value.data) <= 4:
         return 0
     return len(value.data) + len(value.data) % 2
+
+
+def has_next_directory(data: bytes) -> bool:
+    """Whether a stream that `read_tiff` accepts has a second directory, which in EXIF is that of the thumbnail."""
+    order = "<" if data[:2] == b"II" else ">"
+    (first,) = struct.unpack_from(f"{order}I", data, 4)
+    (count,) = struct.unpack_from(f"{order}H", data, first)
+    return any(data[first + 2 + _ENTRY * count :][:4])

@@ -126,32 +126,29 @@ def _curve(data: bytes) -> tuple[float, ...]:
         ConstructError, ArithmeticError, ValueError: it is damaged, or not defined everywhere.
     """
     samples = [number / (SAMPLES - 1) for number in range(SAMPLES)]
-    if data[:4] == b"para":
-        values = [_parametric(data, sample) for sample in samples]
-    else:
-        values = _table(data, samples)
+    values = _parametric(data, samples) if data[:4] == b"para" else _table(data, samples)
     if not all(math.isfinite(value) for value in values):
         raise ValueError("the curve is not finite")
     return tuple(min(1.0, max(0.0, value)) for value in values)
 
 
-def _parametric(data: bytes, sample: float) -> float:
-    """A parametric curve at a sample from 0 to 1 (ICC.1:2022, 10.18)."""
+def _parametric(data: bytes, samples: list[float]) -> list[float]:
+    """A parametric curve at samples from 0 to 1 (ICC.1:2022, 10.18)."""
     head = _PARAMETRIC.sizeof()
     function = _PARAMETRIC.parse(data[:head]).function
     if function >= len(_PARAMETERS):
         raise ValueError("an unknown type of parametric curve")
     count = _PARAMETERS[function]
-    numbers = struct.unpack(f">{count}i", data[head : head + 4 * count].ljust(4 * count, b"?")[: 4 * count])
-    gamma, a, b, c, d, e, f = [*(number / FIXED for number in numbers), *[0.0] * (7 - count)]
+    packed = data[head : head + 4 * count]
+    if len(packed) < 4 * count:
+        raise ValueError("the curve ends too early")
+    numbers = [number / FIXED for number in struct.unpack(f">{count}i", packed)]
+    gamma, a, b, c, d, e, f = *numbers, *[0.0] * (7 - count)
     if function == 0:
-        return float(sample**gamma)
-    if function in (1, 2):  # the third parameter after gamma, a and b is added to the whole
-        start = -b / a
-        return (a * sample + b) ** gamma + c if sample >= start else c
-    if sample >= d:
-        return float((a * sample + b) ** gamma + e)
-    return c * sample + f
+        return [math.pow(sample, gamma) for sample in samples]
+    if function in (1, 2):  # the parameter after gamma, a and b is added to the whole
+        return [(math.pow(a * sample + b, gamma) if sample >= -b / a else 0.0) + c for sample in samples]
+    return [math.pow(a * sample + b, gamma) + e if sample >= d else c * sample + f for sample in samples]
 
 
 def _table(data: bytes, samples: list[float]) -> list[float]:

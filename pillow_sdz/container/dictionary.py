@@ -1,8 +1,8 @@
 """The preset dictionary of metadata: bytes that are frequent in them, which DEFLATE can then refer to.
 
-It is a part of the format and printed in ``spec/sdz.md``. It has tags of ICC profiles, keys of texts, XMP properties and
-namespaces, names of cameras, lenses and programs, values of EXIF, and heads of compact EXIF; the most frequent at the
-end.
+It is a part of the format, which ``spec/sdz.md`` prints. It has tags of ICC profiles, keys of texts, XMP properties and
+namespaces, names of cameras, lenses and programs, values of EXIF, and heads of compact EXIF; the most frequent bytes
+are at the end.
 """
 
 from __future__ import annotations

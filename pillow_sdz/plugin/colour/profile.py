@@ -143,7 +143,7 @@ def _parametric(data: bytes, samples: list[float]) -> list[float]:
     if len(packed) < 4 * count:
         raise ValueError("the curve ends too early")
     numbers = [number / FIXED for number in struct.unpack(f">{count}i", packed)]
-    gamma, a, b, c, d, e, f = *numbers, *[0.0] * (7 - count)
+    gamma, a, b, c, d, e, f = numbers + [0.0] * (7 - count)
     if function == 0:
         return [math.pow(sample, gamma) for sample in samples]
     if function in (1, 2):  # the parameter after gamma, a and b is added to the whole

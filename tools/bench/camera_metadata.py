@@ -42,7 +42,7 @@ def rational(tag: int, *values: tuple[int, int], signed: bool = False) -> Field:
 def camera_exif(
     *, maker_note: int = MAKER_NOTE_BYTES, thumbnail: int = THUMBNAIL_BYTES, position: bool = True
 ) -> bytes:
-    """EXIF of a mirrorless camera, from the TIFF head on, big-endian: 17,9xx bytes with the defaults.
+    """EXIF of a mirrorless camera, from the TIFF head on, big-endian: 18,500 bytes with the defaults.
 
     Args:
         maker_note: bytes of the maker note, which cannot be compressed.

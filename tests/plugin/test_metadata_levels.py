@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import warnings
-import xml.etree.ElementTree as ET
 from typing import Any
 
 import icc_profiles
@@ -23,7 +22,6 @@ from pillow_sdz.options import METADATA_LEVELS
 from pillow_sdz.plugin.metadata.exif import useful_exif
 from pillow_sdz.plugin.metadata.levels import reduced
 from pillow_sdz.plugin.metadata.report import listener
-from pillow_sdz.plugin.metadata.xmp import useful_xmp
 from tools.bench.camera_metadata import MAKER_NOTE, camera_exif, editor_xmp
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -202,34 +200,6 @@ def test_an_orientation_that_is_damaged(image: Image.Image) -> None:
     for damaged in (HOSTILE["bigtiff"], stream((0x112, 3, 1, 77)), stream((0x112, 3, 2, 0x60006)), b"?"):
         image.info["exif"] = PREFIX + damaged
         assert "exif" not in in_memory.through(image, metadata="essential").info
-
-
-@pytest.mark.parametrize(
-    ("packet", "expected"),
-    [
-        (b"", b""),
-        (b"no packet   ", b"no packet   "),
-        (b"<x/>" + b" " * 500 + b"<?xpacket end='w'?>", b"<x/>\n<?xpacket end='w'?>"),
-        (b"<x/>\n<?xpacket end='w'?>", b"<x/>\n<?xpacket end='w'?>"),
-        (b"<x/><?xpacket end='w'?>", b"<x/><?xpacket end='w'?>"),
-        (b"<x><xmp:Thumbnails>AAAA</xmp:Thumbnails></x>", b"<x></x>"),
-        (b"<x><xmp:Thumbnails>AAAA</x>", b"<x><xmp:Thumbnails>AAAA</x>"),
-        (b"</xmp:Thumbnails><xmp:Thumbnails>", b"</xmp:Thumbnails><xmp:Thumbnails>"),
-        ("<x/>   <?xpacket end=".encode("utf-16"), "<x/>   <?xpacket end=".encode("utf-16")),
-        (b" " * 3_000_000, b" " * 3_000_000),
-        (b"<xmp:Thumbnails>" * 100_000, b"<xmp:Thumbnails>" * 100_000),
-    ],
-)
-def test_useful_xmp(packet: bytes, expected: bytes) -> None:
-    assert useful_xmp(packet)[0] == expected
-
-
-def test_useful_xmp_is_still_xml() -> None:
-    with_thumbnail = EDITOR.replace(b"<dc:subject>", b"<xmp:Thumbnails><rdf:Alt/></xmp:Thumbnails><dc:subject>")
-    packet, left_out = useful_xmp(with_thumbnail)
-    assert left_out == ("thumbnail", "padding of XMP")
-    assert b"Thumbnails" not in packet
-    assert ET.canonicalize(packet.decode()) == ET.canonicalize(EDITOR.decode())
 
 
 def test_a_listener_hears_what_is_left_out(photo: Image.Image) -> None:

@@ -6,8 +6,9 @@ even put all EXIF there. What is saved must be what ``getexif`` returns: a posit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from PIL import ExifTags, Image
 
@@ -15,9 +16,6 @@ from pillow_sdz.container.tiff import EXIF_IFD, GPS_IFD, Directory, Value, read_
 from pillow_sdz.errors import SdzFormatError, notice
 from pillow_sdz.plugin.metadata.exif import MAKER_NOTE
 from pillow_sdz.plugin.metadata.xmp import without_orientation, without_position
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 EXIF_PREFIX: Final = b"Exif\0\0"
 """EXIF in a file starts with the TIFF header. In info it has this prefix, as from Pillow's JPEG and PNG readers: all of
@@ -140,8 +138,9 @@ def _tags(exif: Image.Exif) -> dict[int | None, Tags]:
         if tag not in _SUB_DIRECTORIES:
             tags[None][tag] = _value(exif, tag)
     for number in _SUB_DIRECTORIES:
+        assigned = _value(exif, number) if number in exif else None
         try:
-            tags[number] = dict(exif.get_ifd(number))
+            tags[number] = dict(assigned if isinstance(assigned, Mapping) else exif.get_ifd(number))
         except Exception:  # as above
             tags[number] = {}
     return tags

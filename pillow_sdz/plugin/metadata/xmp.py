@@ -14,7 +14,7 @@ _ORIENTATION: Final = re.compile(
     rb"\stiff:Orientation=(?:\"[0-9]\"|'[0-9]')|<tiff:Orientation>([0-9])</tiff:Orientation>"
 )
 _POSITION_ATTRIBUTE: Final = re.compile(rb"\sexif:GPS\w*\s?=\s?(?:\"[^\"<]*\"|'[^'<]*')")
-_POSITION_ELEMENT: Final = re.compile(rb"<(exif:GPS\w*)(?:\s[^<>]*)?>")
+_POSITION_ELEMENT: Final = re.compile(rb"<(exif:GPS\w*)(?:[\s/][^<>]*)?>")
 _POSITION: Final = (b"gpslat", b"gpslon")
 """Parts of the names of all properties that hold a position, whatever their namespace; in lower case."""
 

@@ -173,13 +173,19 @@ def test_tags_that_were_not_edited_keep_their_bytes() -> None:
     }
 
 
+def upright(image: Image.Image, *, in_place: bool) -> Image.Image:
+    """The picture turned by its orientation: the same object or a new one."""
+    if not in_place:
+        return ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
+
+
 @pytest.mark.parametrize("level", METADATA_LEVELS)
 @pytest.mark.parametrize("in_place", [True, False])
 @pytest.mark.parametrize("kind", SOURCES)
 def test_no_stale_orientation_after_exif_transpose(kind: str, in_place: bool, level: str) -> None:
-    image: Image.Image | None = opened(kind)
-    assert image is not None
-    turned = ImageOps.exif_transpose(image, in_place=in_place) or image
+    turned = upright(opened(kind), in_place=in_place)
     assert turned.size == (20, 40)
     again = in_memory.through(turned, metadata=level)
     assert again.size == (20, 40)
@@ -196,9 +202,7 @@ def test_an_orientation_deleted_by_hand_does_not_come_back_from_xmp(kind: str) -
 
 def test_a_position_deleted_after_exif_transpose() -> None:
     for in_place in (True, False):
-        image = opened("JPEG")
-        turned = ImageOps.exif_transpose(image, in_place=in_place) or image
-        assert isinstance(turned, Image.Image)
+        turned = upright(opened("JPEG"), in_place=in_place)
         delete_directory(turned.getexif())
         data = in_memory.saved(turned, metadata="all")
         assert positions(data) == []

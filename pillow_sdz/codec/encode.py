@@ -104,20 +104,18 @@ def _fitting(payload: Payload[Any], prepared: Prepared) -> Plan:
     try:
         return payload.fit_target(prepared.options.target_size, size_of, prepared.latent.shape)
     except SdzOptionError as error:
-        raise _naming_metadata(error, prepared.metadata) from error
+        raise _naming_metadata(error, prepared.metadata, prepared.options.target_size) from error
 
 
-def _naming_metadata(error: SdzOptionError, metadata: dict[str, bytes]) -> SdzOptionError:
-    """The error that a picture does not fit its target size, with the largest part of its metadata to leave out."""
-    if error.field != "target_size" or not metadata:
+def _naming_metadata(error: SdzOptionError, metadata: dict[str, bytes], target: int) -> SdzOptionError:
+    """The error that a picture does not fit a target size, naming the largest part of its metadata if that is large."""
+    kind = max(metadata, key=lambda each: len(metadata[each]), default=None)
+    if kind is None or 10 * len(metadata[kind]) < target:
         return error
-    kind = max(metadata, key=lambda each: len(metadata[each]))
     keyword = {"icc": "icc_profile"}.get(kind, kind)
     level = "none" if kind == "icc" else "essential"
-    remedy = (
-        f"{KIND_NAMES[kind]} takes {section_bytes(len(metadata[kind]))} bytes: leave it out with {keyword}=None "
-        f"or metadata={level!r}, or raise target_size"
-    )
+    size = section_bytes(len(metadata[kind]))
+    remedy = f"{KIND_NAMES[kind]} takes {size} bytes: {keyword}=None or metadata={level!r} leaves it out"
     return SdzOptionError(
         error.problem, field=error.field, found=error.found, expected=error.expected, remedy=remedy
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import icc_profiles
 import in_memory
+import numpy as np
 import pytest
 import toy_model
 from PIL import ExifTags, Image
@@ -135,6 +136,10 @@ def test_essential_finds_the_orientation_in_xmp(image: Image.Image) -> None:
     again = in_memory.through(image, metadata="essential")
     assert exif_of(again) == {"Orientation": 6}
     assert "xmp" not in again.info
+    upright = Image.Exif()
+    upright[0x112] = 1
+    image.info["exif"] = upright.tobytes()  # takes precedence
+    assert "exif" not in in_memory.through(image, metadata="essential").info
 
 
 def test_none_is_nothing(photo: Image.Image) -> None:
@@ -222,3 +227,25 @@ def test_levels_do_not_change_what_they_are_given() -> None:
     assert reduced(metadata, "none", "RGB", ["icc", "exif", "xmp", "text"]) == metadata
     assert MAKER_NOTE in read_tiff(CAMERA)[0x8769]  # type: ignore[operator]
     assert struct.unpack(">H", CAMERA[8:10]) == (13,)
+
+
+@pytest.mark.parametrize(
+    ("largest", "message"),
+    [
+        ("exif", r"; EXIF takes \d+ bytes: exif=None or metadata='essential' leaves it out$"),
+        ("xmp", r"; XMP takes \d+ bytes: xmp=None or metadata='essential' leaves it out$"),
+        ("icc_profile", r"; the ICC profile takes \d+ bytes: icc_profile=None or metadata='none' leaves it out$"),
+        ("text", r"; text takes \d+ bytes: text=None or metadata='essential' leaves it out$"),
+        ("nothing", r"; raise target_size, drop metadata or make the picture smaller$"),
+    ],
+)
+def test_a_target_size_names_the_largest_part(image: Image.Image, largest: str, message: str) -> None:
+    blob = np.random.default_rng(0).bytes(3_000)
+    value: Any = {"noise": blob.hex()} if largest == "text" else blob
+    keywords = {} if largest == "nothing" else {largest: value}
+    keywords = {"exif": b"short"} | keywords
+    with pytest.raises(SdzOptionError, match=r"target_size: the picture does not fit.*" + message):
+        in_memory.saved(image, target_size=70, **keywords)
+    if largest != "nothing":
+        keywords[largest] = None
+        assert in_memory.saved(image, target_size=2_000, **keywords)

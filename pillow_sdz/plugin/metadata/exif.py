@@ -95,18 +95,18 @@ def _left_out(data: bytes, directory: Directory) -> list[str]:
     return words or ["technical tags"]
 
 
-def orientation_of(data: bytes) -> int:
-    """The orientation in EXIF, 1 to 8; 1 (upright) if there is none or it cannot be read."""
+def orientation_of(data: bytes) -> int | None:
+    """The orientation in EXIF, 1 to 8; None if there is none or it cannot be read."""
     try:
         value = read_tiff(data).get(_ORIENTATION)
     except SdzFormatError:
-        return 1
-    number = int.from_bytes(value.data, "little") if isinstance(value, Value) and value.count == 1 else 1
-    return number if 1 <= number <= 8 else 1
+        return None
+    number = int.from_bytes(value.data, "little") if isinstance(value, Value) and value.count == 1 else 0
+    return number if 1 <= number <= 8 else None
 
 
-def orientation_exif(orientation: int) -> bytes | None:
-    """EXIF that holds an orientation and nothing else; None if that is 1 (upright)."""
-    if orientation == 1:
+def orientation_exif(orientation: int | None) -> bytes | None:
+    """EXIF that holds an orientation and nothing else; None if that is unknown, or 1 (upright)."""
+    if orientation is None or orientation == 1:
         return None
     return write_tiff({_ORIENTATION: Value(_SHORT, 1, orientation.to_bytes(2, "little"))})

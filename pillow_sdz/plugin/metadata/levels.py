@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pillow_sdz.container.colour_spaces import GREY_MODES, GREY_SPACES
 from pillow_sdz.container.metadata import Metadata, encode_metadata
 from pillow_sdz.container.sections import section_bytes
+from pillow_sdz.errors import SdzLimitError
 from pillow_sdz.plugin.colour.build import profile_of
 from pillow_sdz.plugin.colour.recognise import recognise
 from pillow_sdz.plugin.metadata.exif import orientation_exif, orientation_of, useful_exif
@@ -27,7 +28,8 @@ def reduced(metadata: Metadata, level: str, mode: str, fixed: Collection[str] = 
         mode: of the picture that is stored: L, LA, RGB or RGBA.
         fixed: kinds of metadata, fields of `Metadata`, that are kept as they are, as the caller gave them.
     """
-    kept, left_out = by_level(metadata, level)
+    nothing = Metadata()
+    kept, left_out = by_level(replace(metadata, **{kind: getattr(nothing, kind) for kind in fixed}), level)
     kept = replace(kept, **{kind: getattr(metadata, kind) for kind in fixed})
     kept = _with_named_space(kept, mode, exactly=level == "all" or "icc" in fixed)
     heard = listener.get()
@@ -43,8 +45,8 @@ def by_level(metadata: Metadata, level: str) -> tuple[Metadata, tuple[str, ...]]
     if level == "none":
         return Metadata(), ()
     if level == "essential":
-        orientation = 1 if metadata.exif is None else orientation_of(metadata.exif)
-        if orientation == 1 and metadata.xmp is not None:
+        orientation = None if metadata.exif is None else orientation_of(metadata.exif)
+        if orientation is None and metadata.xmp is not None:  # as Pillow reads it
             orientation = orientation_in(metadata.xmp)
         return Metadata(icc=metadata.icc, exif=orientation_exif(orientation), colour_space=metadata.colour_space), ()
     exif, of_exif = (None, ()) if metadata.exif is None else useful_exif(metadata.exif)
@@ -69,4 +71,8 @@ def _with_named_space(metadata: Metadata, mode: str, *, exactly: bool) -> Metada
 
 
 def _size(metadata: Metadata) -> int:
-    return sum(section_bytes(len(body)) for body in encode_metadata(metadata).values())
+    """Bytes that metadata take in a file; of more than may be stored, those that they take without compression."""
+    try:
+        return sum(section_bytes(len(body)) for body in encode_metadata(metadata).values())
+    except SdzLimitError:
+        return len(metadata.exif or b"") + len(metadata.xmp or b"")

@@ -39,10 +39,10 @@ def useful_xmp(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     return data, tuple(left_out)
 
 
-def orientation_in(data: bytes) -> int:
-    """The orientation in an XMP packet, 1 to 8; 1 (upright) if there is none, as Pillow reads it."""
+def orientation_in(data: bytes) -> int | None:
+    """The orientation in an XMP packet, 1 to 8; None if there is none."""
     match = re.search(rb"tiff:Orientation(?:=[\"']|>)([1-8])", data)
-    return int(match[1]) if match else 1
+    return int(match[1]) if match else None
 
 
 def without_orientation(data: bytes) -> bytes:

@@ -14,7 +14,7 @@ import click
 from pillow_sdz import limits
 from pillow_sdz.cli.exit_codes import MEANING, ExitCode
 from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_size
-from pillow_sdz.options import STEP
+from pillow_sdz.options import METADATA_LEVELS, STEP
 from pillow_sdz.payloads import kinds
 
 if TYPE_CHECKING:
@@ -140,6 +140,12 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     multiple=True,
     help="Metadata not to copy; may be repeated.",
 )
+@click.option(
+    "--metadata",
+    type=click.Choice(METADATA_LEVELS),
+    help="How much metadata to copy: useful (what people and programs read, without embedded thumbnails and maker"
+    " notes), all, essential (orientation and colour) or none.  [default: useful when encoding, all when decoding]",
+)
 @click.option("-i", "--info", "action", flag_value="info", help="Describe .sdz files; writes nothing.")
 @click.option(
     "-t", "--test", "action", flag_value="test", help="Check .sdz files without running the networks; writes nothing."
@@ -235,6 +241,7 @@ def settings_from(given: dict[str, Any]) -> Settings:
         existing=given["existing"] or "refuse",
         preserve=given["preserve"],
         strip=frozenset(METADATA if "all" in strip else strip),
+        metadata=given["metadata"],
         dry_run=given["dry_run"],
         save=save,
         denoise_steps=given["denoise_steps"],

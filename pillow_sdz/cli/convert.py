@@ -127,8 +127,8 @@ def _encode(picture: ImageFile.ImageFile, settings: Settings, notes: list[str]) 
     if frames > 1:
         notes.append(f"only the first of {frames} frames is kept")
     stream = io.BytesIO()
-    with refinement_bar(settings):
-        picture.save(stream, format=file_types.SDZ, **settings.save, **metadata_transfer.into_sdz(settings.strip))
+    with refinement_bar(settings), metadata_transfer.noting_left_out(notes):
+        picture.save(stream, format=file_types.SDZ, **settings.save, **metadata_transfer.into_sdz(settings))
     return stream.getvalue()
 
 
@@ -174,7 +174,7 @@ def _preview(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: 
 
 def _save(picture: Image.Image, format_name: str, settings: Settings, notes: list[str]) -> bytes:
     """The bytes of the picture in another format, in the first mode of `_modes` that Pillow's saver accepts."""
-    keywords, lost = metadata_transfer.from_sdz(picture, format_name, settings.strip)
+    keywords, lost = metadata_transfer.from_sdz(picture, format_name, settings)
     picture.info.clear()  # Pillow's savers would take metadata from there that are to be stripped
     refused: Exception | None = None
     for attempt, note in _modes(picture, format_name):

@@ -9,6 +9,7 @@ from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.codec.file import SdzFile, read
 from pillow_sdz.container.metadata import METADATA_SECTIONS
+from pillow_sdz.container.sections import parts_of
 from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
@@ -55,6 +56,8 @@ def info(job: Job) -> Result:
         "preview": container.preview is not None,
         **{f"{kind}_bytes": len(getattr(metadata, kind) or b"") for kind in _BLOBS},
         "text": metadata.text,
+        "colour_space": metadata.colour_space,
+        "parts": [{"name": name, "bytes": size} for name, size in parts_of(container)],
         "unknown_sections": [{"type": kind, "bytes": len(body)} for kind, body in container.unknown],
     }
     return Result(job, "done", len(data), None, header.width, header.height, details=details)
@@ -95,6 +98,8 @@ def lines(details: dict[str, Any]) -> list[str]:
         shown[f"layer {number}"] = f"{palette}{layer['bytes']:,} bytes"
     shown["noise"] = f"{details['noise']:.2f} codes rms, {details['denoise_steps']} U-Net steps"
     shown["detail"] = "may be synthesised in decoding" if details["synthesised"] else "none synthesised"
+    if details["colour_space"] is not None:
+        shown["colour space"] = details["colour_space"]
     shown["preview"] = "yes" if details["preview"] else "no"
     for kind in ("alpha", *_BLOBS):
         if size := details.get(f"{kind}_bytes"):
@@ -104,6 +109,7 @@ def lines(details: dict[str, Any]) -> list[str]:
         shown[f"text {printable(key)}"] = printable(value[:_SHOWN_CHARACTERS]) + more
     for section in details["unknown_sections"]:
         shown[f"section 0x{section['type']:02x}"] = f"unknown, {section['bytes']:,} bytes"
+    shown["parts"] = ", ".join(f"{part['name']} {part['bytes']:,}" for part in details["parts"]) + " bytes"
     width = max(map(len, shown))
     return [f"  {name:<{width}}  {value}" for name, value in shown.items()]
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import MAX_TEXT_CHUNK, PngInfo
 
 from pillow_sdz.cli.settings import METADATA
-from pillow_sdz.plugin.info import EXIF_PREFIX, collect, descriptive_exif
+from pillow_sdz.plugin.info import collect
+from pillow_sdz.plugin.metadata.edits import EXIF_PREFIX, descriptive_exif
+from pillow_sdz.plugin.metadata.levels import by_level
+from pillow_sdz.plugin.metadata.report import listener
+from pillow_sdz.plugin.save_keywords import METADATA as KEYWORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pillow_sdz.cli.settings import Settings
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"  # keyword of PNG's text chunk with XMP (XMP specification, part 3, 1.1.5)
 _XMP_TAG = 700  # TIFF's tag for XMP (XMP specification, part 3, 1.1.4)
@@ -41,26 +51,41 @@ _COMMENT = "comment"  # key of the text, and name of the saver's keyword
 _HOLDS_COMMENT = ("GIF", "JPEG", "JPEG2000", "MPO")  # formats that hold one text, without a key
 
 
-def into_sdz(strip: frozenset[str]) -> dict[str, Any]:
-    """Keywords for saving a picture as SDZ without the kinds of metadata in ``strip``.
-
-    The plugin takes the other kinds from the picture.
-    """
-    return {{"icc": "icc_profile"}.get(kind, kind): None for kind in strip}
+def into_sdz(settings: Settings) -> dict[str, Any]:
+    """Keywords for saving a picture as SDZ with the metadata that the settings ask for, which are the picture's."""
+    keywords: dict[str, Any] = {name: None for name, kind in KEYWORDS.items() if kind in settings.strip}
+    return keywords if settings.metadata is None else {**keywords, "metadata": settings.metadata}
 
 
-def from_sdz(picture: Image.Image, format_name: str, strip: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
-    """Keywords for saving a decoded picture in another format.
+@contextmanager
+def noting_left_out(notes: list[str]) -> Iterator[None]:
+    """Within the block, add a note for each picture of which saving leaves out metadata."""
+
+    def note(parts: tuple[str, ...], saved: int) -> None:
+        notes.append(f"without {', '.join(parts)}: {saved:,} bytes less; --metadata all keeps them")
+
+    token = listener.set(note)
+    try:
+        yield
+    finally:
+        listener.reset(token)
+
+
+def from_sdz(picture: Image.Image, format_name: str, settings: Settings) -> tuple[dict[str, Any], list[str]]:
+    """Keywords for saving a decoded picture in another format, with the metadata that the settings ask for.
 
     Args:
         picture: opened from an SDZ file.
         format_name: Pillow's name of the format.
-        strip: kinds of metadata to leave out.
+        settings: those of the run.
 
     Returns:
         The keywords, and notes on metadata that the format cannot hold.
     """
+    strip = settings.strip
     metadata = collect({}, picture.info)
+    if settings.metadata is not None:
+        metadata = by_level(metadata, settings.metadata)[0]
     text = dict(metadata.text)
     comment = text.pop(_COMMENT, None) if format_name in _HOLDS_COMMENT else None
     there: dict[str, Any] = {"exif": metadata.exif, "icc": metadata.icc, "xmp": metadata.xmp, "text": text}

@@ -26,6 +26,8 @@ class Settings:
         existing: what happens to an output that exists: ``refuse``, ``skip`` or ``force``.
         preserve: whether an output gets the times and permissions of its input.
         strip: kinds of metadata that are not copied to the output.
+        metadata: how much of the others is, one of `pillow_sdz.options.METADATA_LEVELS`; None is ``useful`` when
+            encoding, and all that the file holds when decoding.
         dry_run: whether to say only what would be done.
         save: keywords for ``image.save(format="SDZ")``; options not given are absent.
         denoise_steps, device, tile_size: how SDZ files are decoded; None is the plugin's choice.
@@ -45,6 +47,7 @@ class Settings:
     existing: str = "refuse"
     preserve: bool = True
     strip: frozenset[str] = frozenset()
+    metadata: str | None = None
     dry_run: bool = False
     save: dict[str, Any] = field(default_factory=dict)
     denoise_steps: int | None = None

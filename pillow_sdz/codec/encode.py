@@ -11,8 +11,8 @@ import numpy as np
 from pillow_sdz.codec import buehlmann2022
 from pillow_sdz.coding.planes import encode_alpha
 from pillow_sdz.container.header import Header
-from pillow_sdz.container.metadata import encode_metadata
-from pillow_sdz.container.sections import Container, build
+from pillow_sdz.container.metadata import KIND_NAMES, encode_metadata
+from pillow_sdz.container.sections import Container, build, section_bytes
 from pillow_sdz.errors import SdzOptionError, needs_packages
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
@@ -45,6 +45,7 @@ class Prepared:
         manifest: the manifest of the model.
         alpha: body of the alpha section, or None.
         metadata: bodies of the metadata sections, by kind.
+        colour_space: the colour space that the header names, or None.
         options: the options of saving.
     """
 
@@ -55,6 +56,7 @@ class Prepared:
     manifest: Manifest
     alpha: bytes | None
     metadata: dict[str, bytes]
+    colour_space: str | None
     options: SaveOptions
 
 
@@ -84,7 +86,9 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     with needs_packages("encoding the picture"):
         latent = _latent(picture, options, manifest, _encoder_settings(compute, options, plan))
     alpha = None if picture.alpha is None else encode_alpha(picture.alpha, options.effort)
-    prepared = Prepared(picture.mode, width, height, latent, manifest, alpha, encode_metadata(metadata), options)
+    prepared = Prepared(
+        picture.mode, width, height, latent, manifest, alpha, encode_metadata(metadata), metadata.colour_space, options
+    )  # fmt: skip
     plan = plan or _fitting(payload, prepared)
     refined = _refined(picture, prepared, plan, compute)
     if refined is None:
@@ -97,7 +101,24 @@ def _fitting(payload: Payload[Any], prepared: Prepared) -> Plan:
     """The best plan found whose file is not larger than the target size."""
     assert prepared.options.target_size is not None
     size_of = cache(lambda plan: len(_build(prepared, plan)))
-    return payload.fit_target(prepared.options.target_size, size_of, prepared.latent.shape)
+    try:
+        return payload.fit_target(prepared.options.target_size, size_of, prepared.latent.shape)
+    except SdzOptionError as error:
+        raise _naming_metadata(error, prepared.metadata, prepared.options.target_size) from error
+
+
+def _naming_metadata(error: SdzOptionError, metadata: dict[str, bytes], target: int) -> SdzOptionError:
+    """The error that a picture does not fit a target size, naming the largest part of its metadata if that is large."""
+    kind = max(metadata, key=lambda each: len(metadata[each]), default=None)
+    if kind is None or 10 * len(metadata[kind]) < target:
+        return error
+    keyword = {"icc": "icc_profile"}.get(kind, kind)
+    level = "none" if kind == "icc" else "essential"
+    size = section_bytes(len(metadata[kind]))
+    remedy = f"{KIND_NAMES[kind]} takes {size} bytes: {keyword}=None or metadata={level!r} leaves it out"
+    return SdzOptionError(
+        error.problem, field=error.field, found=error.found, expected=error.expected, remedy=remedy
+    )  # fmt: skip
 
 
 def _refined(picture: Picture, prepared: Prepared, plan: Plan, compute: ComputeSettings) -> Latent | None:
@@ -183,6 +204,7 @@ def _build(prepared: Prepared, plan: Plan) -> bytes:
         fingerprint=manifest.short_fingerprint,
         noise=encoded.noise,
         denoise_steps=denoise_steps,
+        colour_space=prepared.colour_space,
     )
     preview = np.array(manifest.preview_matrix, np.int8).tobytes()
     return build(Container(header, encoded.layers, alpha=prepared.alpha, preview=preview, metadata=prepared.metadata))

@@ -49,7 +49,7 @@ class SdzFile:
         Raises:
             SdzError: a section is damaged or too large.
         """
-        return decode_metadata(self.container.metadata)
+        return decode_metadata(self.container.metadata, self.header.colour_space)
 
     def alpha(self) -> NDArray[np.uint8] | None:
         """Decode the alpha plane, (H, W), or None where there is none.

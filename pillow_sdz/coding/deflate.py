@@ -17,18 +17,19 @@ _RAW: Final = -15
 _STRATEGIES: Final = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_RLE, zlib.Z_FILTERED)
 
 
-def deflate(data: bytes, effort: int = 4) -> bytes:
+def deflate(data: bytes, effort: int = 4, dictionary: bytes = b"") -> bytes:
     """Compress to one raw DEFLATE stream: the smallest that one to three strategies of zlib give.
 
     Args:
         data: any bytes.
         effort: 0 (fast) to 9 (small); sets the level of zlib and how many of its strategies are tried.
+        dictionary: a preset dictionary, bytes before the data that the stream may refer to.
     """
     level = min(9, effort + 2)
     strategies = _STRATEGIES[: 1 + (effort >= 1) + (effort >= 7)]
     candidates = []
     for strategy in strategies:
-        packer = zlib.compressobj(level, zlib.DEFLATED, _RAW, 9, strategy)
+        packer = zlib.compressobj(level, zlib.DEFLATED, _RAW, 9, strategy, zdict=dictionary)
         candidates.append(packer.compress(data) + packer.flush())
     return min(candidates, key=len)
 
@@ -49,23 +50,29 @@ def inflate(data: bytes | memoryview, size: int, *, field: str) -> bytes:
     return out
 
 
-def inflate_up_to(data: bytes | memoryview, limit: int, *, field: str) -> bytes:
+def inflate_up_to(data: bytes | memoryview, limit: int, *, field: str, dictionary: bytes = b"") -> bytes:
     """Decompress a stream of unknown size that must not give more than ``limit`` bytes.
+
+    Args:
+        data: the stream.
+        limit: maximum size of the result in bytes.
+        field: the section or field that errors name.
+        dictionary: the preset dictionary that the stream was made with.
 
     Raises:
         SdzTruncatedError: the stream ends too early.
         SdzFormatError: the stream is invalid or followed by more bytes.
         SdzLimitError: the result would exceed ``limit`` bytes.
     """
-    out, _ = _inflate(data, limit, field=field)
+    out, _ = _inflate(data, limit, field=field, dictionary=dictionary)
     if len(out) > limit:
         raise SdzLimitError("the deflated data is too large", field=field, expected=f"at most {limit} bytes")
     return out
 
 
-def _inflate(data: bytes | memoryview, limit: int, *, field: str) -> tuple[bytes, bool]:
+def _inflate(data: bytes | memoryview, limit: int, *, field: str, dictionary: bytes = b"") -> tuple[bytes, bool]:
     """Return at most ``limit`` + 1 bytes and whether the stream ended; one byte beyond the limit shows an oversize."""
-    unpacker = zlib.decompressobj(_RAW)
+    unpacker = zlib.decompressobj(_RAW, zdict=dictionary)
     try:
         out = unpacker.decompress(data, limit + 1)
     except zlib.error as error:

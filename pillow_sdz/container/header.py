@@ -9,6 +9,7 @@ from construct import BitStruct, Bytes, Const, Int8ul, Int16ul, Nibble, Struct
 
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import build_box, parse_box
+from pillow_sdz.container.colour_spaces import COLOUR_SPACES, GREY_MODES, GREY_SPACES
 from pillow_sdz.container.magic import MAGIC
 from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.payloads import kinds
@@ -17,7 +18,7 @@ HEADER: Final = Struct(
     "magic" / Const(MAGIC),
     "version" / Int8ul,
     "flags" / Int8ul,
-    "mode" / Int8ul,
+    "colour" / BitStruct("colour_space" / Nibble, "mode" / Nibble),
     "payload" / BitStruct("kind" / Nibble, "layers" / Nibble),
     "width" / Int16ul,
     "height" / Int16ul,
@@ -63,6 +64,8 @@ class Header:
         quantiser: 0, the uniform code mapping of the model's manifest.
         synthesised: True if decoding may show detail that was not in the original.
         version: format version, 0.
+        colour_space: one of `pillow_sdz.container.colour_spaces.COLOUR_SPACES`; None if the file has a profile of its
+            own, or none.
     """
 
     mode: str
@@ -80,6 +83,7 @@ class Header:
     quantiser: int = 0
     synthesised: bool = True
     version: int = VERSION
+    colour_space: str | None = None
 
     @property
     def has_alpha(self) -> bool:
@@ -110,6 +114,12 @@ def check_header(header: Header) -> None:
     if header.quantiser != 0:
         raise SdzVersionError(NEEDS_NEWER_VERSION, field="quantiser", found=header.quantiser, expected=0)
     demand(header.mode in MODES, "mode", header.mode, "one of " + ", ".join(MODES))
+    spaces = ", ".join(filter(None, COLOUR_SPACES))
+    demand(header.colour_space in COLOUR_SPACES, "colour_space", header.colour_space, f"one of {spaces}, or None")
+    if header.colour_space in GREY_SPACES and header.mode not in GREY_MODES:
+        raise SdzFormatError(
+            f"is for grey, and the mode is {header.mode}", field="colour_space", found=header.colour_space
+        )
     demand(header.payload in kinds.KINDS, "payload", header.payload, "one of " + ", ".join(kinds.KINDS))
     max_layers = kinds.payload(header.payload).max_layers
     demand(1 <= header.layer_count <= max_layers, "layers", header.layer_count, f"1 to {max_layers}")
@@ -161,13 +171,14 @@ def read_header(view: memoryview) -> Header:
     for name, value, known in (
         ("version", box.version, range(VERSION + 1)),
         ("flags", box.flags, range(FLAG_SYNTHESISED + 1)),
-        ("mode", box.mode, range(len(MODES))),
+        ("colour_space", box.colour.colour_space, range(len(COLOUR_SPACES))),
+        ("mode", box.colour.mode, range(len(MODES))),
         ("payload", box.payload.kind, range(len(kinds.KINDS))),
     ):
         if value not in known:
             raise SdzVersionError(NEEDS_NEWER_VERSION, field=name, found=value, expected=f"0 to {known[-1]}")
     header = Header(
-        mode=MODES[box.mode],
+        mode=MODES[box.colour.mode],
         payload=kinds.KINDS[box.payload.kind],
         layer_count=box.payload.layers,
         width=box.width,
@@ -182,6 +193,7 @@ def read_header(view: memoryview) -> Header:
         quantiser=box.quantiser,
         synthesised=bool(box.flags & FLAG_SYNTHESISED),
         version=box.version,
+        colour_space=COLOUR_SPACES[box.colour.colour_space],
     )
     check_header(header)
     return header
@@ -194,7 +206,7 @@ def header_bytes(header: Header) -> bytes:
         magic=MAGIC,
         version=header.version,
         flags=FLAG_SYNTHESISED if header.synthesised else 0,
-        mode=MODES.index(header.mode),
+        colour={"colour_space": COLOUR_SPACES.index(header.colour_space), "mode": MODES.index(header.mode)},
         payload={"kind": kinds.KINDS.index(header.payload), "layers": header.layer_count},
         width=header.width,
         height=header.height,

@@ -1,24 +1,24 @@
-"""Metadata sections: ICC profile, EXIF, XMP and text; each body is one byte that names the coding, then the data.
+"""Metadata sections: ICC profile, EXIF, XMP and text; `pillow_sdz.container.metadata_codings` codes their bodies.
 
-ICC, EXIF and XMP are passed on as they are, without parsing: an ICC profile, a TIFF stream without the ``Exif`` prefix
-of JPEG, an XMP packet in UTF-8. To add a kind of metadata, add a line to `METADATA_SECTIONS` and a field to `Metadata`;
+ICC, EXIF and XMP come back as they were, byte by byte: an ICC profile, a TIFF stream without the ``Exif`` prefix of
+JPEG, an XMP packet in UTF-8. To add a kind of metadata, add a line to `METADATA_SECTIONS` and a field to `Metadata`;
 `pillow_sdz.plugin.info` maps it to and from Pillow's ``image.info``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from construct import Int8ul, Int16ul, Int32ul, Struct
 
 from pillow_sdz import limits
-from pillow_sdz.coding.boxes import CODED_HEAD, build_box, parse_box
-from pillow_sdz.coding.deflate import deflate, inflate_up_to
-from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
+from pillow_sdz.coding.boxes import build_box, parse_box
+from pillow_sdz.container.metadata_codings import check_size, decode_blob, decode_exif, encode_blob, encode_exif
+from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 TEXT_HEAD: Final = Struct("count" / Int16ul)
 TEXT_ENTRY: Final = Struct("key_length" / Int8ul, "value_length" / Int32ul)
@@ -26,10 +26,8 @@ TEXT_ENTRY: Final = Struct("key_length" / Int8ul, "value_length" / Int32ul)
 METADATA_SECTIONS: Final = {0x82: "icc", 0x83: "exif", 0x84: "xmp", 0x85: "text"}
 """Section type -> kind of metadata, a field of `Metadata`."""
 
-STORED: Final = 0
-"""Codings of a metadata body: the data as they are, or one DEFLATE stream."""
-
-DEFLATED: Final = 1
+KIND_NAMES: Final = {"icc": "the ICC profile", "exif": "EXIF", "xmp": "XMP", "text": "text"}
+"""Kind of metadata -> its name in messages."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,15 @@ class Metadata:
         exif: EXIF, starting with its TIFF header.
         xmp: XMP packet, UTF-8.
         text: key -> value, in the order of the file.
+        colour_space: one of `pillow_sdz.container.colour_spaces.COLOUR_SPACES`, which the header names; None where
+            there is an ICC profile.
     """
 
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
     text: dict[str, str] = field(default_factory=dict)
+    colour_space: str | None = None
 
 
 def encode_metadata(metadata: Metadata) -> dict[str, bytes]:
@@ -56,71 +57,32 @@ def encode_metadata(metadata: Metadata) -> dict[str, bytes]:
         SdzLimitError: something is too large.
         SdzFormatError: a text cannot be stored.
     """
+    coders: dict[str, Callable[[Any], bytes]] = {"exif": encode_exif, "text": encode_text}
     values = {kind: getattr(metadata, kind) for kind in METADATA_SECTIONS.values()}
     return {
-        kind: encode_text(value) if kind == "text" else encode_blob(value, field=kind)
+        kind: coders[kind](value) if kind in coders else encode_blob(value, field=kind)
         for kind, value in values.items()
         if value
     }
 
 
-def decode_metadata(bodies: Mapping[str, bytes]) -> Metadata:
+def decode_metadata(bodies: Mapping[str, bytes], colour_space: str | None = None) -> Metadata:
     """Undo `encode_metadata`.
+
+    Args:
+        bodies: bodies of the metadata sections, by kind.
+        colour_space: the one that the header names.
 
     Raises:
         SdzError: a body is damaged or too large.
     """
-    blobs = {
-        kind: decode_blob(bodies[kind], field=kind)
+    coders: dict[str, Callable[[bytes], Any]] = {"exif": decode_exif, "text": decode_text}
+    values: dict[str, Any] = {
+        kind: coders[kind](bodies[kind]) if kind in coders else decode_blob(bodies[kind], field=kind)
         for kind in METADATA_SECTIONS.values()
-        if kind in bodies and kind != "text"
+        if kind in bodies
     }
-    text = decode_text(bodies["text"]) if "text" in bodies else {}
-    return Metadata(**blobs, text=text)
-
-
-def encode_blob(data: bytes, *, field: str = "metadata") -> bytes:
-    """Code the data of one metadata section: stored or deflated, whichever is smaller.
-
-    Args:
-        data: any bytes, at most `limits.MAX_METADATA_BYTES`.
-        field: the kind of metadata, which errors name.
-
-    Raises:
-        SdzLimitError: too many bytes.
-
-    >>> encode_blob(b"short")
-    b'\\x00short'
-    """
-    _check_size(len(data), field)
-    packed = deflate(data, 7)
-    coding, body = (DEFLATED, packed) if len(packed) < len(data) else (STORED, data)
-    return build_box(CODED_HEAD, coding=coding) + body
-
-
-def decode_blob(body: bytes, limit: int | None = None, field: str = "metadata") -> bytes:
-    """Undo `encode_blob`.
-
-    Args:
-        body: the body of the section.
-        limit: maximum size of the result in bytes; None means `limits.MAX_METADATA_BYTES`.
-        field: the kind of metadata, which errors name.
-
-    Raises:
-        SdzFormatError: the body is malformed.
-        SdzLimitError: the result would be larger than the limit.
-        SdzVersionError: the coding is unknown.
-    """
-    limit = limits.MAX_METADATA_BYTES if limit is None else limit
-    coding = parse_box(CODED_HEAD, body, 0, field=field).coding
-    data = memoryview(body)[CODED_HEAD.sizeof() :]
-    if coding == DEFLATED:
-        return inflate_up_to(data, limit, field=field)
-    if coding != STORED:
-        raise SdzVersionError(NEEDS_NEWER_VERSION, field=f"{field} coding", found=coding)
-    if len(data) > limit:
-        raise SdzLimitError("is too large", field=field, found=f"{len(data)} bytes", expected=f"at most {limit} bytes")
-    return bytes(data)
+    return Metadata(**values, colour_space=colour_space)
 
 
 def encode_text(text: Mapping[str, str]) -> bytes:
@@ -152,7 +114,7 @@ def encode_text(text: Mapping[str, str]) -> bytes:
                 found=f"{len(name)} bytes",
                 expected=f"at most {limits.MAX_TEXT_KEY_BYTES} bytes",
             )
-        _check_size(len(content), f"text entry {key!r}")
+        check_size(len(content), f"text entry {key!r}")
         pieces += [build_box(TEXT_ENTRY, key_length=len(name), value_length=len(content)), name, content]
     return encode_blob(b"".join(pieces), field="text")
 
@@ -193,17 +155,6 @@ def decode_text(body: bytes) -> dict[str, str]:
     if offset != len(data):
         raise SdzFormatError("there are bytes after the last entry", field="text", found=f"{len(data) - offset} bytes")
     return text
-
-
-def _check_size(size: int, field: str) -> None:
-    if size > limits.MAX_METADATA_BYTES:
-        raise SdzLimitError(
-            "is too large",
-            field=field,
-            found=f"{size} bytes",
-            expected=f"at most {limits.MAX_METADATA_BYTES} bytes",
-            remedy="drop it or save a smaller one",
-        )
 
 
 def _check_count(count: int) -> None:

@@ -136,16 +136,11 @@ def build(container: Container) -> bytes:
     for section_type, _ in container.unknown:
         if section_type in SECTION_NAMES:
             raise SdzFormatError("is not an unknown type", field="unknown", found=f"{_name(section_type)} section")
-    known = {ALPHA: container.alpha, PREVIEW: container.preview}
-    known |= {section_type: container.metadata.get(kind) for section_type, kind in METADATA_SECTIONS.items()}
-    sections = [(section_type, body) for section_type, body in known.items() if body is not None]
-    sections = sorted(sections + container.unknown, key=lambda section: section[0])
-    sections += [(LAYER, body) for body in container.layers]
     checked = Container(header, [])  # filled only for the checks of `_place_section`
     seen: set[int] = set()
     out = bytearray(header_bytes(header))
     crc = zlib.crc32(out)
-    for section_type, body in sections:
+    for section_type, body in _in_order(container):
         if len(body) > limits.MAX_SECTION_BYTES:
             raise SdzLimitError(
                 "the section is too long",
@@ -159,6 +154,27 @@ def build(container: Container) -> bytes:
         out += section
         out += build_box(SECTION_TAIL, crc=crc)
     return bytes(out)
+
+
+def section_bytes(body_bytes: int) -> int:
+    """Bytes that a section takes in a file: its head, its body and its checksum."""
+    return len(build_box(SECTION_HEAD, type=0, length=body_bytes)) + body_bytes + int(SECTION_TAIL.sizeof())
+
+
+def parts_of(container: Container) -> list[tuple[str, int]]:
+    """Name and bytes of each part of a file, in the order in which `build` writes them; together the whole file."""
+    sections = ((_name(section_type), section_bytes(len(body))) for section_type, body in _in_order(container))
+    return [("header", HEADER_BYTES), *sections]
+
+
+def _in_order(container: Container) -> list[tuple[int, bytes]]:
+    """Types and bodies of all sections in the order of a file: those before the layers by type, then the layers."""
+    known = {ALPHA: container.alpha, PREVIEW: container.preview}
+    known |= {section_type: container.metadata.get(kind) for section_type, kind in METADATA_SECTIONS.items()}
+    sections = [(section_type, body) for section_type, body in known.items() if body is not None]
+    sections = sorted(sections + container.unknown, key=lambda section: section[0])
+    sections += [(LAYER, body) for body in container.layers]
+    return sections
 
 
 def _read_section(view: memoryview, offset: int, crc: int) -> tuple[int, bytes, int, int]:
@@ -241,6 +257,8 @@ def _place_section(container: Container, seen: set[int], section_type: int, body
         return
     if section_type == ALPHA and not header.has_alpha:
         raise fault(f"mode {header.mode} has no alpha")
+    if METADATA_SECTIONS.get(section_type) == "icc" and header.colour_space is not None:
+        raise fault("contradicts the header, which names a colour space", expected=header.colour_space)
     if section_type == PREVIEW and len(body) != (header.channels + 1) * 3:
         raise fault("has the wrong length", f"{len(body)} bytes", f"{(header.channels + 1) * 3} bytes")
     if section_type == ALPHA:

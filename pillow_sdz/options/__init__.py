@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DTYPES",
+    "METADATA_LEVELS",
     "PROFILES",
     "RUNTIMES",
     "STEP",
@@ -61,6 +62,9 @@ STEP: Final = (limits.MIN_STEP / 16, limits.MAX_STEP / 16)
 PROFILES: Final = ("buehlmann2022",)
 """Published experiments that can be repeated to the byte; see `pillow_sdz.codec.buehlmann2022`."""
 
+METADATA_LEVELS: Final = ("useful", "all", "essential", "none")
+"""How much of an image's metadata is stored; see `SaveOptions`."""
+
 
 @dataclass(frozen=True)
 class SaveOptions:
@@ -79,6 +83,10 @@ class SaveOptions:
         step: step of the scalar payload's quantiser in codes, 1.0 (largest file) to 128.0; instead of ``quality``.
         profile: ``buehlmann2022``, as in Bühlmann's experiment of 2022: the middle square of the picture at 512x512
             pixels, palettised to 256 entries with dithering, about 5 kB; ``model`` is one of Stable Diffusion 1.x.
+        metadata: which metadata of the image are stored. ``useful``: what a person or a program reads, without embedded
+            thumbnails, maker notes and padding; a usual ICC profile is stored as the name of its colour space.
+            ``all``: every byte. ``essential``: orientation and colour. ``none``: nothing at all. Metadata that are
+            given as keywords are stored as they are, whatever the level.
         steps: deprecated name of ``denoise_steps``.
 
     Raises:
@@ -94,6 +102,7 @@ class SaveOptions:
     target_size: int | None = None
     step: float | None = None
     profile: str | None = None
+    metadata: str = "useful"
     steps: InitVar[int | None] = None
 
     def __post_init__(self, steps: int | None) -> None:
@@ -120,6 +129,7 @@ class SaveOptions:
             raise SdzOptionError("is not a name", field="model", found=repr(self.model), expected=expected)
         self._check_choice("payload", kinds.KINDS)
         self._check_choice("profile", PROFILES)
+        self._check_choice("metadata", METADATA_LEVELS)
         self._check_contradictions()
 
     def _check_choice(self, field: str, choices: tuple[str, ...]) -> None:

@@ -40,6 +40,8 @@ class SdzImageFile(ImageFile.ImageFile):
 
     ``info`` holds, besides ICC profile, EXIF, XMP and texts:
 
+    - ``colour_space``: name of the colour space, if the file names it, one of
+      `pillow_sdz.container.colour_spaces.COLOUR_SPACES`; ``icc_profile`` is then a profile of that space (str);
     - ``model``: name and version of the model, or its fingerprint in hex where it is not installed (str);
     - ``fingerprint``: first 8 bytes of the model's fingerprint, in hex (str);
     - ``payload``: kind of payload, one of `pillow_sdz.payloads.kinds.KINDS` (str);

@@ -10,20 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from pillow_sdz import limits
 from pillow_sdz.container.metadata import Metadata
 from pillow_sdz.errors import SdzModelError, SdzOptionError, notice
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
+from pillow_sdz.plugin.colour.build import profile_of
+from pillow_sdz.plugin.metadata.edits import EXIF_PREFIX, RAW_PROFILE_EXIF
 
 if TYPE_CHECKING:
     from pillow_sdz.codec.file import SdzFile
 
 BOOKKEEPING: Final = (
     "model", "fingerprint", "payload", "colors", "layers", "missing_layers", "bpp", "denoise_steps", "steps", "noise",
-    "step",
+    "step", "colour_space",
 )  # fmt: skip
 """Keys for facts about the file; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
 
@@ -46,10 +48,6 @@ PILLOW_KEYS: Final = frozenset(_PILLOW_KEYS.split())
 
 ESCAPE: Final = "text:"
 """Prefix in info for the keys of texts that would otherwise collide with another meaning."""
-
-EXIF_PREFIX: Final = b"Exif\0\0"
-"""EXIF in a file starts with the TIFF header. In info it has this prefix, as from Pillow's JPEG and PNG readers: all of
-Pillow's savers accept it with the prefix, and the JPEG saver loses EXIF that comes without."""
 
 
 def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
@@ -114,6 +112,9 @@ def to_info(metadata: Metadata) -> dict[str, Any]:
     info: dict[str, Any] = {}
     if metadata.icc:
         info["icc_profile"] = metadata.icc
+    elif metadata.colour_space is not None:
+        info["colour_space"] = metadata.colour_space
+        info["icc_profile"] = profile_of(metadata.colour_space)
     if metadata.exif:
         info["exif"] = EXIF_PREFIX + metadata.exif
     if metadata.xmp:
@@ -178,7 +179,7 @@ def _check_text(key: object, value: object) -> None:
 
 
 def _exif_of(info: Mapping[Any, Any]) -> Any:
-    raw = info.get(f"{RAW_PROFILE}exif")
+    raw = info.get(RAW_PROFILE_EXIF)
     if "exif" in info or not isinstance(raw, str):
         return info.get("exif")
     try:
@@ -210,36 +211,3 @@ def _blob(name: str, value: object) -> bytes | None:
     if not isinstance(value, bytes | bytearray | memoryview):
         raise SdzOptionError("wrong type", field=name, found=type(value).__name__, expected="bytes or None")
     return bytes(value) or None
-
-
-DESCRIPTIVE: Final = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.HostComputer,
-    ExifTags.Base.Copyright,
-)
-"""TIFF tags that describe the picture. Other tags are left out: Pillow's TIFF saver would write their old sizes and
-compressions over the right ones, and Pillow has already applied the orientation when it has loaded a TIFF."""
-
-_SUB_DIRECTORIES: Final = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-
-
-def descriptive_exif(tags: Image.Exif, *more: int) -> bytes:
-    """EXIF bytes, from the TIFF header on, with only those of ``tags`` that describe the picture; empty if none do.
-
-    Args:
-        tags: EXIF of an image.
-        more: numbers of further tags to keep.
-    """
-    exif = Image.Exif()
-    for tag in (*DESCRIPTIVE, *more):
-        if tag in tags:
-            exif[tag] = tags[tag]
-    for number in _SUB_DIRECTORIES:
-        if directory := tags.get_ifd(number):
-            exif[number] = dict(directory)
-    return exif.tobytes() if len(exif) else b""

@@ -99,22 +99,22 @@ def encode_image(image: Image.Image, keywords: dict[str, Any]) -> bytes:
     """
     from pillow_sdz.codec import buehlmann2022
     from pillow_sdz.codec.encode import encode
-    from pillow_sdz.plugin.info import descriptive_exif
+    from pillow_sdz.plugin.metadata.edits import current_info
+    from pillow_sdz.plugin.metadata.levels import reduced
     from pillow_sdz.plugin.pixels import to_picture
-    from pillow_sdz.plugin.save_keywords import save_options
+    from pillow_sdz.plugin.save_keywords import METADATA, save_options
 
     if any(True for _ in keywords.get("append_images") or ()):
         problem = "the format holds one picture only"
         raise SdzOptionError(problem, field="append_images", remedy="save one file each")
-    # Pillow's other readers put EXIF into info; its TIFF reader does not.
-    if image.format == "TIFF" and "exif" not in keywords and "exif" not in image.info:
-        keywords = keywords | {"exif": descriptive_exif(image.getexif())}
-    options, metadata = save_options(keywords, image.info)
+    options, metadata = save_options(keywords, current_info(image))
     picture = to_picture(image)
     if options.profile is not None:
         picture = buehlmann2022.to_square(picture)
     if "icc_profile" not in keywords:
         metadata = _without_foreign_profile(metadata, image.mode, picture.mode)
+    given = [kind for name, kind in METADATA.items() if name in keywords]
+    metadata = reduced(metadata, options.metadata, picture.mode, given)
     return encode(picture, options, metadata, decode.compute_settings())
 
 

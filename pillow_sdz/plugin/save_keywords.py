@@ -22,8 +22,8 @@ ENCODING: Final = tuple(field.name for field in fields(SaveOptions))
 DEPRECATED: Final = {"steps": "denoise_steps"}
 """Old name, which `pillow_sdz.options.SaveOptions` still takes -> new name."""
 
-METADATA: Final = ("exif", "icc_profile", "xmp", "text")
-"""Keywords that are metadata; see `pillow_sdz.plugin.info.collect`."""
+METADATA: Final = {"exif": "exif", "icc_profile": "icc", "xmp": "xmp", "text": "text"}
+"""Keywords that are metadata, see `pillow_sdz.plugin.info.collect` -> fields of `Metadata`."""
 
 FRAMES: Final = ("append_images", "save_all")
 """Keywords that `pillow_sdz.plugin.save` handles: more than one frame is refused there."""
@@ -35,7 +35,7 @@ _FOREIGN = """
     advanced allow_mixed alpha_premultiplied alpha_quality append autotiling background bbox big_tiff bitmap_format bits
     blend bpc bpp chroma cinema_mode codeblock_size codec colorspace comment compress_level compress_type compression
     decoding_speed default_image dictionary disposal dpi duration exact frames hotspot id_section include_color_table
-    interlace irreversible keep_rgb kmax kmin loop lossless lossless_jpeg max_threads mct metadata method minimize_size
+    interlace irreversible keep_rgb kmax kmin loop lossless lossless_jpeg max_threads mct method minimize_size
     num_resolutions num_threads offset optimize orientation palette photoshop pixel_format plt pnginfo precinct_size
     progression progressive qtables quality_layers quality_mode range resolution resolution_unit restart_marker_blocks
     restart_marker_rows rle signed sizes smooth software speed streamtype strip_size subsampling tiffinfo tile_cols

@@ -10,7 +10,7 @@ from sample_files import assemble, example, header, layer_body, sections_of, sma
 
 from pillow_sdz import limits
 from pillow_sdz.container.header import HEADER_BYTES
-from pillow_sdz.container.sections import ALPHA, LAYER, PREVIEW, Container, build, parse
+from pillow_sdz.container.sections import ALPHA, LAYER, PREVIEW, Container, build, parse, parts_of
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.payloads.protocol import Truncation
 
@@ -84,6 +84,31 @@ def test_alpha_without_a_mode_that_has_it() -> None:
     head[10] = 2
     with pytest.raises(SdzFormatError, match="mode RGB has no alpha"):
         parse(assemble(bytes(head), ALPHA_SECTION, *LAYERS))
+
+
+def test_a_named_colour_space_and_a_profile_contradict_each_other() -> None:
+    head = bytearray(HEAD)
+    head[10] |= 0x10
+    profile = (0x82, b"\x00icc")
+    assert parse(assemble(HEAD, ALPHA_SECTION, profile, *LAYERS)).metadata == {"icc": b"\x00icc"}
+    assert parse(assemble(bytes(head), ALPHA_SECTION, *LAYERS)).header.colour_space == "sRGB"
+    with pytest.raises(SdzFormatError, match=r"icc section: contradicts the header.*expected sRGB"):
+        parse(assemble(bytes(head), ALPHA_SECTION, profile, *LAYERS))
+    both = dataclasses.replace(example(), header=header(colour_space="sRGB"), metadata={"icc": b"\x00icc"})
+    with pytest.raises(SdzFormatError, match="contradicts the header"):
+        build(both)
+
+
+@pytest.mark.parametrize("make", [example, small])
+def test_parts_add_up_to_the_file(make: Callable[[], Container]) -> None:
+    made = make()
+    made.metadata["xmp"] = bytes(200)
+    made.unknown = [(0xFE, bytes(20_000))]
+    parts = parts_of(made)
+    assert sum(size for _, size in parts) == len(build(made))
+    assert parts[0] == ("header", HEADER_BYTES)
+    assert [name for name, _ in parts[-3:]] == ["unknown (0xfe)", "layer", "layer"]
+    assert dict(parts)["xmp"] == 1 + 2 + 200 + 4
 
 
 def test_unknown_ancillary_sections_are_kept_out_of_the_way() -> None:

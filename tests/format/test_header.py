@@ -10,6 +10,7 @@ import pytest
 from sample_files import assemble, example, header, sections_of, small
 
 from pillow_sdz import limits
+from pillow_sdz.container.colour_spaces import COLOUR_SPACES, GREY_MODES, GREY_SPACES
 from pillow_sdz.container.header import HEADER_BYTES
 from pillow_sdz.container.magic import MAGIC
 from pillow_sdz.container.sections import ALPHA, LAYER, Container, build, parse
@@ -39,6 +40,22 @@ def test_header_values_survive(mode: str, synthesised: bool) -> None:
     assert parse(build(made)).header == head
 
 
+@pytest.mark.parametrize("number", range(len(COLOUR_SPACES)))
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_colour_spaces_take_no_bytes(mode: str, number: int) -> None:
+    space = COLOUR_SPACES[number]
+    made = Container(header(mode=mode, colour_space=space), [b"x", b"y"], alpha=b"a" if "A" in mode else None)
+    if space in GREY_SPACES and mode not in GREY_MODES:
+        with pytest.raises(SdzFormatError, match=f"colour_space: is for grey, and the mode is {mode}"):
+            build(made)
+        return
+    data = build(made)
+    assert parse(data).header == made.header
+    assert data[10] >> 4 == number
+    plain = build(dataclasses.replace(made, header=header(mode=mode)))
+    assert (len(data), data[:10], data[10] & 15, data[11:33]) == (len(plain), plain[:10], plain[10], plain[11:33])
+
+
 @pytest.mark.parametrize("payload", ["direct", "scalar"])
 def test_payloads_of_one_layer(payload: str) -> None:
     made = Container(header(mode="L", payload=payload, layer_count=1), [b"x"])
@@ -52,6 +69,7 @@ def test_payloads_of_one_layer(payload: str) -> None:
         ("height", 0, SdzLimitError),
         ("width", 65536, SdzLimitError),
         ("mode", "P", SdzFormatError),
+        ("colour_space", "CMYK", SdzFormatError),
         ("payload", "fractal", SdzFormatError),
         ("layer_count", 0, SdzFormatError),
         ("layer_count", 9, SdzFormatError),
@@ -85,6 +103,10 @@ def test_building_checks_the_header(field: str, value: object, error: type[SdzEr
         (9, 2, "flags", SdzVersionError),
         (9, 0x80, "flags", SdzVersionError),
         (10, 4, "mode", SdzVersionError),
+        (10, 0x70, "colour_space", SdzVersionError),
+        (10, 0xF1, "colour_space", SdzVersionError),
+        (10, 0x53, "colour_space", SdzFormatError),
+        (10, 0x62, "colour_space", SdzFormatError),
         (11, 0x31, "payload", SdzVersionError),
         (11, 0x00, "layers", SdzFormatError),
         (11, 0x09, "layers", SdzFormatError),

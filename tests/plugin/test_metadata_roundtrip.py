@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from pillow_sdz.codec.file import read
 from pillow_sdz.container.metadata import Metadata
 from pillow_sdz.errors import SdzError, SdzOptionError
+from pillow_sdz.plugin.colour.build import profile_of
 from pillow_sdz.plugin.info import BOOKKEEPING, collect, to_info
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -30,7 +31,8 @@ def exif(orientation: int = 6) -> Image.Exif:
 
 pytestmark = pytest.mark.usefixtures("toy")
 
-FACTS = set(BOOKKEEPING) - {"step"}  # the toy model's default is direct codes, which have no step
+FACTS = set(BOOKKEEPING) - {"step", "colour_space"}  # only some files have these
+SRGB = profile_of("sRGB")
 
 
 def through(image: Image.Image, kind: str = "SDZ", **keywords: Any) -> ImageFile.ImageFile:
@@ -68,10 +70,11 @@ def test_from_other_formats(image: Image.Image, kind: str) -> None:
     if kind == "PNG":
         source.info.setdefault("xmp", XMP)
     again = through(source)
-    assert again.info["icc_profile"] == ICC
+    assert again.info["icc_profile"] == SRGB
+    assert again.info["colour_space"] == "sRGB"
     assert again.info["xmp"] == XMP
     assert again.getexif()[ORIENTATION] == 6
-    assert set(again.info) == {"icc_profile", "exif", "xmp", *FACTS}
+    assert set(again.info) == {"icc_profile", "colour_space", "exif", "xmp", *FACTS}
 
 
 def test_what_describes_a_tiff_is_kept(image: Image.Image) -> None:
@@ -103,8 +106,13 @@ def test_exif_goes_on_into_other_formats(full: Image.Image, kind: str) -> None:
 
 
 def test_what_info_holds_survives(full: Image.Image) -> None:
-    again = through(full)
+    again = through(full, metadata="all")
     assert again.info == full.info | {"bpp": again.info["bpp"]}
+    again = through(full)
+    named = {"icc_profile": SRGB, "colour_space": "sRGB", "exif": again.info["exif"]}
+    assert again.info == full.info | named | {"bpp": again.info["bpp"]}
+    assert dict(again.getexif()) == dict(full.getexif())
+    assert through(again).info == again.info
     assert through(full.copy()).info == again.info
     assert through(full.rotate(90)).info["Title"] == "cat"
 

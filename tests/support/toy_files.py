@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,13 +95,14 @@ def _build(
     preview: bool = True,
     unknown: Sequence[tuple[int, bytes]] = (),
 ) -> bytes:
+    metadata = metadata or Metadata()
     return build(
         Container(
-            header,
+            replace(header, colour_space=metadata.colour_space),
             bodies,
             alpha=None if alpha is None else encode_alpha(alpha),
             preview=MATRIX.tobytes() if preview else None,
-            metadata=encode_metadata(metadata or Metadata()),
+            metadata=encode_metadata(metadata),
             unknown=list(unknown),
         )
     )

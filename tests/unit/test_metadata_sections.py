@@ -1,11 +1,15 @@
 """ICC, EXIF, XMP and text bodies."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sample_files import text_body
 
 from pillow_sdz import limits
 from pillow_sdz.coding.deflate import deflate
-from pillow_sdz.container.metadata import decode_blob, decode_text, encode_blob, encode_text
+from pillow_sdz.container.dictionary import preset_dictionary
+from pillow_sdz.container.metadata import decode_text, encode_text
+from pillow_sdz.container.metadata_codings import DEFLATED, PRESET, STORED, decode_blob, encode_blob
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 
 
@@ -13,7 +17,7 @@ from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTrunca
 def test_blobs_round_trip_in_the_smaller_form(data: bytes) -> None:
     body = encode_blob(data)
     assert len(body) <= len(data) + 1
-    assert body[0] == (len(body) < len(data) + 1)
+    assert (body[0] == STORED) == (len(body) == len(data) + 1)
     assert decode_blob(body) == data
 
 
@@ -66,7 +70,11 @@ def test_metadata_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     ("body", "error", "problem"),
     [
         (b"", SdzTruncatedError, "too early"),
-        (b"\x02abc", SdzVersionError, "newer"),
+        (b"\x03abc", SdzVersionError, "newer"),
+        (b"\x04abc", SdzVersionError, "newer"),
+        (b"\x02", SdzTruncatedError, "too early"),
+        (b"\x02" + deflate(b"http://ns.adobe.com/", 9, preset_dictionary())[:-1], SdzTruncatedError, "too early"),
+        (b"\x01" + deflate(b"http://ns.adobe.com/", 9, preset_dictionary()), SdzFormatError, "invalid"),
         (b"\x01", SdzTruncatedError, "too early"),
         (b"\x01" + deflate(b"abc")[:-1], SdzTruncatedError, "too early"),
         (b"\x01" + deflate(b"abc") + b"x", SdzFormatError, "after the deflated"),
@@ -77,6 +85,25 @@ def test_damaged_blobs(body: bytes, error: type[SdzError], problem: str) -> None
     with pytest.raises(error, match=problem) as caught:
         decode_blob(body, None, "xmp")
     assert str(caught.value).startswith("xmp")
+
+
+def test_the_smallest_coding_is_taken() -> None:
+    assert encode_blob(bytes(range(256)))[0] == STORED
+    assert encode_blob(b"0123456789!" * 300)[0] in (DEFLATED, PRESET)
+    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>'
+    assert encode_blob(packet)[0] == PRESET
+    assert len(encode_blob(packet)) < 30
+    assert len(encode_blob(bytes((1 << 20) + 1))) < 2000  # too long to try the dictionary
+
+
+@given(st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_come_back(data: bytes) -> None:
+    assert decode_blob(encode_blob(data)) == data
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=60), max_size=8))
+def test_any_text_comes_back(text: dict[str, str]) -> None:
+    assert list(decode_text(encode_text(text)).items()) == list(text.items())
 
 
 GOOD = text_body((b"key", b"value"), (b"other", b""))

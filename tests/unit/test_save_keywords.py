@@ -29,6 +29,7 @@ def test_defaults() -> None:
         effort=4,
         target_size=None,
         step=None,
+        metadata="useful",
     )
     assert options() == expected
     assert options(**dict.fromkeys(ENCODING)) == expected  # None counts as not given
@@ -61,6 +62,8 @@ def test_quality_that_would_change_nothing() -> None:
         ("iccprofile", "icc_profile"),
         ("texts", "text"),
         ("exif_", "exif"),
+        ("meta_data", "metadata"),
+        ("meta", "metadata"),
     ],
 )
 def test_misspelt(misspelt: str, meant: str) -> None:
@@ -101,9 +104,8 @@ def test_every_option_of_pillows_savers_is_known() -> None:
 
 def test_the_encoding_keywords_are_the_fields_of_the_options() -> None:
     assert tuple(field.name for field in fields(SaveOptions)) == ENCODING
-    assert {"quality", "colors", "model", "denoise_steps", "payload", "effort", "target_size", "step", "profile"} == {
-        *ENCODING
-    }
+    names = "quality colors model denoise_steps payload effort target_size step profile metadata"
+    assert set(names.split()) == set(ENCODING)
     assert set(DEPRECATED.values()) < set(ENCODING)
     assert not set(DEPRECATED) & {*ENCODING, *METADATA, *FRAMES, *FOREIGN}
 

@@ -16,7 +16,8 @@ from pillow_sdz.coding import bitpack, fixed_point, range_coder, rans
 from pillow_sdz.coding import deflate as deflating
 from pillow_sdz.coding.planes import encode_alpha, encode_planes
 from pillow_sdz.container.header import Header, header_bytes
-from pillow_sdz.container.metadata import METADATA_SECTIONS, encode_blob, encode_text
+from pillow_sdz.container.metadata import METADATA_SECTIONS, encode_text
+from pillow_sdz.container.metadata_codings import encode_blob
 from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.errors import naming_file
 from pillow_sdz.models import registry

@@ -9,6 +9,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+import reference_metadata
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -86,7 +88,7 @@ def plain_planes(body: bytes) -> bytes:
 
 
 def plain_blob(body: bytes) -> bytes:
-    return body[:1] + (inflated(body[1:]) if body[0] == 1 else body[1:])
+    return body[:1] + reference_metadata.plain(body)
 
 
 def palette_layer(body: bytes, channels: int) -> tuple[int, int, bytes, bytes]:

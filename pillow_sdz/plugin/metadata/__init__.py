@@ -1,0 +1,7 @@
+"""What an image's metadata become when it is saved.
+
+- `edits`: EXIF as the program has left it, edited through ``image.getexif()`` or not.
+- `levels`: how much of it all is stored, by the option ``metadata``.
+- `exif`, `xmp`: which parts of EXIF and XMP that are.
+- `report`: telling a listener what was left out.
+"""

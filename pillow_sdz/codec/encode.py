@@ -184,5 +184,7 @@ def _build(prepared: Prepared, plan: Plan) -> bytes:
         noise=encoded.noise,
         denoise_steps=denoise_steps,
     )
-    preview = np.array(manifest.preview_matrix, np.int8).tobytes()
+    preview = None
+    if manifest.preview is None or not payload.needs_prior:  # readers that have the prior have the networks, too
+        preview = np.array(manifest.preview_matrix, np.int8).tobytes()
     return build(Container(header, encoded.layers, alpha=prepared.alpha, preview=preview, metadata=prepared.metadata))

@@ -1,24 +1,26 @@
 """A model folder's manifest: ``model.json``, checked field by field. Needs neither torch nor diffusers.
 
 A model is a folder in diffusers' layout (``vae/``, ``unet/``, ``scheduler/``) plus this file and, optionally,
-``prior.i32``, the prior of scalar payloads as little-endian int32 values, and ``empty_prompt.safetensors``, the
-unconditional CLIP embedding for U-Nets that take a prompt.
+``prior.i32`` and ``preview.i32``, the prior of scalar payloads and the preview networks as little-endian int32 values,
+and ``empty_prompt.safetensors``, the unconditional CLIP embedding for U-Nets that take a prompt.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.limits import MAX_CHANNELS, is_real, is_whole
 from pillow_sdz.models.code_mapping import CodeMapping, PriorFile
+from pillow_sdz.models.listed_files import is_digest, read_listed
+from pillow_sdz.models.preview_file import PREVIEW_NAME, PreviewFile, parse_preview_file
+from pillow_sdz.payloads.preview_networks import PreviewNetworks, PreviewShape
 from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ class Manifest:
         source: what the model was made from, as it was given; empty for models of this project.
         configs: SHA-256, in hex, by name, of configurations in the form of `configuration.digest`.
         encoder: `fingerprint.digest_of` the encoder's weights, which the fingerprint does not cover; None if not known.
+        preview: the preview networks, which the fingerprint does not cover, or None where the model has none.
     """
 
     folder: Path
@@ -112,6 +115,7 @@ class Manifest:
     source: str = ""
     configs: tuple[tuple[str, str], ...] = ()
     encoder: str | None = None
+    preview: PreviewFile | None = None
 
     @property
     def full_name(self) -> str:
@@ -146,36 +150,27 @@ class Manifest:
         listed = self.codes.prior
         if listed is None:
             raise SdzModelError(
-                f"model {self.full_name} has no prior, which scalar payloads need",
-                file=str(self.folder / MANIFEST_NAME),
-                field="codes.prior",
-                remedy="use a model that has one, or palettes",
-            )
+                f"model {self.full_name} has no prior, which scalar payloads need", field="codes.prior",
+                file=str(self.folder / MANIFEST_NAME), remedy="use a model that has one, or palettes",
+            )  # fmt: skip
         shape = PriorShape(self.codes.channels, listed.groups, listed.shared_width, listed.group_width)
         path = self.folder / PRIOR_NAME
         with naming_file(path):
-            return Prior.from_bytes(self._read_prior(path, shape.byte_count, listed.sha256), shape)
+            return Prior.from_bytes(read_listed(self, "prior", path, shape.byte_count, listed.sha256), shape)
 
-    def _read_prior(self, path: Path, size: int, sha256: str) -> bytes:
-        """Read a file of a known size and SHA-256, never more of it than that.
+    def preview_networks(self) -> PreviewNetworks | None:
+        """Read the model's preview networks; `pillow_sdz.models.registry.preview_networks` keeps them for the process.
 
         Raises:
-            SdzModelError: it cannot be read, or differs.
+            SdzModelError: their file does not match the manifest.
         """
-        try:
-            with path.open("rb") as file:
-                data = file.read(size + 1)
-        except OSError as error:
-            raise SdzModelError(
-                f"cannot read the prior of model {self.full_name}: {error}", remedy=self.reinstall
-            ) from error
-        problem = "the prior differs from the model's manifest"
-        if len(data) != size:
-            found = f"{len(data)} bytes" if len(data) < size else "more"
-            raise SdzModelError(problem, field="size", found=found, expected=f"{size} bytes", remedy=self.reinstall)
-        if (found := hashlib.sha256(data).hexdigest()) != sha256:
-            raise SdzModelError(problem, field="SHA-256", found=found[:16], expected=sha256[:16], remedy=self.reinstall)
-        return data
+        if self.preview is None:
+            return None
+        shape = PreviewShape(self.codes.channels, self.preview.networks)
+        path = self.folder / PREVIEW_NAME
+        with naming_file(path):
+            data = read_listed(self, "preview file", path, shape.byte_count, self.preview.sha256)
+            return PreviewNetworks.from_bytes(data, shape)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -212,16 +207,16 @@ def _parse(fields: object, folder: Path) -> Manifest:
     name, fingerprint = fields.get("name"), fields.get("fingerprint")
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
         raise _wrong("name", name, "lower-case letters, digits, dots, underscores and inner hyphens")
-    if not _is_digest(fingerprint):
+    if not is_digest(fingerprint):
         raise _wrong("fingerprint", fingerprint, "64 hexadecimal digits")
     prompt = fields.get("empty_prompt")
-    if prompt is not None and not _is_digest(prompt):
+    if prompt is not None and not is_digest(prompt):
         raise _wrong("empty_prompt", prompt, "null or 64 hexadecimal digits")
     encoder = fields.get("encoder")
-    if encoder is not None and not _is_digest(encoder):
+    if encoder is not None and not is_digest(encoder):
         raise _wrong("encoder", encoder, "null or 64 hexadecimal digits")
     configs = fields.get("configs", {})
-    if not isinstance(configs, dict) or not all(k in CONFIG_FILES and _is_digest(v) for k, v in configs.items()):
+    if not isinstance(configs, dict) or not all(k in CONFIG_FILES and is_digest(v) for k, v in configs.items()):
         raise _wrong("configs", configs, f"an object of 64 hexadecimal digits by {', '.join(CONFIG_FILES)}")
     training = fields.get("training_data", [])
     if not isinstance(training, list):
@@ -245,6 +240,7 @@ def _parse(fields: object, folder: Path) -> Manifest:
         source=str(fields.get("source", "")),
         configs=tuple(sorted(configs.items())),
         encoder=encoder,
+        preview=_preview_file(fields.get("preview")),
     )
 
 
@@ -262,13 +258,20 @@ def _code_mapping(mapping: Mapping[str, Any]) -> CodeMapping:
 def _prior_file(listed: object, channels: int) -> PriorFile | None:
     if listed is None:
         return None
-    if not isinstance(listed, dict) or not _is_digest(listed.get("sha256")):
+    if not isinstance(listed, dict) or not is_digest(listed.get("sha256")):
         raise _wrong("codes.prior", listed, "null or an object with groups, wide, deep and sha256")
     groups = _whole(listed, "groups", 1, channels)
     if channels % groups:
         raise _wrong("groups", groups, f"a divisor of the {channels} channels")
     shared_width, group_width = (_whole(listed, name, 1, MAX_PRIOR_WIDTH) for name in ("wide", "deep"))
     return PriorFile(groups, shared_width, group_width, listed["sha256"])
+
+
+def _preview_file(listed: object) -> PreviewFile | None:
+    file = None if listed is None else parse_preview_file(listed)
+    if file is None and listed is not None:
+        raise _wrong("preview", listed, "null or an object with networks and sha256")
+    return file
 
 
 def _preview_matrix(listed: object, channels: int) -> tuple[tuple[int, ...], ...]:
@@ -290,10 +293,6 @@ def _real(fields: Mapping[str, Any], name: str, low: float, high: float) -> floa
     if not is_real(value, low, high):
         raise _wrong(name, value, f"a number from {low} to {high}")
     return float(value)
-
-
-def _is_digest(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def _wrong(field: str, found: object, expected: str) -> SdzModelError:

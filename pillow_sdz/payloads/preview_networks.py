@@ -39,7 +39,7 @@ LARGEST_HIDDEN: Final = 511
 SIDES: Final = (1, 3)
 """Sides of the windows that a layer may see, in positions of the grid."""
 
-BAND_POSITIONS: Final = 1 << 11
+BAND_POSITIONS: Final = 1 << 12
 """About how many positions are computed at a time, in whole rows, so that temporary arrays stay in the cache."""
 
 

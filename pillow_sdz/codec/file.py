@@ -70,14 +70,6 @@ class SdzFile:
         self._check_model()
         return self.payload.decode(registry.model_data_of(self.header.fingerprint), stride)
 
-    def grid(self, stride: int) -> NDArray[np.uint8]:
-        """The codes of the positions whose row and column are multiples of ``stride``, (ceil(h / s), ceil(w / s), C).
-
-        Raises:
-            SdzError: see `codes`.
-        """
-        return self.codes()[::stride, ::stride]
-
     def check(self) -> None:
         """Decode metadata, alpha and codes only to find errors; codes that need a missing model are skipped.
 

@@ -78,7 +78,7 @@ def _rgb(file: SdzFile, stride: int) -> NDArray[np.uint8]:
     networks = registry.preview_networks(file.header.fingerprint)
     if networks is not None:
         grid = _grid(file, stride)
-        rgb = networks.preview(file.grid(grid), grid)
+        rgb = networks.preview(file.codes(grid), grid)
     else:
         assert file.container.preview is not None
         grid = 1

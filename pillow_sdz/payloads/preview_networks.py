@@ -18,6 +18,7 @@ import numpy as np
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.payloads.codes import SIGNED_OFFSET
 from pillow_sdz.payloads.products import EXACT_IN_FLOAT32, product
+from pillow_sdz.payloads.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,12 +152,15 @@ class PreviewNetworks:
         padded = np.pad(codes, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
         result = np.empty((height, width, COLOURS), np.uint8)
         rows = max(1, BAND_POSITIONS // width)
-        for top in range(0, height, rows):
+
+        def compute(top: int) -> None:
             values = padded[top : top + rows + 2 * margin].astype(np.float32)
             values -= SIGNED_OFFSET
             for layer in layers:
                 values = layer(values)
             result[top : top + rows] = values
+
+        in_threads(compute, range(0, height, rows))
         return result
 
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 BAR_DELAY: Final = 1.0
 """Seconds of refinement after which its progress is shown."""
 
+PREVIEW_PARTS: Final = (8, 16, 32, 64)
+"""--preview gives the picture at 1/8 of its width and height. A model with a coarser latent has no preview of that
+size; then it is the largest one that there is."""
+
 _NO_ALPHA = frozenset({"JPEG", "MPO", "PCX", "PPM"})  # Pillow's PPM saver drops alpha silently, the others refuse it
 
 
@@ -165,8 +169,8 @@ def _decode(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: l
 
 
 def _preview(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: list[str]) -> bytes:
-    # draft() switches to the preview if that is at least half the size asked for; 1 x 1 asks for it in any case.
-    if picture.draft(None, (1, 1)) is None:
+    width, height = picture.size
+    if not any(picture.draft(None, (-(-width // part), -(-height // part))) for part in PREVIEW_PARTS):
         raise ConversionError("the file holds no preview")
     picture.load()
     return _save(picture, job.format, settings, notes)

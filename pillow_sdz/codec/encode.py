@@ -206,5 +206,7 @@ def _build(prepared: Prepared, plan: Plan) -> bytes:
         denoise_steps=denoise_steps,
         colour_space=prepared.colour_space,
     )
-    preview = np.array(manifest.preview_matrix, np.int8).tobytes()
+    preview = None
+    if manifest.preview is None or not payload.needs_prior:  # readers that have the prior have the networks, too
+        preview = np.array(manifest.preview_matrix, np.int8).tobytes()
     return build(Container(header, encoded.layers, alpha=prepared.alpha, preview=preview, metadata=prepared.metadata))

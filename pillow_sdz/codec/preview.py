@@ -1,32 +1,95 @@
-"""Decoding the preview of a file: one pixel per latent position, by the matrix in the file; no networks, no torch."""
+"""Decoding a preview: the picture at 1/8 of its size and less, from the codes alone; no networks in torch.
+
+A preview of *stride* s has one pixel for s x s latent positions, and shows their mean colour. It comes from the model's
+preview networks, or from the matrix in the file (`pillow_sdz.payloads.preview_networks`, `preview_matrix`).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PIL import Image
 
 from pillow_sdz.codec.picture import Picture
+from pillow_sdz.models import registry
 from pillow_sdz.payloads.preview_matrix import matrix_from_bytes, preview
+from pillow_sdz.payloads.preview_networks import STRIDES
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pillow_sdz.codec.file import SdzFile
 
+FAST_VALUES: Final = 1 << 20
+"""Number of latent values (8 megapixels with the shipped model) up to which a preview comes from a finer grid than its
+own, because it is then closer to the picture. Decoding a million values takes a few tenths of a second."""
 
-def decode_preview(file: SdzFile) -> Picture:
-    """Decode the preview, a picture of (h, w) pixels; alpha is averaged over the pixels of each latent position.
+
+def has_preview(file: SdzFile) -> bool:
+    """Whether `decode_preview` has what it needs besides the codes: preview networks, or a matrix."""
+    return file.container.preview is not None or registry.has_preview_networks(file.header.fingerprint)
+
+
+def stride_for(file: SdzFile, width: float, height: float) -> int | None:
+    """The largest stride whose preview is at least as large as the picture when fitted into a box.
+
+    Of two strides that give the same size, it is the smaller one.
 
     Args:
-        file: a file with a preview section.
+        file: the file.
+        width, height: of the box in pixels.
+
+    Returns:
+        One of `STRIDES`; None if only the picture itself is large enough.
+    """
+    header = file.header
+    fitted = min(width / header.width, height / header.height)
+    wanted = int(header.width * fitted), int(header.height * fitted)
+    sizes = {stride: preview_size(file, stride) for stride in STRIDES}
+    enough = [size for size in sizes.values() if size[0] >= wanted[0] and size[1] >= wanted[1]]
+    return next((stride for stride, size in sizes.items() if size == min(enough)), None) if enough else None
+
+
+def preview_size(file: SdzFile, stride: int) -> tuple[int, int]:
+    """Width and height of a preview in pixels. The last row and column may reach beyond the picture."""
+    return -(-file.header.latent_width // stride), -(-file.header.latent_height // stride)
+
+
+def decode_preview(file: SdzFile, stride: int) -> Picture:
+    """Decode the preview of a stride; alpha is averaged over the pixels that each pixel of the preview stands for.
+
+    Args:
+        file: a file that `has_preview`.
+        stride: one of `STRIDES`.
 
     Raises:
         SdzError: the file is damaged, or needs the prior of a model that is missing.
     """
-    assert file.container.preview is not None
     header = file.header
-    matrix = matrix_from_bytes(file.container.preview, header.channels)
     alpha = file.alpha()
     if alpha is not None:
-        alpha = np.asarray(Image.fromarray(alpha).reduce(header.factor))
-    return Picture(preview(file.codes(), matrix), alpha, header.mode)
+        alpha = np.asarray(Image.fromarray(alpha).reduce(header.factor * stride))
+    return Picture(_rgb(file, stride), alpha, header.mode)
+
+
+def _rgb(file: SdzFile, stride: int) -> NDArray[np.uint8]:
+    """The colours, (h, w, 3): from the finest grid that is fast, averaged."""
+    networks = registry.preview_networks(file.header.fingerprint)
+    if networks is not None:
+        grid = _grid(file, stride)
+        rgb = networks.preview(file.codes(grid), grid)
+    else:
+        assert file.container.preview is not None
+        grid = 1
+        rgb = preview(file.codes(), matrix_from_bytes(file.container.preview, file.header.channels))
+    return rgb if grid == stride else np.asarray(Image.fromarray(rgb).reduce(stride // grid))
+
+
+def _grid(file: SdzFile, stride: int) -> int:
+    """The finest grid of up to `FAST_VALUES` values, but no coarser one than the preview's own."""
+    for grid in STRIDES[: STRIDES.index(stride)]:
+        width, height = preview_size(file, grid)
+        if width * height * file.header.channels <= FAST_VALUES:
+            return grid
+    return stride

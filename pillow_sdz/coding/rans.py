@@ -8,6 +8,7 @@ ANS coder, the encoder goes through the symbols backwards, from the last to the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -58,6 +59,22 @@ class FrequencyTables:
     frequency: NDArray[np.int64]
     start: NDArray[np.int64]
     slots: bytes
+
+    @cached_property
+    def factors(self) -> NDArray[np.uint32]:
+        """The frequencies of `slots`."""
+        return self.frequency[self._rows].astype(np.uint32)
+
+    @cached_property
+    def addends(self) -> NDArray[np.uint32]:
+        """How far each of `slots` is from the first one of its symbol."""
+        return (np.arange(len(self.slots)) % (1 << PRECISION) - self.start[self._rows]).astype(np.uint32)
+
+    @property
+    def _rows(self) -> NDArray[np.int64]:
+        """The numbers of the symbols of `slots` in `frequency` and `start`."""
+        symbols = np.frombuffer(self.slots, np.uint8)
+        return (np.arange(len(symbols)) >> PRECISION) * SYMBOLS + symbols
 
 
 def lanes_for(symbols: int) -> int:
@@ -165,7 +182,7 @@ class AnsDecoder:
         self._tables, self._lanes, self._field, self._cut = tables, lanes, field, False
         if len(data) < STATE_BYTES * lanes:
             raise SdzTruncatedError("ends too early", field=field, found=f"{len(data)} bytes", remedy=_REMEDY)
-        self._states = np.frombuffer(data, "<u4", lanes).astype(np.int64)
+        self._states = np.frombuffer(data, "<u4", lanes).astype(np.uint32)
         if (self._states < LOWEST_STATE).any():
             raise self._damaged("starts with a state that no encoder gives")
         self._words, self._next = np.zeros(0, np.uint16), 0
@@ -238,25 +255,28 @@ class AnsDecoder:
         return np.array(symbols, np.int64)
 
     def _decode_lanes(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
-        result = np.empty(len(table), np.int64)
+        factors, addends = self._tables.factors, self._tables.addends
+        rows = table << PRECISION  # then rows of `FrequencyTables.slots`
+        decoded = len(table)
         for first in range(0, len(table), self._lanes):
-            numbers = table[first : first + self._lanes]
-            state = self._states[: len(numbers)]
-            slot = state & _MASK
-            symbol = self._slots[(numbers << PRECISION) | slot]
-            result[first : first + self._lanes] = symbol
-            rows = numbers * SYMBOLS + symbol
+            row = rows[first : first + self._lanes]
+            state = self._states[: len(row)]
+            row |= state & _MASK
             state >>= PRECISION
-            state *= self._tables.frequency[rows]
-            state += slot - self._tables.start[rows]
-            underflows = np.flatnonzero(state < LOWEST_STATE)  # these lanes renormalise
-            words = self._words[self._next : self._next + len(underflows)]
-            if len(words) < len(underflows):
+            state *= factors.take(row)
+            state += addends.take(row)
+            underflows = state < LOWEST_STATE  # these lanes renormalise
+            low = state[underflows]
+            words = self._words[self._next : self._next + len(low)]
+            if len(words) < len(low):
                 self._end_of_words()
-                return result[: first + len(numbers)]
-            state[underflows] = (state[underflows] << 16) | words
-            self._next += len(underflows)
-        return result
+                decoded = first + len(row)
+                break
+            low <<= 16
+            low |= words
+            state[underflows] = low
+            self._next += len(low)
+        return self._slots.take(rows[:decoded]).astype(np.int64)
 
     def _end_of_words(self) -> None:
         """A lane needs a word that is not there. The symbol that was decoded last is still right."""

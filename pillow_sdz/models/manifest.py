@@ -1,13 +1,12 @@
 """A model folder's manifest: ``model.json``, checked field by field. Needs neither torch nor diffusers.
 
 A model is a folder in diffusers' layout (``vae/``, ``unet/``, ``scheduler/``) plus this file and, optionally,
-``prior.i32``, the prior of scalar payloads as little-endian int32 values, and ``empty_prompt.safetensors``, the
-unconditional CLIP embedding for U-Nets that take a prompt.
+``prior.i32`` and ``preview.i32``, the prior of scalar payloads and the preview networks as little-endian int32 values,
+and ``empty_prompt.safetensors``, the unconditional CLIP embedding for U-Nets that take a prompt.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -17,11 +16,14 @@ from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.limits import is_whole
 from pillow_sdz.models.code_mapping import MAX_SCALE, CodeMapping, read_code_mapping
 from pillow_sdz.models.graph_files import GraphFile, read_graph_files
+from pillow_sdz.models.listed_files import read_listed
 from pillow_sdz.models.manifest_fields import REINSTALL, digest_field, is_digest, real_field, whole_field, wrong_field
+from pillow_sdz.models.preview_file import PREVIEW_NAME, PreviewFile, read_preview_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pillow_sdz.payloads.preview_networks import PreviewNetworks
     from pillow_sdz.payloads.scalar.prior import Prior
 
 MANIFEST_NAME: Final = "model.json"
@@ -80,6 +82,7 @@ class Manifest:
         configs: SHA-256, in hex, by name, of configurations in the form of `configuration.digest`.
         encoder: `fingerprint.digest_of` the encoder's weights, which the fingerprint does not cover; None if not known.
         graphs: the networks as ONNX graphs, by the names of their files; empty for a model that only torch runs.
+        preview: the preview networks, which the fingerprint does not cover, or None where the model has none.
     """
 
     folder: Path
@@ -100,6 +103,7 @@ class Manifest:
     configs: tuple[tuple[str, str], ...] = ()
     encoder: str | None = None
     graphs: tuple[tuple[str, GraphFile], ...] = ()
+    preview: PreviewFile | None = None
 
     @property
     def full_name(self) -> str:
@@ -146,28 +150,23 @@ class Manifest:
         shape = PriorShape(self.codes.channels, listed.groups, listed.shared_width, listed.group_width)
         path = self.folder / PRIOR_NAME
         with naming_file(path):
-            return Prior.from_bytes(self._read_prior(path, shape.byte_count, listed.sha256), shape)
+            return Prior.from_bytes(read_listed(self, "prior", path, shape.byte_count, listed.sha256), shape)
 
-    def _read_prior(self, path: Path, size: int, sha256: str) -> bytes:
-        """Read a file of a known size and SHA-256, never more of it than that.
+    def preview_networks(self) -> PreviewNetworks | None:
+        """Read the model's preview networks; `pillow_sdz.models.registry.preview_networks` keeps them for the process.
 
         Raises:
-            SdzModelError: it cannot be read, or differs.
+            SdzModelError: their file does not match the manifest.
         """
-        try:
-            with path.open("rb") as file:
-                data = file.read(size + 1)
-        except OSError as error:
-            raise SdzModelError(
-                f"cannot read the prior of model {self.full_name}: {error}", remedy=self.reinstall
-            ) from error
-        problem = "the prior differs from the model's manifest"
-        if len(data) != size:
-            found = f"{len(data)} bytes" if len(data) < size else "more"
-            raise SdzModelError(problem, field="size", found=found, expected=f"{size} bytes", remedy=self.reinstall)
-        if (found := hashlib.sha256(data).hexdigest()) != sha256:
-            raise SdzModelError(problem, field="SHA-256", found=found[:16], expected=sha256[:16], remedy=self.reinstall)
-        return data
+        if self.preview is None:
+            return None
+        from pillow_sdz.payloads.preview_networks import PreviewNetworks, PreviewShape
+
+        shape = PreviewShape(self.codes.channels, self.preview.networks)
+        path = self.folder / PREVIEW_NAME
+        with naming_file(path):
+            data = read_listed(self, "preview file", path, shape.byte_count, self.preview.sha256)
+            return PreviewNetworks.from_bytes(data, shape)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -234,6 +233,7 @@ def _parse(fields: object, folder: Path) -> Manifest:
         configs=tuple(sorted(configs.items())),
         encoder=digest_field(fields, "encoder"),
         graphs=read_graph_files(fields.get("graphs")),
+        preview=read_preview_file(fields.get("preview")),
     )
 
 

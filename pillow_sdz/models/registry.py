@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from pillow_sdz.models.code_mapping import PriorFile
     from pillow_sdz.models.model import Model
     from pillow_sdz.models.onnx_model import OnnxModel
+    from pillow_sdz.models.preview_file import PreviewFile
     from pillow_sdz.models.torch_model import TorchModel
+    from pillow_sdz.payloads.preview_networks import PreviewNetworks
     from pillow_sdz.payloads.protocol import ModelData
     from pillow_sdz.payloads.scalar.prior import Prior
 
@@ -162,11 +164,12 @@ def _by_fingerprint(fingerprint: bytes) -> Manifest | None:
     Whichever copy of a model is found is the right one, and most files are of the shipped one: platformdirs, which
     knows the user's folder, takes a tenth of the time to open a process's first file.
     """
-    for models in (lambda: _in_folders([*_named_folders(), SHIPPED]), installed):
-        for manifest in models():
-            if manifest.short_fingerprint == fingerprint:
-                return manifest
-    return None
+
+    def models() -> Iterator[Manifest]:
+        yield from _in_folders([*_named_folders(), SHIPPED])
+        yield from installed()
+
+    return next((manifest for manifest in models() if manifest.short_fingerprint == fingerprint), None)
 
 
 def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:
@@ -205,6 +208,33 @@ def model_prior(manifest: Manifest) -> Prior:
     if key not in _priors:
         _priors[key] = manifest.prior()
     return _priors[key]
+
+
+_preview_networks: dict[tuple[int, PreviewFile], PreviewNetworks | None] = {}
+"""Preview networks that have been read, by channels and manifest entry, as `_priors`."""
+
+
+def has_preview_networks(fingerprint: bytes) -> bool:
+    """Whether the model with this 8-byte fingerprint is installed and has preview networks."""
+    return any(m.preview is not None for m in installed() if m.short_fingerprint == fingerprint)
+
+
+def preview_networks(fingerprint: bytes) -> PreviewNetworks | None:
+    """The preview networks of the model with this 8-byte fingerprint, read on first use and kept for the process.
+
+    Returns:
+        None if the model is not installed, or has none.
+
+    Raises:
+        SdzModelError: their file is missing or damaged.
+    """
+    manifest = next((m for m in installed() if m.short_fingerprint == fingerprint), None)
+    if manifest is None or manifest.preview is None:
+        return None
+    key = manifest.codes.channels, manifest.preview
+    if key not in _preview_networks:
+        _preview_networks[key] = manifest.preview_networks()
+    return _preview_networks[key]
 
 
 class _LazyModelData:

@@ -190,6 +190,7 @@ class Payload(Protocol[P]):
         keyword: the option of ``image.save`` that only this kind has, or None.
         lossless: whether the codes are stored as they are: then there is no quantisation noise to remove.
         refined: whether latents are refined for this kind, see `closed_loop`.
+        needs_prior: whether the codes can only be decoded with the model's prior.
     """
 
     @property
@@ -210,6 +211,10 @@ class Payload(Protocol[P]):
 
     @property
     def refined(self) -> bool:
+        """See above."""
+
+    @property
+    def needs_prior(self) -> bool:
         """See above."""
 
     def require(self, model: ModelData) -> None:

@@ -1,8 +1,8 @@
 """Opening with Pillow: identify a file, read its headers, and decode it when the pixels are asked for.
 
 Only ``load`` of the full picture needs a model's networks, and with them torch. Identifying, size, mode, info,
-``verify`` and the preview of ``draft`` and ``Image.thumbnail`` need numpy only (and the prior of the model, for a
-scalar payload). Imports are local so that importing the package is fast.
+``verify`` and the previews of ``draft`` and ``thumbnail`` need numpy only (and the prior of the model, for a scalar
+payload). Imports are local so that importing the package is fast.
 """
 
 from __future__ import annotations
@@ -68,6 +68,9 @@ class SdzImageFile(ImageFile.ImageFile):
     runtime = options.Setting(options.check_runtime)
     steps = options.deprecated_name("steps", "denoise_steps")
 
+    _thumbnail_size: tuple[float, float] | None = None
+    """The size that `thumbnail` is making, while it runs."""
+
     def _open(self) -> None:
         from pillow_sdz.codec.file import read
         from pillow_sdz.plugin.info import describe
@@ -81,13 +84,14 @@ class SdzImageFile(ImageFile.ImageFile):
             self._size = file.header.width, file.header.height
             self._mode = file.header.mode
             self.info.update(describe(file, len(data)))
-        self._set_tile(file, preview=False)
+        self._set_tile(file, preview=None)
 
     def _file_name(self) -> str:
         name = self.filename or getattr(self.fp, "name", "")
         return os.fsdecode(name) if isinstance(name, str | bytes) and name else "<stream>"
 
-    def _set_tile(self, file: SdzFile, *, preview: bool) -> None:
+    def _set_tile(self, file: SdzFile, *, preview: int | None) -> None:
+        """What to decode: the picture, or the preview of a stride."""
         arguments = (file, self._file_name(), preview)
         self.tile = [ImageFile._Tile("sdz", (0, 0, *self._size), 0, arguments)]
 
@@ -96,11 +100,10 @@ class SdzImageFile(ImageFile.ImageFile):
         mode: str | None,  # noqa: ARG002
         size: tuple[int, int] | None,
     ) -> tuple[str, tuple[float, float, float, float]] | None:
-        """Switch to the preview, which is computed from the codes alone, if it is large enough.
+        """Switch to the smallest preview that is large enough; previews are computed from the codes alone.
 
-        The preview has one pixel per latent position (1/8 of the width and height with the shipped model). It is used
-        if it has at least half the width and height that the picture would have when fitted into ``size``:
-        ``Image.thumbnail`` asks for twice the size that it needs.
+        There are four, with the shipped model 1/8, 1/16, 1/32 and 1/64 of the width and height. Large enough is one
+        that is not smaller than the picture would be when fitted into ``size``, keeping its aspect ratio.
 
         Args:
             mode: ignored.
@@ -112,20 +115,39 @@ class SdzImageFile(ImageFile.ImageFile):
         """
         if size is None or len(self.tile) != 1 or min(size) < 1:
             return None
-        file, _, preview = self._tile_arguments()
-        header = file.header
-        if preview or file.container.preview is None or header.factor == 1:
-            return None
-        width, height = self._size
-        fitted = min(size[0] / width, size[1] / height)
-        if fitted * header.factor > 2:
-            return None
-        self._size = header.latent_width, header.latent_height
-        self._set_tile(file, preview=True)
-        return self.mode, (0, 0, width / header.factor, height / header.factor)
+        from pillow_sdz.codec.preview import has_preview, preview_size, stride_for
 
-    def _tile_arguments(self) -> tuple[SdzFile, str, bool]:
-        arguments: tuple[SdzFile, str, bool] = self.tile[0][3]  # type: ignore[assignment]
+        file, _, preview = self._tile_arguments()
+        if preview is not None or file.header.factor == 1 or not has_preview(file):
+            return None
+        stride = stride_for(file, *(self._thumbnail_size or size))
+        if stride is None:
+            return None
+        (width, height), scale = self._size, file.header.factor * stride
+        self._size = preview_size(file, stride)
+        self._set_tile(file, preview=stride)
+        return self.mode, (0, 0, width / scale, height / scale)
+
+    def thumbnail(
+        self,
+        size: tuple[float, float],
+        resample: Image.Resampling = Image.Resampling.BICUBIC,
+        reducing_gap: float | None = 2.0,
+    ) -> None:
+        """Make a thumbnail as `PIL.Image.Image.thumbnail` does, from the smallest preview of at least its size.
+
+        Other formats are asked for ``reducing_gap`` times that size, because they leave pixels out. A preview's pixel
+        is the mean of those that it stands for, as exact as scaling down can be. With a ``reducing_gap`` of None the
+        thumbnail is made from the whole picture.
+        """
+        self._thumbnail_size = size
+        try:
+            super().thumbnail(size, resample, reducing_gap)
+        finally:
+            self._thumbnail_size = None
+
+    def _tile_arguments(self) -> tuple[SdzFile, str, int | None]:
+        arguments: tuple[SdzFile, str, int | None] = self.tile[0][3]  # type: ignore[assignment]
         return arguments
 
     def load(self) -> _imaging.PixelAccess | None:
@@ -177,7 +199,7 @@ class SdzDecoder(ImageFile.PyDecoder):
 
         file, name, preview, settings = self.args
         with naming_file(name):
-            picture = decode_preview(file) if preview else decode(file, settings)
+            picture = decode(file, settings) if preview is None else decode_preview(file, preview)
         self.set_as_raw(to_raw(picture))  # type: ignore[arg-type]  # any buffer: a copy as bytes would take memory
         return -1, 0
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import toy_model
-from in_memory import opened
+from in_memory import assert_pixels, opened
 from PIL import Image
 from toy_files import file_of
 
@@ -34,19 +34,39 @@ def picture(
 def test_draft() -> None:
     image = picture(333, 200)
     codes = toy_model.codes_of(toy_model.blocks(333, 200))
-    assert image.draft(None, (80, 50)) == ("RGB", (0, 0, 333 / 8, 25.0))
+    assert image.draft(None, (40, 50)) == ("RGB", (0, 0, 333 / 8, 25.0))
     assert image.size == (42, 25)
     assert np.array_equal(np.asarray(image), preview(codes, toy_model.MATRIX))
     assert image.draft(None, (10, 10)) is None  # loaded
 
 
+@pytest.mark.parametrize(("stride", "size"), [(2, (21, 13)), (4, (11, 7)), (8, (6, 4))])
+def test_smaller_drafts_are_means_of_the_preview(stride: int, size: tuple[int, int]) -> None:
+    image = picture(333, 200)
+    codes = toy_model.codes_of(toy_model.blocks(333, 200))
+    assert image.draft(None, size) == ("RGB", (0, 0, 333 / (8 * stride), 200 / (8 * stride)))
+    assert image.size == size
+    assert_pixels(image, Image.fromarray(preview(codes, toy_model.MATRIX)).reduce(stride))
+
+
 @pytest.mark.parametrize(
-    ("asked", "used"), [((128, 128), True), ((129, 129), False), ((129, 64), True), ((1, 1), True), ((0, 5), False)]
-)
-def test_draft_gives_at_least_half_of_what_is_asked(asked: tuple[int, int], used: bool) -> None:
+    ("asked", "given"),
+    [
+        ((65, 65), 512), ((64, 64), 64), ((65, 64), 64), ((64, 1000), 64), ((33, 33), 64), ((32, 32), 32),
+        ((17, 17), 32), ((16, 16), 16), ((9, 9), 16), ((8, 8), 8), ((1, 1), 8), ((0, 5), 512),
+    ],
+)  # fmt: skip
+def test_draft_gives_at_least_what_is_asked(asked: tuple[int, int], given: int) -> None:
     image = picture(512, 512)
-    assert (image.draft("RGB", asked) is not None) == used
-    assert image.size == ((64, 64) if used else (512, 512))
+    assert (image.draft("RGB", asked) is not None) == (given < 512)
+    assert image.size == (given, given)
+
+
+def test_of_drafts_of_the_same_size_the_finest_is_taken() -> None:
+    image = picture(40, 3)
+    assert image.draft(None, (3, 1)) == ("RGB", (0, 0, 2.5, 3 / 16))
+    image = picture(7, 3)
+    assert image.draft(None, (1, 1)) == ("RGB", (0, 0, 7 / 8, 3 / 8))
 
 
 def test_draft_once() -> None:
@@ -112,6 +132,24 @@ def test_pictures_smaller_than_the_thumbnail_stay() -> None:
     assert image.size == (40, 20)
 
 
+@pytest.mark.parametrize(("box", "drafted"), [((64, 64), 64), ((40, 50), 64), ((32, 32), 32), ((20, 20), 32)])
+def test_thumbnails_are_made_from_the_smallest_preview_of_their_size(
+    box: tuple[int, int], drafted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, resize = picture(512, 512), Image.Image.resize
+    sizes: list[tuple[int, int]] = []
+
+    def recorded(self: Image.Image, *arguments: Any, **keywords: Any) -> Image.Image:
+        sizes.append(self.size)
+        return resize(self, *arguments, **keywords)
+
+    monkeypatch.setattr(Image.Image, "resize", recorded)
+    image.thumbnail(box)
+    assert image.size == (min(box), min(box))
+    assert sizes == ([(drafted, drafted)] if drafted != min(box) else [])
+    assert image.draft(None, (8, 8)) is None
+
+
 def test_larger_thumbnails_need_the_picture(toy: Toy) -> None:
     toy.failure = SdzDependencyError("decoding needs torch")
     image = picture(512, 512)
@@ -119,3 +157,9 @@ def test_larger_thumbnails_need_the_picture(toy: Toy) -> None:
         image.thumbnail((65, 65))
     image.thumbnail((64, 64))
     assert image.size == (64, 64)
+
+
+def test_thumbnails_without_a_reducing_gap_are_made_from_the_picture(toy: Toy) -> None:
+    toy.failure = SdzDependencyError("decoding needs torch")
+    with pytest.raises(SdzDependencyError):
+        picture(512, 512).thumbnail((64, 64), reducing_gap=None)

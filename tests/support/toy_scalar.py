@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from preview_samples import put_preview
 from toy_model import FACTOR, MATRIX, STEP, ToyModel
 
 from pillow_sdz.codec import encode
@@ -42,9 +43,11 @@ class ModelData:
         return PRIOR
 
 
-def model_folder(path: Path, **changes: Any) -> Path:
-    """Write a model folder without weights: manifest, with changes, and prior."""
+def model_folder(path: Path, *, preview: bool = False, **changes: Any) -> Path:
+    """Write a model folder without weights: manifest, with changes, prior, and if asked for preview networks."""
     path.mkdir(parents=True)
+    if preview:
+        changes["preview"] = put_preview(path)
     (path / "prior.i32").write_bytes(PRIOR_BYTES)
     prior = {**SHAPE, "sha256": hashlib.sha256(PRIOR_BYTES).hexdigest()}
     fields = {
@@ -63,9 +66,9 @@ def model_folder(path: Path, **changes: Any) -> Path:
     return path
 
 
-def install_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ToyModel:
+def install_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, preview: bool = False) -> ToyModel:
     """Install a model ``toy`` for one test, and return the `ToyModel` that stands in for its networks."""
-    model_folder(tmp_path / "models" / "toy")
+    model_folder(tmp_path / "models" / "toy", preview=preview)
     monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
     monkeypatch.setattr(registry, "_priors", {})
     monkeypatch.setattr(encode, "SCHEDULES", (PLAIN,) * 10)  # the model has no networks to refine with

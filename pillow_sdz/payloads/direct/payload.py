@@ -64,6 +64,7 @@ class DirectPayload:
     lossless = True
     progressive = False
     refined = False
+    needs_prior = False
 
     def require(self, model: ModelData) -> None:
         """Needs nothing of a model."""

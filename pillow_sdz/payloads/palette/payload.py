@@ -47,6 +47,7 @@ class PalettePayload:
     lossless = False
     progressive = False
     refined = False
+    needs_prior = False
 
     def require(self, model: ModelData) -> None:
         """Needs nothing of a model: palettes are in the file."""

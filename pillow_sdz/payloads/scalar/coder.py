@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from pillow_sdz.coding.rans import PRECISION, STATE_BYTES, SYMBOLS, AnsDecoder, 
 from pillow_sdz.errors import SdzFormatError
 from pillow_sdz.payloads.scalar.scan import LAST_PASSES, by_layer, scan
 from pillow_sdz.payloads.scalar.tables import ESCAPE, SCALES, UNIFORM, tables
+from pillow_sdz.payloads.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pillow_sdz.payloads.scalar.prior import Prior
     from pillow_sdz.payloads.scalar.scan import Pass
 
+    Context = tuple[NDArray[np.uint16], NDArray[np.int16]]
     Place = tuple[NDArray[np.intp], slice]  # rows and columns of an array (h * w, C): positions (n,), channels
 
 LEVEL_LIMIT: Final = 1 << 15
@@ -40,11 +43,14 @@ LOWEST_CODE: Final = -128
 HIGHEST_CODE: Final = 127
 """Range of signed codes (codes less 128); the prior's means are clamped to it."""
 
+SIGN_BIT: Final = np.uint8(0x80)
+"""Turning it over makes a code of the two's complement of a signed code."""
+
 _DIGITS: Final = (12, 6, 0)
 """Shifts of the digits of an escape code, in the order of the stream."""
 
-_CHUNK: Final = 1 << 16
-"""Positions whose neighbours are gathered at a time, which bounds memory: 768 bytes each with eight channels."""
+_CHUNK: Final = 1 << 11
+"""Positions that are predicted at a time: the arrays of one matrix product then stay in the processor's cache."""
 
 ESCAPE_BITS: Final = 6 * len(_DIGITS)
 """Information content of the digits after an escape symbol, which are coded with uniform probability."""
@@ -61,8 +67,8 @@ class ScalarTraversal:
 
     Attributes:
         passes: see `scan`.
-        reconstructed: (h * w + 1, C) float64 of whole numbers: the signed codes reconstructed so far, 0 elsewhere. The
-            last row stays 0: it takes the place of neighbours outside the latent.
+        reconstructed: (h * w + 1, C) int8: the signed codes reconstructed so far, 0 elsewhere. The last row stays 0: it
+            takes the place of neighbours outside the latent.
     """
 
     def __init__(self, shape: tuple[int, int, int], step: int, prior: Prior, finest: int = 1) -> None:
@@ -70,7 +76,7 @@ class ScalarTraversal:
         self.step, self.prior, self.group_size = step, prior, prior.shape.group_size
         self.log_step = int(logarithm(np.array([step], np.int32))[0])
         self.passes: Iterable[Pass] = scan(height, width, finest)
-        self.reconstructed = np.zeros((height * width + 1, channels))
+        self.reconstructed = np.zeros((height * width + 1, channels), np.int8)
 
     def predictions(self) -> Iterator[tuple[Place, NDArray[np.int64], NDArray[np.int64]]]:
         """`predict` for all passes."""
@@ -87,18 +93,20 @@ class ScalarTraversal:
         size = self.group_size
         network, positions, count = scan_pass.network, scan_pass.positions, len(scan_pass.positions)
         chunks = [slice(start, start + _CHUNK) for start in range(0, count, _CHUNK)]
-        contexts = [] if network is None else [self._context(network, scan_pass.neighbours[c]) for c in chunks]
-        if len(chunks) > 1:  # all are kept until the last group: as float64 they could take gigabytes
-            contexts = [(shared.astype(np.uint16), near.astype(np.int16)) for shared, near in contexts]
+        contexts = (
+            []
+            if network is None
+            else in_threads(lambda chunk: self._context(network, scan_pass.neighbours[chunk]), chunks)
+        )
         for group in range(self.prior.shape.groups):
             channels = slice(group * size, (group + 1) * size)
             if network is None:
                 mean, scale = (np.broadcast_to(row[channels], (count, size)) for row in self.prior.initial())
             else:
-                predicted = [
-                    self._predict(network, group, *context, positions[chunk])
-                    for chunk, context in zip(chunks, contexts, strict=True)
-                ]
+                predicted = in_threads(
+                    partial(self._predict, network, group),
+                    list(zip(contexts, (positions[c] for c in chunks), strict=True)),
+                )
                 mean, scale = predicted[0] if len(predicted) == 1 else map(np.concatenate, zip(*predicted, strict=True))
             mean = np.maximum(np.minimum(mean, 256 * HIGHEST_CODE), 256 * LOWEST_CODE)
             # Table k has a scale of 2**(k / 4 - 4) steps; the step is in sixteenths of a code; + 32 rounds.
@@ -118,17 +126,20 @@ class ScalarTraversal:
         np.minimum(codes, HIGHEST_CODE, out=codes)
         return codes
 
-    def _context(self, network: int, neighbours: NDArray[np.intp]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _context(self, network: int, neighbours: NDArray[np.intp]) -> Context:
         """Inputs of all groups: the shared hidden layer, and the sums (n, C) over the nearest four neighbours."""
-        context = self.reconstructed[neighbours]
-        return self.prior.share(network, context, self.log_step - 9 * 256), context[:, :4].sum(1)
+        context = self.reconstructed.take(neighbours, 0)
+        near = context[:, 0].astype(np.int16)
+        for number in (1, 2, 3):
+            near += context[:, number]
+        return self.prior.share(network, context, self.log_step - 9 * 256), near
 
     def _predict(
-        self, network: int, group: int, shared: NDArray[Any], near: NDArray[Any], positions: NDArray[np.intp]
+        self, network: int, group: int, inputs: tuple[Context, NDArray[np.intp]]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Means and scales of a group at some positions; see `pillow_sdz.payloads.scalar.prior.Prior.predict`."""
-        own = self.reconstructed[positions]
-        return self.prior.predict(network, group, np.asarray(shared, float), np.asarray(near, float), own)
+        (shared, near), positions = inputs
+        return self.prior.predict(network, group, shared, near, self.reconstructed.take(positions, 0))
 
 
 class Symbols(NamedTuple):
@@ -301,7 +312,7 @@ def decode(
                 traversal.reconstruct(place, mean, decoder.get(table))
     if stride == 1:
         decoder.finish()
-    return (traversal.reconstructed[:-1] - LOWEST_CODE).astype(np.uint8).reshape(grid)
+    return (traversal.reconstructed[:-1].view(np.uint8) ^ SIGN_BIT).reshape(grid)
 
 
 class _Levels:

@@ -142,6 +142,7 @@ class ScalarPayload:
     keyword = "step"
     lossless = False
     refined = True
+    needs_prior = True
 
     def require(self, model: ModelData) -> None:
         """Needs the prior."""

@@ -1,18 +1,19 @@
 """The prior of a scalar payload: small integer networks that predict latent values from decoded neighbours.
 
-Arrays are float64, but all inputs, weights and sums are whole numbers below 2**53. Float64 represents these exactly, so
-matrix products give the same result in whatever order a BLAS adds, and on every computer. See `spec/sdz.md`
-(Prediction), where signed codes are codes less 128.
+Arrays are float64, or float32 where the weights allow it, but all inputs, weights and sums are whole numbers that these
+represent exactly: see `pillow_sdz.payloads.products`. (The factor 2**-n that stands for a shift is folded into weights,
+which changes no digit.) See `spec/sdz.md` (Prediction), where signed codes are codes less 128.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from pillow_sdz.errors import SdzModelError
+from pillow_sdz.payloads.products import EXACT_IN_FLOAT32, product
 from pillow_sdz.payloads.scalar.scan import NEIGHBOUR_COUNT, NETWORKS
 
 if TYPE_CHECKING:
@@ -35,15 +36,13 @@ MEAN_SHIFT: Final = 7
 SCALE_START: Final = 3 * 256
 """log_scale (256 * log2 of the scale in codes) for an output of zero: a scale of 8 codes."""
 
-MANY_ROWS: Final = 1 << 14
-"""A product with this many rows may use the threads of numpy's BLAS."""
-
-UNTHREADED: Final = 1 << 17
-"""Most multiplications of one product otherwise; OpenBLAS starts threads above 2**18."""
-
 LARGEST_HIDDEN: Final = (1 << 15) - 1
 LARGEST_WEIGHT: Final = 1 << 20
 """Bounds of hidden values and of weights, with which every sum is exact in float64."""
+
+LARGEST_CODE: Final = 128
+LARGEST_LOG_STEP: Final = 1280
+"""Bounds of the absolute values of signed codes, and of the step's logarithm as `Prior.share` takes it."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,37 @@ class PriorShape:
 
 
 @dataclass(frozen=True)
-class _Network:
-    """Weights of one network; a group has inner weights and bias, outer weights and bias."""
+class _Group:
+    """The layers of one group, whose weights have their shifts folded in.
 
-    context: NDArray[np.float64]
-    context_bias: NDArray[np.float64]
-    groups: tuple[tuple[NDArray[np.float64], ...], ...]
+    Attributes:
+        inner: (shared_width + known channels + 1, group_width); the last row is the bias.
+        mean, scale: (group_width, group_size) each, the halves of the outer weights.
+        mean_bias, scale_bias: (group_size,) each.
+    """
+
+    inner: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    mean_bias: NDArray[np.float64]
+    scale_bias: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Network:
+    """One network.
+
+    Attributes:
+        context: (12 * channels, shared_width), with its shift folded in; float32 if its sums are exact in that.
+        log_step: (shared_width,), the weights of the step's logarithm.
+        bias: (shared_width,)
+        groups: of each group.
+    """
+
+    context: NDArray[Any]
+    log_step: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    groups: tuple[_Group, ...]
 
 
 class Prior:
@@ -127,18 +151,14 @@ class Prior:
                 )  # fmt: skip
             arrays.append(array)
         per_network = 2 + 4 * shape.groups
-        networks = []
-        for index in range(NETWORKS):
-            own = arrays[1 + index * per_network :][:per_network]
-            groups = tuple(tuple(own[2 + 4 * group :][:4]) for group in range(shape.groups))
-            networks.append(_Network(own[0], own[1], groups))
+        networks = (_network(arrays[1 + index * per_network :][:per_network]) for index in range(NETWORKS))
         return cls(shape, arrays[0].astype(np.int64), tuple(networks))
 
     def initial(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Mean and scale of pass 0, which has no neighbours, (C,) each, in the units of `predict`."""
         return self._first[0], self._first[1]
 
-    def share(self, network: int, context: NDArray[np.float64], log_step: int) -> NDArray[np.float64]:
+    def share(self, network: int, context: NDArray[np.int8], log_step: int) -> NDArray[np.uint16]:
         """The hidden layer that all groups of one pass share, (n, shared_width).
 
         Args:
@@ -147,13 +167,12 @@ class Prior:
             log_step: 256 * log2 of the quantiser's step in sixteenths of a code, less 9 * 256.
         """
         net = self._networks[network]
-        inputs = context.reshape(len(context), -1)
-        sums = _product(inputs, net.context[:-1]) + (net.context[-1] * log_step + net.context_bias[0])
-        return _hidden(sums, CONTEXT_BITS - HIDDEN_BITS)
+        bias = (net.log_step * log_step + net.bias).astype(net.context.dtype)
+        sums = product(_with_ones(net.context.dtype, context.reshape(len(context), -1)), np.vstack([net.context, bias]))
+        return _hidden(sums).astype(np.uint16)
 
     def predict(
-        self, network: int, group: int, shared: NDArray[np.float64], near: NDArray[np.float64],
-        own: NDArray[np.float64],
+        self, network: int, group: int, shared: NDArray[np.uint16], near: NDArray[np.int16], own: NDArray[np.int8],
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
         """Predict the channels of one group.
 
@@ -167,40 +186,53 @@ class Prior:
         Returns:
             Means in 256ths of a signed code, and 256 * log2 of the scales in codes, (n, group_size) each.
         """
-        inner, inner_bias, outer, outer_bias = self._networks[network].groups[group]
-        shared_width, known_channels = self.shape.shared_width, group * self.shape.group_size
-        sums = _product(shared, inner[:shared_width]) + inner_bias[0]
-        if known_channels:
-            sums += _product(own[:, :known_channels], inner[shared_width:])
-        result = (_product(_hidden(sums, WEIGHT_BITS), outer) + outer_bias[0]).astype(np.int64)
+        layers = self._networks[network].groups[group]
         size = self.shape.group_size
-        mean = (result[:, :size] >> MEAN_SHIFT) + 64 * near[:, known_channels : known_channels + size].astype(np.int64)
-        return mean, (result[:, size:] >> WEIGHT_BITS) + SCALE_START
+        known = group * size
+        hidden = _hidden(product(_with_ones(np.dtype(np.float64), shared, own[:, :known]), layers.inner))
+        mean, log_scale = product(hidden, layers.mean), product(hidden, layers.scale)
+        mean += layers.mean_bias
+        log_scale += layers.scale_bias
+        means = np.floor(mean, out=mean).astype(np.int64)
+        means += 64 * near[:, known : known + size].astype(np.int64)
+        return means, np.floor(log_scale, out=log_scale).astype(np.int64)
 
 
-def _product(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``rows`` (n, k) @ ``weights`` (k, m); unless n is large, in blocks that OpenBLAS computes without threads.
+def _network(arrays: list[NDArray[np.float64]]) -> _Network:
+    """A network from its arrays: context weights and bias, and for each group inner and outer weights and biases."""
+    context, bias = arrays[0], arrays[1][0]
+    largest = (LARGEST_CODE * np.abs(context[:-1]).sum(0) + LARGEST_LOG_STEP * np.abs(context[-1]) + np.abs(bias)).max()
+    number_type = np.float32 if largest <= EXACT_IN_FLOAT32 else np.float64
+    shift = 2.0 ** (HIDDEN_BITS - CONTEXT_BITS)
+    groups = []
+    for number in range(2, len(arrays), 4):
+        inner, inner_bias, outer, outer_bias = arrays[number : number + 4]
+        mean, scale = np.split(outer, 2, 1)
+        mean_bias, scale_bias = np.split(outer_bias[0], 2)
+        groups.append(
+            _Group(
+                np.vstack([inner, inner_bias]) * 2.0**-WEIGHT_BITS,
+                mean * 2.0**-MEAN_SHIFT,
+                scale * 2.0**-WEIGHT_BITS,
+                mean_bias * 2.0**-MEAN_SHIFT,
+                scale_bias * 2.0**-WEIGHT_BITS + SCALE_START,
+            )
+        )
+    return _Network((context[:-1] * shift).astype(number_type), context[-1] * shift, bias * shift, tuple(groups))
 
-    A thread of OpenBLAS goes on to occupy its core for some 25 ms, waiting for more work. torch then has one core less,
-    which took a quarter of the time of decoding a small picture.
-    """
-    block = max(1, UNTHREADED // weights.size)
-    whole = len(rows) // block * block  # rows in whole blocks
-    if len(rows) >= MANY_ROWS or whole == 0:
-        return rows @ weights
-    result = np.empty((len(rows), weights.shape[1]))
-    np.matmul(
-        rows[:whole].reshape(-1, block, rows.shape[1]),
-        weights,
-        out=result[:whole].reshape(-1, block, weights.shape[1]),
-    )
-    np.matmul(rows[whole:], weights, out=result[whole:])
+
+def _with_ones(number_type: np.dtype[Any], *parts: NDArray[Any]) -> NDArray[Any]:
+    """The parts (n, k) side by side, and a column of ones, which bias rows are multiplied with."""
+    result = np.empty((len(parts[0]), sum(part.shape[1] for part in parts) + 1), number_type)
+    result[:, -1] = 1
+    column = 0
+    for part in parts:
+        result[:, column : column + part.shape[1]] = part
+        column += part.shape[1]
     return result
 
 
-def _hidden(sums: NDArray[np.float64], shift: int) -> NDArray[np.float64]:
-    """Activation: shift right, rounding down, then clamp to 0 .. 2**15 - 1; in place."""
-    sums *= 2.0**-shift
+def _hidden(sums: NDArray[Any]) -> NDArray[Any]:
+    """Activation: round down, then clamp to 0 .. 2**15 - 1; in place."""
     np.floor(sums, out=sums)
-    np.maximum(sums, 0, out=sums)
-    return np.minimum(sums, LARGEST_HIDDEN, out=sums)
+    return np.clip(sums, 0, LARGEST_HIDDEN, out=sums)

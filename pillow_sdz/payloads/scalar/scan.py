@@ -134,11 +134,16 @@ def _pass(
 ) -> Pass:  # fmt: skip
     """The pass over the positions where ``members`` (h * w,) is true."""
     positions = np.flatnonzero(members)
-    row, column = rows[positions, None], columns[positions, None]
     shift = stride * np.array(offsets, np.intp).reshape(-1, 2)
+    neighbours = positions[:, None] + (shift[:, 0] * width + shift[:, 1])
+    # only near the edges of the latent can a neighbour be outside
+    row, column, reach = rows[positions], columns[positions], int(np.abs(shift).max(initial=0))
+    edge = np.flatnonzero((row < reach) | (row >= height - reach) | (column < reach) | (column >= width - reach))
+    row, column = row[edge, None], column[edge, None]
     at_offset, opposite = ((row + sign * shift[:, 0], column + sign * shift[:, 1]) for sign in (1, -1))
-    neighbours, replacements = (
+    found, replacements = (
         np.where((y >= 0) & (y < height) & (x >= 0) & (x < width), y * width + x, height * width)
         for y, x in (at_offset, opposite)
     )
-    return Pass(number, network, positions, np.where(neighbours == height * width, replacements, neighbours))
+    neighbours[edge] = np.where(found == height * width, replacements, found)
+    return Pass(number, network, positions, neighbours)

@@ -235,7 +235,7 @@ def file_codes(data: bytes) -> Bytes:
 def file_preview(data: bytes) -> tuple[Bytes, Bytes | None]:
     """The preview's colours and alpha, whatever the size of the picture."""
     with naming_file("<stream>"):
-        picture = decode_preview(read(data))
+        picture = decode_preview(read(data), 1)
     return picture.rgb, picture.alpha
 
 

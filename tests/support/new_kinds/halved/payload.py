@@ -34,6 +34,7 @@ class HalvedPayload:
     lossless = False
     progressive = False
     refined = False
+    needs_prior = False
 
     def require(self, model: ModelData) -> None:
         pass

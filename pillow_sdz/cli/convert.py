@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from pillow_sdz import limits, options
 from pillow_sdz.cli import file_types, metadata_transfer
 from pillow_sdz.cli.outputs import Outputs, write_stream
-from pillow_sdz.refinement.progress import listener
+from pillow_sdz.models.progress import listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pillow_sdz.cli.sources import Source
 
 BAR_DELAY: Final = 1.0
-"""Seconds of refinement after which its progress is shown."""
+"""Seconds of an activity after which its progress is shown."""
 
 PREVIEW_PARTS: Final = (8, 16, 32, 64)
 """--preview gives the picture at 1/8 of its width and height. A model with a coarser latent has no preview of that
@@ -131,14 +131,14 @@ def _encode(picture: ImageFile.ImageFile, settings: Settings, notes: list[str]) 
     if frames > 1:
         notes.append(f"only the first of {frames} frames is kept")
     stream = io.BytesIO()
-    with refinement_bar(settings), metadata_transfer.noting_left_out(notes):
+    with progress_bar(settings), metadata_transfer.noting_left_out(notes):
         picture.save(stream, format=file_types.SDZ, **settings.save, **metadata_transfer.into_sdz(settings))
     return stream.getvalue()
 
 
 @contextmanager
-def refinement_bar(settings: Settings) -> Iterator[None]:
-    """Within the block, show the progress of refinement, if it takes longer than `BAR_DELAY`.
+def progress_bar(settings: Settings) -> Iterator[None]:
+    """Within the block, show the progress of the networks' activities that take longer than `BAR_DELAY`.
 
     Only where a progress bar may be shown and files are converted one after the other: those of several would mix.
     """
@@ -148,10 +148,15 @@ def refinement_bar(settings: Settings) -> Iterator[None]:
         return
     from tqdm import tqdm  # imported where a bar is shown: it costs 40 ms
 
-    with tqdm(desc="refining", unit="step", file=sys.stderr, leave=False, dynamic_ncols=True, delay=BAR_DELAY) as bar:
+    with tqdm(unit="part", file=sys.stderr, leave=False, dynamic_ncols=True, delay=BAR_DELAY) as bar:
+        current = ""
 
-        def show(done: int, total: int) -> None:
-            bar.total = total
+        def show(activity: str, done: int, total: int) -> None:
+            nonlocal current
+            if activity != current:
+                current = activity
+                bar.set_description(activity, refresh=False)
+                bar.reset(total)
             bar.update(done - bar.n)
 
         token = listener.set(show)
@@ -162,7 +167,8 @@ def refinement_bar(settings: Settings) -> Iterator[None]:
 
 
 def _decode(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: list[str]) -> bytes:
-    picture.load()
+    with progress_bar(settings):
+        picture.load()
     if job.format == file_types.SDZ:  # asked for by name: the same picture in another size
         return _encode(picture, settings, notes)
     return _save(picture, job.format, settings, notes)

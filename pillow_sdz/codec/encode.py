@@ -21,7 +21,6 @@ from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.codes import round_targets, to_codes, to_targets
 from pillow_sdz.payloads.protocol import Latent
-from pillow_sdz.refinement.progress import listener
 from pillow_sdz.refinement.refine import refine
 from pillow_sdz.refinement.schedule import SCHEDULES
 
@@ -129,7 +128,7 @@ def _refined(picture: Picture, prepared: Prepared, plan: Plan, compute: ComputeS
         return None
     dtype = compute.dtype or decoding_dtype(compute.device)
     model = registry.load(prepared.manifest, compute.device, dtype)
-    targets = refine(model, picture.rgb, prepared.latent.targets, loop, schedule, listener.get())
+    targets = refine(model, picture.rgb, prepared.latent.targets, loop, schedule)
     return Latent(round_targets(targets), targets)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.diffusion.denoise import denoise, timesteps
+from pillow_sdz.models.progress import in_turn
 from pillow_sdz.models.tiling import fading_windows, paste, windows
 
 if TYPE_CHECKING:
@@ -93,9 +94,8 @@ class Model(ABC):
             latent = self._encode(padded(rgb, window.outer, codes.factor))
             return latent if codes.bound is None else codes.bound * np.tanh(latent / codes.bound)
 
-        self._fill(
-            latents, 1, self._windows((height, width), tile // codes.factor, self.manifest.context.encoder), encoded
-        )
+        tiles = self._windows((height, width), tile // codes.factor, self.manifest.context.encoder)
+        self._fill(latents, 1, in_turn("encoding", tiles), encoded)
         return latents
 
     @abstractmethod
@@ -137,7 +137,8 @@ class Model(ABC):
             top, bottom, left, right = window.outer
             return self._denoise(latents[top:bottom, left:right], noise, denoise_steps)
 
-        self._fill(result, 1, self._windows(latents.shape[:2], UNET_CORE, overlap), denoised)
+        tiles = self._windows(latents.shape[:2], UNET_CORE, overlap)
+        self._fill(result, 1, in_turn("denoising", tiles), denoised)
         return result
 
     def _denoised(self, sample: Any, noise: float, denoise_steps: int) -> Any:
@@ -164,9 +165,8 @@ class Model(ABC):
             top, bottom, left, right = window.outer
             return self._decode(latents[top:bottom, left:right])
 
-        self._fill(
-            rgb, factor, self._windows(latents.shape[:2], tile // factor, self.manifest.context.decoder), decoded
-        )
+        tiles = self._windows(latents.shape[:2], tile // factor, self.manifest.context.decoder)
+        self._fill(rgb, factor, in_turn("decoding", tiles), decoded)
         return rgb[:height, :width]
 
     def _fill(

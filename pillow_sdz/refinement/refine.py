@@ -15,14 +15,13 @@ import numpy as np
 
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models.model import padded
+from pillow_sdz.models.progress import in_turn
 from pillow_sdz.models.runtime import DTYPE_VARIABLE, isolated
 from pillow_sdz.models.tiling import windows
 from pillow_sdz.payloads.codes import HIGHEST_TARGET, LOWEST_TARGET, to_latents
 from pillow_sdz.refinement.schedule import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -50,7 +49,6 @@ def refine(
     targets: NDArray[np.float32],
     loop: ClosedLoop,
     schedule: Schedule,
-    progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Refine a latent.
 
@@ -60,7 +58,6 @@ def refine(
         targets: (h, w, C), signed codes before rounding, from the encoder.
         loop: quantises as the file will.
         schedule: number and sizes of the steps.
-        progress: called with the number of steps done and of all, after each.
 
     Returns:
         (h, w, C), signed codes before rounding. The same arguments give the same values on one machine.
@@ -79,8 +76,6 @@ def refine(
                 remedy=f"save with {DTYPE_VARIABLE}=float32, or with effort=3, which refines nothing",
             )
         targets = np.clip(targets - adam.change(gradient, rate * loop.step), LOWEST_TARGET, HIGHEST_TARGET)
-        if progress is not None:
-            progress(number + 1, schedule.steps)
     return targets
 
 
@@ -125,8 +120,9 @@ def _gradient(
     mapping = model.manifest.codes
     gradient = slopes * np.float32(schedule.bits * loop.step / (height * width * mapping.factor**2))
     noise = loop.noise * mapping.step
+    tiles = list(windows(height, width, CORE // mapping.factor, MARGIN))
     with isolated(gradients=True):
-        for window in windows(height, width, CORE // mapping.factor, MARGIN):
+        for window in in_turn("refining", tiles, before=number * len(tiles), total=schedule.steps * len(tiles)):
             top, bottom, left, right = window.outer
             rows = np.ascontiguousarray(to_latents(codes[top:bottom, left:right], mapping.step))
             latents = torch.from_numpy(rows).permute(2, 0, 1)[None].to(model.device).requires_grad_()

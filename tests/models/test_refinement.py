@@ -13,6 +13,7 @@ from ssimulacra2 import ssimulacra2 as published
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.models import registry
 from pillow_sdz.models.networks.autoencoder_blocks import RMSNorm, averaged
+from pillow_sdz.models.progress import listener
 from pillow_sdz.models.runtime import isolated
 from pillow_sdz.options import SaveOptions
 from pillow_sdz.payloads.codes import to_latents, to_targets
@@ -180,9 +181,13 @@ def test_slopes_are_those_of_the_information_content(targets: NDArray[np.float32
 def test_refining_brings_the_picture_closer(
     model: TorchModel, photo: Image.Image, targets: NDArray[np.float32], loop: ScalarLoop
 ) -> None:
-    seen: list[tuple[int, int]] = []
-    refined = refine(model, np.array(photo), targets, loop, Schedule(3, 0.06), lambda *done: seen.append(done))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    seen: list[tuple[str, int, int]] = []
+    token = listener.set(lambda *done: seen.append(done))
+    try:
+        refined = refine(model, np.array(photo), targets, loop, Schedule(3, 0.06))
+    finally:
+        listener.reset(token)
+    assert seen == [("refining", 1, 3), ("refining", 2, 3), ("refining", 3, 3)]
     assert refined.dtype == np.float32
     before, after = (objective_of(model, photo, each, loop) for each in (targets, refined))
     assert after < 0.97 * before

@@ -59,6 +59,16 @@ def test_progress_of_refinement_is_shown_where_it_may_be(
         assert "refining" not in run_real.err
 
 
+def test_progress_of_large_pictures_is_shown(run_real: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert, "BAR_DELAY", 0.0)
+    with Image.open(photos / "a.png") as photo:
+        photo.resize((1032, 40)).save(photos / "wide.png")  # two tiles
+    assert run_real("wide.png", "--effort", "0", "--progress", "always") == 0
+    assert "encoding" in run_real.err
+    assert run_real("wide.sdz", "-o", "back.png", "--progress", "always") == 0
+    assert "decoding" in run_real.err
+
+
 def test_files_of_the_model_pass_inspection(run_real: Run, photos: Path) -> None:
     assert run_real("a.png") == 0
     assert run_real("--test", "a.sdz") == 0

@@ -9,7 +9,6 @@ from pillow_sdz.codec.picture import Picture
 from pillow_sdz.errors import needs_packages, notice
 from pillow_sdz.models import registry
 from pillow_sdz.models.choice import choose_runtime
-from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.payloads.codes import to_latents
 
@@ -52,7 +51,7 @@ def _rgb(file: SdzFile, settings: DecodeSettings) -> NDArray[np.uint8]:
     if settings.denoise_steps and model.unet is None:
         notice(f"option denoise_steps was ignored: model {manifest.full_name} has no U-Net")
     latents = model.denoise(latents, noise, _denoise_steps(header.denoise_steps, settings.denoise_steps))
-    return model.decode(latents, header.height, header.width, settings.tile_size or DEFAULT_TILE)
+    return model.decode(latents, header.height, header.width, settings.tile_size)
 
 
 def _model(manifest: Manifest, settings: DecodeSettings, pixels: int) -> Model:

@@ -16,7 +16,6 @@ from pillow_sdz.container.sections import Container, build, section_bytes
 from pillow_sdz.errors import SdzOptionError, needs_packages
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
-from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.codes import round_targets, to_codes, to_targets
@@ -160,7 +159,7 @@ def _latent(picture: Picture, options: SaveOptions, manifest: Manifest, compute:
     if options.profile is not None:
         latents = model.encode_sample(picture.rgb, buehlmann2022.SEED)
         return Latent(buehlmann2022.to_codes(latents), to_targets(latents, step))
-    latents = model.encode(picture.rgb, compute.tile_size or DEFAULT_TILE)
+    latents = model.encode(picture.rgb, compute.tile_size)
     return Latent(to_codes(latents, step), to_targets(latents, step))
 
 

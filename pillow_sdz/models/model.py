@@ -7,7 +7,7 @@ window. This module imports neither torch nor ONNX Runtime.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -26,12 +26,23 @@ if TYPE_CHECKING:
     from pillow_sdz.models.protocols import NoisePredictor, Scheduler
     from pillow_sdz.models.tiling import Window
 
-DEFAULT_TILE: Final = 1024
-"""Side of a tile's core for the autoencoder, in pixels: a tile's activations stay below some 300 MB in float32."""
 
-UNET_CORE: Final = 512
-"""Side of a tile's core for the U-Net, in latent positions. The U-Net needs little memory per position, and its tiles
-overlap widely, so large tiles are cheaper."""
+class Cores(NamedTuple):
+    """Longest sides of the tiles' cores (the tiles without their overlap).
+
+    Attributes:
+        autoencoder: in pixels.
+        unet: in latent positions. The U-Net needs little memory per position, and its tiles overlap widely, so large
+            tiles are cheaper.
+    """
+
+    autoencoder: int
+    unet: int
+
+
+CORES: Final = {2: Cores(1024, 512), 4: Cores(704, 320)}
+"""Cores by the bytes of an activation. With them 24 megapixels decode in 700 MB beyond the picture; Python, torch and
+the model take half of that (`tools/bench/bench_large.py`)."""
 
 MAX_OVERLAP_RADII: Final = 4
 """Overlap is capped at this many receptive radii of the U-Net. Each step of denoising reaches one radius further, but
@@ -51,11 +62,17 @@ class Model(ABC):
         manifest: what the model's folder says.
         unet: predicts noise; None for a model without a U-Net.
         scheduler: removes the noise that the U-Net predicts; None without a U-Net.
+        activation_bytes: size of an activation of the networks, 2 or 4.
     """
 
     manifest: Manifest
     unet: NoisePredictor | None
     scheduler: Scheduler | None
+
+    @property
+    @abstractmethod
+    def activation_bytes(self) -> int:
+        """See above."""
 
     @abstractmethod
     def _running(self) -> AbstractContextManager[None]:
@@ -77,10 +94,10 @@ class Model(ABC):
             SdzModelError: the network gives infinite values or NaN.
         """
 
-    def encode(self, rgb: NDArray[np.uint8], tile: int = DEFAULT_TILE) -> NDArray[np.float32]:
+    def encode(self, rgb: NDArray[np.uint8], tile: int | None = None) -> NDArray[np.float32]:
         """Picture (H, W, 3) -> latents (h, w, C), h = ceil(H / factor); the picture is padded with its edge pixels.
 
-        ``tile`` is the side of a tile's core (the tile without its overlap) in pixels.
+        ``tile`` is the longest side of a tile's core in pixels; None takes that of `CORES`.
 
         Raises:
             SdzModelError: the model has no encoder.
@@ -94,7 +111,7 @@ class Model(ABC):
             latent = self._encode(padded(rgb, window.outer, codes.factor))
             return latent if codes.bound is None else codes.bound * np.tanh(latent / codes.bound)
 
-        tiles = self._windows((height, width), tile // codes.factor, self.manifest.context.encoder)
+        tiles = self._picture_tiles((height, width), tile, self.manifest.context.encoder)
         self._fill(latents, 1, in_turn("encoding", tiles), encoded)
         return latents
 
@@ -137,7 +154,7 @@ class Model(ABC):
             top, bottom, left, right = window.outer
             return self._denoise(latents[top:bottom, left:right], noise, denoise_steps)
 
-        tiles = self._windows(latents.shape[:2], UNET_CORE, overlap)
+        tiles = self._windows(latents.shape[:2], CORES[self.activation_bytes].unet, overlap)
         self._fill(result, 1, in_turn("denoising", tiles), denoised)
         return result
 
@@ -151,7 +168,7 @@ class Model(ABC):
         return clean + shift if shift else clean
 
     def decode(
-        self, latents: NDArray[np.float32], height: int, width: int, tile: int = DEFAULT_TILE
+        self, latents: NDArray[np.float32], height: int, width: int, tile: int | None = None
     ) -> NDArray[np.uint8]:
         """Latents (h, w, C) -> picture (``height``, ``width``, 3), cropped from the grid. ``tile`` as in `encode`.
 
@@ -165,7 +182,7 @@ class Model(ABC):
             top, bottom, left, right = window.outer
             return self._decode(latents[top:bottom, left:right])
 
-        tiles = self._windows(latents.shape[:2], tile // factor, self.manifest.context.decoder)
+        tiles = self._picture_tiles(latents.shape[:2], tile, self.manifest.context.decoder)
         self._fill(rgb, factor, in_turn("decoding", tiles), decoded)
         return rgb[:height, :width]
 
@@ -176,6 +193,11 @@ class Model(ABC):
         with self._running():
             for window in tiles:
                 paste(target, window, work(window), factor)
+
+    def _picture_tiles(self, grid: tuple[int, ...], tile: int | None, overlap: int) -> Iterator[Window]:
+        """The tiles of the autoencoder; ``tile`` as in `encode`."""
+        core = tile or CORES[self.activation_bytes].autoencoder
+        return self._windows(grid, core // self.manifest.codes.factor, overlap)
 
     def _windows(self, grid: tuple[int, ...], core: int, overlap: int) -> Iterator[Window]:
         """The tiles of ``grid`` (h, w): cores of ``core`` positions a side, or blended ones of the manifest's size."""

@@ -148,6 +148,11 @@ class OnnxModel(Model):
         self._decoder = Graph(manifest, DECODER_GRAPH)
         self._unet = None if scheduler is None else Graph(manifest, UNET_GRAPH)
 
+    @property
+    def activation_bytes(self) -> int:
+        """See `Model`: graphs compute in float32."""
+        return 4
+
     def check_encoder(self) -> None:
         """Raise the error: there is no graph of an encoder."""
         raise SdzDependencyError("encoding needs torch", remedy="pip install torch")

@@ -88,7 +88,10 @@ def _starts(length: int, side: int, overlap: int) -> list[int]:
 
 
 def _spans(length: int, core: int) -> list[tuple[int, int]]:
-    return [(start, min(start + core, length)) for start in range(0, length, core)]
+    """Divide a side into as few spans of at most ``core`` as possible, of about the same length."""
+    each = -(-length // -(-length // core))
+    each += -each % ALIGNMENT
+    return [(start, min(start + each, length)) for start in range(0, length, each)]
 
 
 def paste(target: NDArray[Any], window: Window, rows: NDArray[Any], factor: int) -> None:

@@ -49,6 +49,11 @@ class TorchModel(Model):
     vae_dtype: torch.dtype | None = None
     can_encode: bool = True
 
+    @property
+    def activation_bytes(self) -> int:
+        """See `Model`."""
+        return (self.vae_dtype or self.dtype).itemsize
+
     def _running(self) -> AbstractContextManager[None]:
         return isolated()
 

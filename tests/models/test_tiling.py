@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pillow_sdz.models import model as module
 from pillow_sdz.models import registry
 from pillow_sdz.models.diffusion.denoise import Noise
-from pillow_sdz.models.model import MAX_OVERLAP_RADII, UNET_CORE
+from pillow_sdz.models.model import CORES, MAX_OVERLAP_RADII, Cores
 from pillow_sdz.models.tiling import fading_windows, paste, windows
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_unet_in_windows_equals_whole(picture: NDArray[np.uint8], monkeypatch: p
     model = registry.load(registry.find("tiny"), "cpu")
     latents = model.encode(picture)
     whole = model.denoise(latents, 0.2, 2)
-    monkeypatch.setattr(module, "UNET_CORE", 16)
+    monkeypatch.setattr(module, "CORES", {4: Cores(704, 16)})
     assert np.abs(model.denoise(latents, 0.2, 2) - whole).max() < 1e-4
     assert np.abs(whole - latents).max() > 1e-3, "a U-Net that does nothing would pass this test for nothing"
 
@@ -103,12 +103,12 @@ def test_the_overlap_is_capped_for_many_steps() -> None:
         return Noise(torch.zeros_like(sample))
 
     model = dataclasses.replace(model, unet=no_noise)
-    latents = np.zeros((1, 2 * UNET_CORE, model.manifest.codes.channels), np.float32)
+    latents = np.zeros((1, 2 * CORES[4].unet, model.manifest.codes.channels), np.float32)
     overlaps = []
     for noise, denoise_steps in ((0.2, 1), (0.2, 3), (0.2, 255), (0.0, 255)):
         widths.clear()
         model.denoise(latents, noise, denoise_steps)
-        overlaps.append(widths[0] - UNET_CORE)
+        overlaps.append(widths[0] - CORES[4].unet)
     assert overlaps == [context, 3 * context, MAX_OVERLAP_RADII * context, context]
 
 

@@ -10,7 +10,6 @@ from toy_model import STEP, Denoised, Loaded
 
 import pillow_sdz
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.models.model import DEFAULT_TILE
 
 if TYPE_CHECKING:
     from toy_model import Toy
@@ -38,7 +37,7 @@ def test_settings_of_the_process_and_of_the_image(data: bytes, toy: Toy, monkeyp
         Denoised(model.noise_at(0.5), 3),
         Denoised(model.noise_at(0.25), 0),
     ]
-    assert model.decoding_tiles == [DEFAULT_TILE, 256, 256]
+    assert model.decoding_tiles == [None, 256, 256]
 
 
 @pytest.mark.parametrize(

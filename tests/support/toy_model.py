@@ -106,11 +106,11 @@ class ToyModel:
         self.manifest = manifest
         self.unet: object | None = object()
         self.pictures: list[NDArray[np.uint8]] = []
-        self.encoding_tiles: list[int] = []
-        self.decoding_tiles: list[int] = []
+        self.encoding_tiles: list[int | None] = []
+        self.decoding_tiles: list[int | None] = []
         self.denoised: list[Denoised] = []
 
-    def encode(self, rgb: NDArray[np.uint8], tile: int) -> NDArray[np.float32]:
+    def encode(self, rgb: NDArray[np.uint8], tile: int | None) -> NDArray[np.float32]:
         self.pictures.append(rgb)
         self.encoding_tiles.append(tile)
         return (means(rgb) - np.float32(127.5)) * np.float32(STEP)
@@ -122,7 +122,7 @@ class ToyModel:
         self.denoised.append(Denoised(noise, denoise_steps))
         return latents
 
-    def decode(self, latents: NDArray[np.float32], height: int, width: int, tile: int) -> NDArray[np.uint8]:
+    def decode(self, latents: NDArray[np.float32], height: int, width: int, tile: int | None) -> NDArray[np.uint8]:
         self.decoding_tiles.append(tile)
         codes = np.rint(latents / np.float32(STEP) + np.float32(127.5)).clip(0, 255).astype(np.uint8)
         return grow(codes, width, height)

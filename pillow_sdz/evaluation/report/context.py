@@ -16,7 +16,6 @@ from pillow_sdz.container.metadata import Metadata
 from pillow_sdz.evaluation.codecs import saved
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
-from pillow_sdz.models.model import DEFAULT_TILE
 from pillow_sdz.options import ComputeSettings, DecodeSettings, SaveOptions
 from pillow_sdz.payloads.codes import to_codes, to_targets
 from pillow_sdz.payloads.protocol import Latent
@@ -97,8 +96,8 @@ class PictureContext:
         self.data = b""
 
     @property
-    def _tile(self) -> int:
-        return self.request.compute.tile_size or DEFAULT_TILE
+    def _tile(self) -> int | None:
+        return self.request.compute.tile_size
 
     @property
     def latent(self) -> Latent:

@@ -41,8 +41,8 @@ class Cores(NamedTuple):
 
 
 CORES: Final = {2: Cores(1024, 512), 4: Cores(704, 320)}
-"""Cores by the bytes of an activation. 24 megapixels then decode in 600 MB beyond the picture in bfloat16, and in 750 MB
-in float32; half of that is Python, torch and the model (`tools/bench/bench_large.py`)."""
+"""Cores by the bytes of an activation. 24 megapixels then decode in 600 MB beyond the picture in bfloat16, in 750 MB in
+float32; half of that is Python, torch and the model (`tools/bench/bench_large.py`)."""
 
 MAX_OVERLAP_RADII: Final = 4
 """Overlap is capped at this many receptive radii of the U-Net. Each step of denoising reaches one radius further, but

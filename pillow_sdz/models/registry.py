@@ -162,11 +162,12 @@ def _by_fingerprint(fingerprint: bytes) -> Manifest | None:
     Whichever copy of a model is found is the right one, and most files are of the shipped one: platformdirs, which
     knows the user's folder, takes a tenth of the time to open a process's first file.
     """
-    for models in (lambda: _in_folders([*_named_folders(), SHIPPED]), installed):
-        for manifest in models():
-            if manifest.short_fingerprint == fingerprint:
-                return manifest
-    return None
+
+    def has_it(manifest: Manifest) -> bool:
+        return manifest.short_fingerprint == fingerprint
+
+    found = next(filter(has_it, _in_folders([*_named_folders(), SHIPPED])), None)
+    return found or next(filter(has_it, installed()), None)
 
 
 def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:
@@ -278,7 +279,7 @@ def load_onnx(manifest: Manifest) -> OnnxModel:
     """
     from pillow_sdz.models.onnx_model import load_onnx_model
 
-    # a forked child makes its own: the threads of its parent's sessions do not exist there
+    # a forked child makes its own: another thread of its parent may have held a lock of this one
     return _kept(manifest, ("onnx", os.getpid()), lambda: load_onnx_model(manifest))
 
 

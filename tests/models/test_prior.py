@@ -50,7 +50,7 @@ def test_the_fingerprint_covers_the_prior_only_where_there_is_one() -> None:
     assert with_prior.fields() == expected
     assert with_prior.manifest_fields() == expected | {"bound": 3.0}
     changes: list[dict[str, Any]] = [{"groups": 2}, {"shared_width": 63}, {"group_width": 47}, {"sha256": "1" * 64}]
-    changed = [dataclasses.replace(PRIOR, **change) for change in changes]
+    changed = [PRIOR._replace(**change) for change in changes]
     mappings = [plain, with_prior, *(dataclasses.replace(plain, prior=each) for each in changed)]
     assert len({fingerprint({}, Decoding(mapping, {})) for mapping in mappings}) == len(mappings)
     assert fingerprint({}, Decoding(plain, {})) == hashlib.sha256(Decoding(plain, {}).canonical_json()).hexdigest()

@@ -163,11 +163,8 @@ def _by_fingerprint(fingerprint: bytes) -> Manifest | None:
     knows the user's folder, takes a tenth of the time to open a process's first file.
     """
 
-    def has_it(manifest: Manifest) -> bool:
-        return manifest.short_fingerprint == fingerprint
-
-    found = next(filter(has_it, _in_folders([*_named_folders(), SHIPPED])), None)
-    return found or next(filter(has_it, installed()), None)
+    near = (m for m in _in_folders([*_named_folders(), SHIPPED]) if m.short_fingerprint == fingerprint)
+    return next(near, None) or next((m for m in installed() if m.short_fingerprint == fingerprint), None)
 
 
 def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:

@@ -1,21 +1,17 @@
 """A model whose networks ONNX Runtime runs on the CPU, in float32; it only decodes.
 
 Weights and configurations are checked as for torch; the graphs by the SHA-256 of their files, and by the layout of the
-weights that they were made for. The session of a graph is made when it is first used. onnxruntime is imported within
-functions.
+weights that they were made for.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-import threading
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pillow_sdz.errors import SdzDependencyError, SdzModelError, naming_file
+from pillow_sdz.errors import SdzDependencyError, SdzModelError
 from pillow_sdz.models.configuration import CONFIG_NAME, SCHEDULER_CONFIG_NAME, read_config
 from pillow_sdz.models.diffusion.ddim import Ddim
 from pillow_sdz.models.graph_files import DECODER_GRAPH, UNET_GRAPH
@@ -23,6 +19,7 @@ from pillow_sdz.models.half_weights import WEIGHTS_NAME, read_half
 from pillow_sdz.models.integrity import check_digests, check_weights
 from pillow_sdz.models.loading import load_scheduler
 from pillow_sdz.models.model import Model
+from pillow_sdz.models.onnx_sessions import Graph
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -33,105 +30,11 @@ if TYPE_CHECKING:
     from pillow_sdz.models.manifest import Manifest
     from pillow_sdz.models.protocols import Scheduler
 
-MAX_GRAPH_BYTES: Final = 1 << 20
-"""Longest graph that is read; those of the shipped model have some 40 kB, because they hold no weights."""
-
-_SETTINGS: Final = {
-    "session.intra_op.allow_spinning": "0",  # threads that wait by spinning take the processor from other programs
-    "session.inter_op.allow_spinning": "0",
-}
-"""Settings of a session, see onnxruntime_session_options_config_keys.h."""
-
-_WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folder_path"
-"""The setting that names the folder of external data for a graph that is given as bytes."""
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
 
 class Predicted(NamedTuple):
     """What the U-Net of an `OnnxModel` returns: the predicted noise, shaped like its input."""
 
     sample: NDArray[np.float32]
-
-
-class Graph:
-    """One network; safe to call from several threads.
-
-    Args:
-        manifest: of the model.
-        name: one of `pillow_sdz.models.graph_files.GRAPH_FILES` that the manifest lists.
-    """
-
-    def __init__(self, manifest: Manifest, name: str) -> None:
-        self._manifest, self._path = manifest, manifest.folder / name
-        self._expected = dict(manifest.graphs)[name].sha256
-        self._lock = threading.Lock()
-        self._session: Any = None
-
-    def __call__(self, **inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Run the network.
-
-        Args:
-            inputs: its inputs by name, as `pillow_sdz.models.graph_files` describes them.
-
-        Raises:
-            SdzModelError: the graph is missing or damaged, or there is not enough memory.
-            SdzDependencyError: this version of onnxruntime cannot run it.
-        """
-        with self._lock:
-            if self._session is None:
-                self._session = self._new_session()
-        try:
-            (result,) = self._session.run(None, inputs)
-        except Exception as error:  # its classes derive from nothing more special
-            problem = f"ONNX Runtime failed: {_first_line(error)}"
-            remedy = "set a smaller tile_size, or runtime='torch'"
-            raise SdzModelError(problem, file=str(self._path), remedy=remedy) from error
-        output: NDArray[np.float32] = result
-        return output
-
-    def _new_session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = cores(), 1
-        options.log_severity_level = 3  # errors only: they are raised as well, but not warnings
-        for key, value in _SETTINGS.items() | {(_WEIGHTS_FOLDER, str(self._path.parent))}:
-            options.add_session_config_entry(key, value)
-        graph = self._read()
-        try:
-            return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # as above; the graph is the right one, so that it must be the version
-            problem = f"onnxruntime {onnxruntime.__version__} cannot run the network: {_first_line(error)}"
-            remedy = "pip install --upgrade onnxruntime, or set runtime='torch'"
-            raise SdzDependencyError(problem, file=str(self._path), remedy=remedy) from error
-
-    def _read(self) -> bytes:
-        """The bytes of the graph, checked."""
-        remedy = self._manifest.reinstall
-        with naming_file(self._path):
-            try:
-                with self._path.open("rb") as file:
-                    data = file.read(MAX_GRAPH_BYTES)
-            except OSError as error:
-                raise SdzModelError(f"cannot read a network: {error}", remedy=remedy) from error
-            if (found := hashlib.sha256(data).hexdigest()) != self._expected:
-                raise SdzModelError(
-                    f"the network is not the one of model {self._manifest.full_name}",
-                    field="SHA-256",
-                    found=found[:16],
-                    expected=self._expected[:16],
-                    remedy=remedy,
-                )
-            return data
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__
 
 
 class OnnxModel(Model):

@@ -308,7 +308,7 @@ def load_onnx(manifest: Manifest) -> OnnxModel:
     """
     from pillow_sdz.models.onnx_model import load_onnx_model
 
-    # a forked child makes its own: the threads of its parent's sessions do not exist there
+    # a forked child makes its own: another thread of its parent may have held a lock of this one
     return _kept(manifest, ("onnx", os.getpid()), lambda: load_onnx_model(manifest))
 
 

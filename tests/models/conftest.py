@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from pillow_sdz.models.manifest import Manifest
+    from pillow_sdz.models.model import Model
+
+    Load = Callable[[Manifest], Model]
+
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -27,6 +32,17 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
     monkeypatch.setattr(registry, "SHIPPED", tmp_path / "nothing")
     return folder
+
+
+def _load_into_torch(manifest: Manifest) -> Model:
+    return registry.load(manifest, "cpu", "float32")
+
+
+@pytest.fixture(params=["torch", "onnx"])
+def load(request: pytest.FixtureRequest) -> Load:
+    """What loads a model into one runtime, and then into the other; both compute in float32."""
+    functions: dict[str, Load] = {"torch": _load_into_torch, "onnx": registry.load_onnx}
+    return functions[request.param]
 
 
 @pytest.fixture

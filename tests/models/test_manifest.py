@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+GRAPH = {"sha256": "0" * 64, "layout": "0" * 64}
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("format", "zip"), ("name", "../up"), ("version", 0), ("version", True), ("fingerprint", "12"),
         ("latent_scaling", 0), ("steps", 256), ("preview_matrix", [[1, 2, 3]]),
         ("preview_matrix", None), ("codes", []), ("context", None), ("training_data", None), ("training_data", 7),
-        ("empty_prompt", int("1" * 64)),
+        ("empty_prompt", int("1" * 64)), ("preview_matrix", [[0, 0, 0]] * 8 + [[0, 0, 128]]),
+        ("graphs", []), ("graphs", {"unet/unet.onnx": "0" * 64}), ("graphs", {"../up": GRAPH}),
+        ("graphs", {"unet/unet.onnx": {"sha256": "0" * 64}}), ("graphs", {"unet/unet.onnx": GRAPH | {"layout": 7}}),
     ],
 )  # fmt: skip
 def test_wrong_manifest_fields_are_named(copy: Path, field: str, value: object) -> None:

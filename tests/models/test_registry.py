@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pillow_sdz.models.manifest import Manifest
     from pillow_sdz.models.model import Model
+
+    Load = Callable[[Manifest], Model]
 
 
 def test_names_and_fingerprints_find_models() -> None:
@@ -69,13 +72,13 @@ def test_shipped_weights_stay_small() -> None:
     assert size <= 25_000_000
 
 
-def test_a_changed_byte_in_the_weights_is_refused(copy: Path) -> None:
+def test_a_changed_byte_in_the_weights_is_refused(copy: Path, load: Load) -> None:
     path = copy / "unet" / "diffusion_pytorch_model.safetensors"
     data = bytearray(path.read_bytes())
     data[-100] ^= 1
     path.write_bytes(data)
     with pytest.raises(SdzModelError, match="model tiny-8: the model is not the one of its manifest"):
-        registry.load(registry.find("tiny"), "cpu")
+        load(registry.find("tiny"))
 
 
 def without_encoder(folder: Path) -> None:
@@ -137,10 +140,10 @@ def test_half_an_encoder_is_refused(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["latent_scaling", "latent_shift"])
-def test_numbers_of_the_manifest_that_change_pixels_are_checked(copy: Path, field: str) -> None:
+def test_numbers_of_the_manifest_that_change_pixels_are_checked(copy: Path, field: str, load: Load) -> None:
     edit_manifest(copy, lambda fields: fields.update({field: 3.0}))
     with pytest.raises(SdzModelError, match=r"fingerprint: model tiny-\d: the model is not the one of its manifest"):
-        registry.load(registry.find("tiny"), "cpu")
+        load(registry.find("tiny"))
 
 
 def test_float32_weights_give_the_pixels_of_float16_ones(copy: Path) -> None:
@@ -157,14 +160,14 @@ def test_float32_weights_give_the_pixels_of_float16_ones(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["vae", "unet"])
-def test_missing_or_broken_weights_are_refused(copy: Path, part: str) -> None:
+def test_missing_or_broken_weights_are_refused(copy: Path, part: str, load: Load) -> None:
     path = copy / part / "diffusion_pytorch_model.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(SdzModelError, match="cannot load the weights"):
-        registry.load(registry.find("tiny"), "cpu")
+        load(registry.find("tiny"))
     path.unlink()
     with pytest.raises(SdzModelError, match="cannot load the weights"):
-        registry.load(registry.find("tiny"), "cpu")
+        load(registry.find("tiny"))
 
 
 def test_a_pickle_is_never_loaded(copy: Path) -> None:
@@ -175,11 +178,11 @@ def test_a_pickle_is_never_loaded(copy: Path) -> None:
         registry.load(registry.find("tiny"), "cpu")
 
 
-def test_the_shipped_configurations_are_checked(copy: Path) -> None:
+def test_the_shipped_configurations_are_checked(copy: Path, load: Load) -> None:
     config = copy / "scheduler" / "scheduler_config.json"
     config.write_text(config.read_text().replace("0.012", "0.013"))
     with pytest.raises(SdzModelError, match=r"scheduler_config\.json: SHA-256: the configuration is not the one"):
-        registry.load(registry.find("tiny"), "cpu")
+        load(registry.find("tiny"))
 
 
 def test_unknown_networks_are_refused(copy: Path) -> None:
@@ -213,17 +216,17 @@ def test_a_model_that_is_removed_during_the_search_is_skipped(copy: Path, monkey
     assert list(registry.installed()) == []
 
 
-def test_pixels_that_are_not_numbers_are_an_error_and_not_black() -> None:
-    model = registry.load(registry.find("tiny"), "cpu")
+def test_pixels_that_are_not_numbers_are_an_error_and_not_black(load: Load) -> None:
+    model = load(registry.find("tiny"))
     with pytest.raises(SdzModelError, match=r"pixels: model tiny-8 gives values that are not numbers"):
         model.decode(np.full((2, 2, 8), np.nan, np.float32), 16, 16)
 
 
-def test_threads_share_one_model() -> None:
+def test_threads_share_one_model(load: Load) -> None:
     registry._loaded.clear()
     manifest = registry.find("tiny")
     found: list[Model] = []
-    threads = [threading.Thread(target=lambda: found.append(registry.load(manifest, "cpu"))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: found.append(load(manifest))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -18,8 +18,15 @@ from pillow_sdz.models.model import CORES, MAX_OVERLAP_RADII, Cores
 from pillow_sdz.models.tiling import fading_windows, paste, windows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from pillow_sdz.models.manifest import Manifest
+    from pillow_sdz.models.model import Model
+
+    Load = Callable[[Manifest], Model]
 
 
 @settings(max_examples=60, deadline=None)
@@ -78,16 +85,20 @@ def test_tiled_equals_untiled(picture: NDArray[np.uint8], tile: int) -> None:
     assert np.abs(whole - tiled).max() < step / 2
 
     height, width = picture.shape[:2]
-    decoded = model.decode(whole, height, width, tile=4096)
-    pieces = model.decode(whole, height, width, tile=tile)
-    assert decoded.shape == picture.shape
-    assert np.abs(decoded.astype(int) - pieces).max() <= 1
+    decoders: tuple[Model, ...] = (model, registry.load_onnx(model.manifest))
+    expected = model.decode(whole, height, width, tile=4096)
+    assert expected.shape == picture.shape
+    for decoder in decoders:
+        decoded = decoder.decode(whole, height, width, tile=4096)
+        pieces = decoder.decode(whole, height, width, tile=tile)
+        assert np.abs(decoded.astype(int) - pieces).max() <= 1
+        assert np.abs(decoded.astype(int) - expected).max() <= 1
 
 
 @pytest.mark.slow
-def test_unet_in_windows_equals_whole(picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
-    model = registry.load(registry.find("tiny"), "cpu")
-    latents = model.encode(picture)
+def test_unet_in_windows_equals_whole(picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, load: Load) -> None:
+    latents = registry.load(registry.find("tiny"), "cpu").encode(picture)
+    model = load(registry.find("tiny"))
     whole = model.denoise(latents, 0.2, 2)
     monkeypatch.setattr(module, "CORES", {4: Cores(704, 16)})
     assert np.abs(model.denoise(latents, 0.2, 2) - whole).max() < 1e-4

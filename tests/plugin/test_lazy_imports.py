@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import PIL.Image
 import pytest
 import toy_model
-from fresh import WITHOUT_TORCH
+from fresh import ONLY_FOR_READING, WITHOUT_TORCH
 from toy_files import file_of
 
 import pillow_sdz
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fresh import FreshPython
     from PIL import Image
 
@@ -131,9 +131,90 @@ assert "torch" not in sys.modules
     )
 
 
+def test_pixels_without_torch_or_anything_else_but_onnxruntime(fresh_python: FreshPython, tmp_path: Path) -> None:
+    """All golden files of the shipped model, and the errors of what needs more packages."""
+    folders = sorted((Path(__file__).parents[1] / "vectors" / "v0-tiny-8").iterdir())
+    fresh_python(
+        ONLY_FOR_READING
+        + """
+import io
+import numpy as np
+import pillow_sdz
+from PIL import Image
+from pillow_sdz.errors import SdzDependencyError, SdzModelError
+from pillow_sdz.models import registry
+
+for path in sys.argv[2:]:
+    with Image.open(path + "/file.sdz") as image:
+        assert image.info["model"] == "tiny-8"
+        np.save(f"{sys.argv[1]}/{path.rpartition('/')[2]}", np.asarray(image))
+with Image.open(path + "/file.sdz") as image:
+    image.denoise_steps, image.strength, image.tile_size = 3, 0.1, 64
+    image.load()
+assert [model.full_name for model in pillow_sdz.installed_models()] == ["tiny-8"]
+missing = {"torch", "diffusers", "safetensors", "click", "tqdm", "platformdirs", "imagequant"}
+assert not missing & set(sys.modules)
+
+try:
+    registry.find("other")
+except SdzModelError as error:
+    assert "into a folder named by PILLOW_SDZ_MODELS" in str(error), error
+else:
+    raise AssertionError("found")
+for action, package in (
+    (lambda: Image.new("RGB", (16, 16)).save(io.BytesIO(), "SDZ"), "torch"),
+    (registry.writable_folder, "platformdirs"),
+):
+    try:
+        action()
+    except SdzDependencyError as error:
+        assert f"pip install {package}" in str(error), error
+    else:
+        raise AssertionError(package)
+image = Image.open(path + "/file.sdz")
+image.runtime = "torch"
+try:
+    image.load()
+except SdzDependencyError as error:
+    assert "pip install torch" in str(error), error
+else:
+    raise AssertionError("loaded")
+""",
+        str(tmp_path),
+        *map(str, folders),
+    )
+    for folder in folders:
+        with PIL.Image.open(folder / "file.sdz") as image:
+            image.runtime = "torch"  # type: ignore[attr-defined]
+            expected = np.array(image).astype(int)
+        assert np.abs(np.load(tmp_path / f"{folder.name}.npy") - expected).max() <= 1, folder.name
+
+
+def test_the_first_pictures_import_no_torch(fresh_python: FreshPython) -> None:
+    """Where both are installed; after some pixels torch is imported."""
+    vector = Path(__file__).parents[1] / "vectors" / "v0-tiny-8" / "default" / "file.sdz"
+    fresh_python(
+        """
+        import os, sys
+        import pillow_sdz
+        from PIL import Image
+        os.environ.pop("PILLOW_SDZ_RUNTIME", None)
+        for _ in range(3):
+            first = Image.open(sys.argv[1]).tobytes()
+        slow = {"torch", "diffusers", "safetensors", "platformdirs", "click", "tqdm", "imagequant", "scipy"}
+        assert not slow & set(sys.modules), slow & set(sys.modules)
+        from pillow_sdz.models import choice
+        choice._decoded = choice.FIRST_PIXELS
+        later = Image.open(sys.argv[1]).tobytes()
+        assert "torch" in sys.modules
+        assert max(abs(a - b) for a, b in zip(first, later)) <= 1
+        """,
+        str(vector),
+    )
+
+
 def test_version_is_the_packages(fresh_python: FreshPython) -> None:
     import tomllib
-    from pathlib import Path
 
     project = Path(__file__).parents[2] / "pyproject.toml"
     assert tomllib.loads(project.read_text("utf-8"))["project"]["version"] == pillow_sdz.__version__

@@ -25,3 +25,18 @@ class Block(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Block())
 """
 """First lines of a program that is to run as if the packages for encoding and decoding were not installed."""
+
+ONLY_FOR_READING: Final = """
+import importlib.abc, sys
+
+READERS = {"pillow_sdz", "PIL", "numpy", "construct", "onnxruntime"}
+
+class Block(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in READERS and top not in sys.stdlib_module_names and not top.startswith("__editable__"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Block())
+"""
+"""First lines of a program that is to run as if only the packages were installed that reading files needs."""

@@ -131,6 +131,16 @@ def test_a_position_deleted_from_a_tiff(way: Callable[[Image.Exif], None]) -> No
     assert in_memory.opened(data).getexif()[ARTIST] == "Ada Example"
 
 
+def test_a_position_in_texts_of_imagemagick() -> None:
+    image = opened("PNG")
+    image.info |= {"exif:GPSLatitude": "48,51", "exif:Model": "Z 7"}
+    assert "exif:GPSLatitude" in in_memory.through(image).info
+    delete_directory(image.getexif())
+    data = in_memory.saved(image)
+    assert positions(data) == []
+    assert in_memory.opened(data).info["exif:Model"] == "Z 7"
+
+
 def test_the_maker_note_goes_with_the_position() -> None:
     """It may hold a position, too."""
     image = opened("JPEG")
@@ -224,7 +234,7 @@ def test_an_orientation_that_only_xmp_has_is_no_edit() -> None:
     image = Image.fromarray(toy_model.blocks(40, 20))
     plain = Image.Exif()
     plain[ARTIST] = "Ada"
-    image.info |= {"exif": plain.tobytes(), "xmp": EDITOR}
+    image.info |= {"exif": plain.tobytes(), "XML:com.adobe.xmp": EDITOR.decode()}
     assert image.getexif()[ORIENTATION] == 6
     assert in_memory.through(image, metadata="all").info["exif"] == plain.tobytes()
 
@@ -282,3 +292,14 @@ def test_damaged_exif_that_was_read_and_edited(exif: bytes) -> None:
         assert image._exif is not None
         image._exif[ARTIST] = "Grace"
         assert in_memory.through(image).getexif()[ARTIST] == "Grace"
+
+
+def test_values_that_nobody_looked_at_are_not_decoded() -> None:
+    """Hostile EXIF may hold millions of them."""
+    image = Image.fromarray(toy_model.blocks(40, 20))
+    image.info["exif"] = PREFIX + CAMERA
+    exif = image.getexif()
+    del exif[ARTIST]
+    in_memory.through(image)
+    assert set(exif._data) <= {EXIF, GPS}
+    assert exif._ifds == {}

@@ -112,7 +112,7 @@ def _adapted(info: dict[Any, Any], *, position: bool, orientation: bool) -> dict
         value = info.get(key)
         if not isinstance(value, str | bytes) or not (position or orientation):
             continue
-        data: bytes | None = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+        data: bytes | None = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
         if orientation and data:
             data = without_orientation(data)
         if position and data:

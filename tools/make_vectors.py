@@ -10,6 +10,7 @@ files of models that were never released, written with the defaults of their tim
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +19,20 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # where a script finds the packages pillow_sdz and tools
+
 import pillow_sdz  # noqa: F401  registers the format
 from pillow_sdz.codec.file import read
 from pillow_sdz.container.header import VERSION
+from pillow_sdz.plugin.colour.build import profile_of
+from tools.bench.camera_metadata import camera_exif, editor_xmp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VECTORS = Path(__file__).parent.parent / "tests" / "vectors"
 SHIPPED = "tiny-8"
-INFO = ("model", "fingerprint", "payload", "colors", "step", "layers", "steps", "noise")
+INFO = ("model", "fingerprint", "payload", "colors", "step", "layers", "steps", "noise", "colour_space")
 
 
 def coffee_photo() -> Image.Image:
@@ -78,7 +83,12 @@ def shipped_samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
         "icc_profile": bytes(16) + b"RGB " + bytes(range(60)),
         "exif": b"II*\0\x08\0\0\0\0\0\0\0\0\0",
     }
+    camera, scan = small.copy(), small.convert("L")
+    camera.info |= {"icc_profile": profile_of("Display P3"), "exif": camera_exif(), "xmp": editor_xmp()}
+    scan.info["icc_profile"] = profile_of("grey gamma 2.2")
     return {
+        "camera": (camera, {}),
+        "grey_space": (scan, {}),
         "default": (small, {}),
         "default_larger": (coffee.resize((96, 64), Image.Resampling.LANCZOS), {}),
         "low_quality": (small, {"quality": 5}),

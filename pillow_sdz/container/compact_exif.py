@@ -36,7 +36,7 @@ _FIELD: Final = "exif"
 
 def pack(directory: Directory) -> bytes | None:
     """The bytes of a directory, before they are deflated; None if one has no entries or more than 255."""
-    heads, values = b"", b""
+    heads, values = bytearray(), bytearray()
     for part in levels(directory):
         if not 1 <= len(part) <= _MOST_ENTRIES:
             return None
@@ -49,7 +49,7 @@ def pack(directory: Directory) -> bytes | None:
             heads += build_box(EXIF_ENTRY, tag=tag, form=_FORMS[value.type] | (_COUNTED if counted else 0))
             heads += struct.pack("<I", value.count) if counted else b""
             values += value.data
-    return heads + values
+    return bytes(heads + values)
 
 
 def _is_counted(value: Value) -> bool:

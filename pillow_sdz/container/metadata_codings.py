@@ -135,7 +135,9 @@ def encode_exif(data: bytes) -> bytes:
 
 
 def _compact(data: bytes) -> bytes | None:
-    """Compact EXIF that gives exactly these bytes again, or None."""
+    """Compact EXIF that gives exactly these bytes again, or None. That of long data is not tried."""
+    if len(data) > _LONGEST_PRESET:
+        return None
     try:
         directory = read_tiff(data)
     except SdzFormatError:  # any bytes may be stored as EXIF

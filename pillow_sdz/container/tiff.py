@@ -167,7 +167,7 @@ def write_tiff(directory: Directory) -> bytes:
     for start, part in zip(starts, parts, strict=False):
         place = start + 2 + _ENTRY * len(part) + 4
         out += struct.pack("<H", len(part))
-        values = b""
+        values = bytearray()
         for tag, value in sorted(part.items()):
             if not isinstance(value, Value):
                 out += struct.pack("<HHII", tag, LONG, 1, next(below))

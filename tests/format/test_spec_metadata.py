@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 import reference_metadata
-from hypothesis import given
+from hypothesis import given, settings
 from specification import SPEC, table
 from tiff_streams import directories
 
@@ -46,6 +46,7 @@ def test_units_of_exif() -> None:
     assert sorted(sizes) == [*range(1, 14), 129]
 
 
+@settings(deadline=None)
 @given(directories())
 def test_compact_exif_is_what_the_specification_says(directory: tiff.Directory) -> None:
     compact = compact_exif.pack(directory)

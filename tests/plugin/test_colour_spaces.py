@@ -10,7 +10,7 @@ import in_memory
 import numpy as np
 import pytest
 import toy_model
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from icc_profiles import HOSTILE, OTHERS, USUAL
 from PIL import Image, ImageCms
@@ -62,6 +62,7 @@ def test_hostile_profiles_are_not_and_are_kept(image: Image.Image, name: str) ->
     assert in_memory.through(picture).info.get("icc_profile", b"") == HOSTILE[name]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damaged_profiles_do_no_harm(data: st.DataObject) -> None:
     profile = bytearray(USUAL[data.draw(st.sampled_from(sorted(USUAL)))][1][:1500])

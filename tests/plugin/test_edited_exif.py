@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import in_memory
 import pytest
 import toy_model
-from PIL import ExifTags, Image, ImageFile, ImageOps
-from PIL.PngImagePlugin import PngInfo
+from camera_photos import CAMERA, EDITOR, PREFIX, SOURCES, opened, positions
+from PIL import ExifTags, Image, ImageOps
 
 from pillow_sdz.codec.file import read
 from pillow_sdz.container.tiff import Value, read_tiff
 from pillow_sdz.options import METADATA_LEVELS
-from tools.bench.camera_metadata import LATITUDE, LONGITUDE, camera_exif, editor_xmp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,38 +24,6 @@ pytestmark = pytest.mark.usefixtures("toy")
 
 GPS, EXIF = ExifTags.IFD.GPSInfo, ExifTags.IFD.Exif
 ORIENTATION, ARTIST, MAKER_NOTE = 0x0112, 0x013B, 0x927C
-CAMERA, EDITOR = camera_exif(thumbnail=2_000), editor_xmp()
-PREFIX = b"Exif\0\0"
-SOURCES = ("JPEG", "PNG", "raw profile in PNG", "WEBP", "MPO", "SDZ")
-
-
-def opened(kind: str) -> ImageFile.ImageFile:
-    """A photo with a position and an orientation, opened from a file of this kind; its pixels are not turned."""
-    image = Image.fromarray(toy_model.blocks(40, 20))
-    if kind == "raw profile in PNG":
-        texts = PngInfo()
-        texts.add_text("Raw profile type exif", f"\nexif\n{len(CAMERA) + 6:8}\n" + (PREFIX + CAMERA).hex() + "\n")
-        return in_memory.through(image, "PNG", pnginfo=texts)
-    more = {"metadata": "all"} if kind == "SDZ" else {}
-    if kind == "PNG":
-        texts = PngInfo()
-        texts.add_itxt("XML:com.adobe.xmp", EDITOR.decode())
-        return in_memory.through(image, "PNG", pnginfo=texts, exif=PREFIX + CAMERA)
-    return in_memory.through(image, kind, exif=PREFIX + CAMERA, xmp=EDITOR, **more)
-
-
-def positions(data: bytes) -> list[str]:
-    """What of the position is in a file: in its bytes, or in the bytes of its metadata once they are decoded."""
-    metadata = read(data).metadata()
-    places = {
-        "file": data,
-        "exif": metadata.exif or b"",
-        "xmp": metadata.xmp or b"",
-        "text": repr(metadata.text).encode(),
-    }
-    secrets = [struct.pack(order + "I", number) for number in (LATITUDE[2][0], LONGITUDE[2][0]) for order in "<>"]
-    secrets += [b"48,51", b"2,17.669", b"GPSLat"]
-    return [f"{secret!r} in {place}" for place, content in places.items() for secret in secrets if secret in content]
 
 
 def test_the_search_finds_what_is_there() -> None:
@@ -129,6 +96,16 @@ def test_a_position_deleted_from_a_tiff(way: Callable[[Image.Exif], None]) -> No
     else:
         assert positions(data) == []
     assert in_memory.opened(data).getexif()[ARTIST] == "Ada Example"
+
+
+def test_a_position_in_texts_of_imagemagick() -> None:
+    image = opened("PNG")
+    image.info |= {"exif:GPSLatitude": "48,51", "exif:Model": "Z 7"}
+    assert "exif:GPSLatitude" in in_memory.through(image).info
+    delete_directory(image.getexif())
+    data = in_memory.saved(image)
+    assert positions(data) == []
+    assert in_memory.opened(data).info["exif:Model"] == "Z 7"
 
 
 def test_the_maker_note_goes_with_the_position() -> None:
@@ -224,7 +201,7 @@ def test_an_orientation_that_only_xmp_has_is_no_edit() -> None:
     image = Image.fromarray(toy_model.blocks(40, 20))
     plain = Image.Exif()
     plain[ARTIST] = "Ada"
-    image.info |= {"exif": plain.tobytes(), "xmp": EDITOR}
+    image.info |= {"exif": plain.tobytes(), "XML:com.adobe.xmp": EDITOR.decode()}
     assert image.getexif()[ORIENTATION] == 6
     assert in_memory.through(image, metadata="all").info["exif"] == plain.tobytes()
 
@@ -282,3 +259,14 @@ def test_damaged_exif_that_was_read_and_edited(exif: bytes) -> None:
         assert image._exif is not None
         image._exif[ARTIST] = "Grace"
         assert in_memory.through(image).getexif()[ARTIST] == "Grace"
+
+
+def test_values_that_nobody_looked_at_are_not_decoded() -> None:
+    """Hostile EXIF may hold millions of them."""
+    image = Image.fromarray(toy_model.blocks(40, 20))
+    image.info["exif"] = PREFIX + CAMERA
+    exif = image.getexif()
+    del exif[ARTIST]
+    in_memory.through(image)
+    assert set(exif._data) <= {EXIF, GPS}
+    assert exif._ifds == {}

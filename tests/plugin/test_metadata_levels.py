@@ -131,7 +131,7 @@ def test_essential_without_an_orientation(image: Image.Image) -> None:
 
 
 def test_essential_finds_the_orientation_in_xmp(image: Image.Image) -> None:
-    image.info["xmp"] = EDITOR
+    image.info["XML:com.adobe.xmp"] = EDITOR.decode()  # where all supported versions of Pillow look for it
     assert image.getexif()[0x112] == 6
     again = in_memory.through(image, metadata="essential")
     assert exif_of(again) == {"Orientation": 6}

@@ -1,7 +1,7 @@
 """ICC, EXIF, XMP and text bodies."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_files import text_body
 
@@ -96,11 +96,13 @@ def test_the_smallest_coding_is_taken() -> None:
     assert len(encode_blob(bytes((1 << 20) + 1))) < 2000  # too long to try the dictionary
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_come_back(data: bytes) -> None:
     assert decode_blob(encode_blob(data)) == data
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=60), max_size=8))
 def test_any_text_comes_back(text: dict[str, str]) -> None:
     assert list(decode_text(encode_text(text)).items()) == list(text.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from tiff_streams import HOSTILE, directories, stream
@@ -21,6 +21,7 @@ from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTrunca
 SHORT = Value(3, 1, b"\x06\0")
 
 
+@settings(deadline=None)
 @given(directories())
 def test_normal_form_round_trips(directory: Directory) -> None:
     written = write_tiff(directory)
@@ -31,11 +32,13 @@ def test_normal_form_round_trips(directory: Directory) -> None:
     assert decode_exif(body) == written
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda data: b"II*\0\x08\0\0\0" + data))
 def test_any_bytes_are_stored_exactly(data: bytes) -> None:
     assert decode_exif(encode_exif(data)) == data
 
 
+@settings(deadline=None)
 @given(directories(), st.sampled_from("<>"))
 def test_both_byte_orders_give_the_same(directory: Directory, order: str) -> None:
     entries = [(tag, value) for tag, value in sorted(directory.items()) if isinstance(value, Value)]
@@ -150,6 +153,7 @@ def test_damaged_compact_exif(data: bytes, error: type[SdzError], problem: str) 
     assert str(caught.value).startswith("exif")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_random_compact_exif_is_refused_or_exact(data: bytes) -> None:
     try:

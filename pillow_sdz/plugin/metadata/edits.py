@@ -6,7 +6,7 @@ even put all EXIF there. What is saved must be what ``getexif`` returns: a posit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 
 from pillow_sdz.container.tiff import EXIF_IFD, GPS_IFD, Directory, Value, read_tiff, write_tiff
 from pillow_sdz.errors import SdzFormatError, notice
+from pillow_sdz.plugin.metadata.descriptive import descriptive_exif
 from pillow_sdz.plugin.metadata.exif import MAKER_NOTE
 from pillow_sdz.plugin.metadata.xmp import without_orientation, without_position
 
@@ -72,16 +73,17 @@ def current_info(image: Image.Image) -> dict[Any, Any]:
     if image.format == "TIFF":
         if "exif" in info:
             return info
-        _put(info, descriptive_exif(image.getexif()))
-        read = getattr(image, "tag_v2", {})
-        return _adapted(info, position=GPS_IFD in read and not image.getexif().get_ifd(GPS_IFD), orientation=False)
+        tags, read = image.getexif(), getattr(image, "tag_v2", {})
+        gone = [number for number in _SUB_DIRECTORIES if number in read and not _sub_directory(tags, number, read=True)]
+        _put(info, descriptive_exif(tags, without=gone))
+        return _adapted(info, position=GPS_IFD in gone, orientation=False)
     exif = image._exif
     if exif is None or not exif._loaded:
         return info
     loaded = exif._loaded_exif
     if loaded is not None and "exif" not in info and RAW_PROFILE_EXIF not in info:
         return info
-    edits = _Edits(_tags(_as_read(loaded, info)), _tags(exif))
+    edits = _compared(exif, _as_read(loaded, info))
     if not edits:
         return info
     position = bool(edits.before[GPS_IFD]) and bool(edits.touched(GPS_IFD))
@@ -102,12 +104,15 @@ def _put(info: dict[Any, Any], exif: bytes) -> None:
 
 
 def _adapted(info: dict[Any, Any], *, position: bool, orientation: bool) -> dict[Any, Any]:
-    """Info whose XMP does not contradict what was edited in EXIF."""
+    """Info whose XMP, and EXIF that ImageMagick has copied to texts, do not contradict what was edited in EXIF."""
+    if position:
+        for key in [key for key in info if isinstance(key, str) and key.lower().startswith("exif:gps")]:
+            del info[key]
     for key in XMP_KEYS:
         value = info.get(key)
         if not isinstance(value, str | bytes) or not (position or orientation):
             continue
-        data: bytes | None = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+        data: bytes | None = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
         if orientation and data:
             data = without_orientation(data)
         if position and data:
@@ -131,19 +136,46 @@ def _as_read(loaded: bytes | None, info: Mapping[Any, Any]) -> Image.Exif:
         return fresh._exif or Image.Exif()
 
 
-def _tags(exif: Image.Exif) -> dict[int | None, Tags]:
-    """All tags by directory; ``getexif``'s offsets of directories are left out."""
-    tags: dict[int | None, Tags] = {None: {}}
-    for tag in exif:
-        if tag not in _SUB_DIRECTORIES:
-            tags[None][tag] = _value(exif, tag)
+def _compared(exif: Image.Exif, fresh: Image.Exif) -> _Edits:
+    """What a program has edited; ``fresh`` is what ``getexif`` returned at first.
+
+    Values and directories that it never looked at cannot have been edited, and are not decoded: there may be millions.
+    """
+    seen = set(exif._data)
+    before: dict[int | None, Tags] = {None: _first_directory(fresh, seen)}
+    after: dict[int | None, Tags] = {None: _first_directory(exif, seen)}
     for number in _SUB_DIRECTORIES:
-        assigned = _value(exif, number) if number in exif else None
-        try:
-            tags[number] = dict(assigned if isinstance(assigned, Mapping) else exif.get_ifd(number))
-        except Exception:  # as above
-            tags[number] = {}
-    return tags
+        read, there = number in fresh, number in exif or number in exif._hidden_data
+        opened = number in exif._ifds or isinstance(exif._data.get(number), Mapping)
+        known = opened or not (read and there)
+        before[number] = _sub_directory(fresh, number, read=read) if known else {}
+        after[number] = _sub_directory(exif, number, read=read) if known else {}
+    return _Edits(before, after)
+
+
+def _first_directory(exif: Image.Exif, seen: Collection[int]) -> Tags:
+    """Tags of the first directory, without those that lead to others; the values of tags that are not seen are None."""
+    return {tag: _value(exif, tag) if tag in seen else None for tag in exif if tag not in _SUB_DIRECTORIES}
+
+
+def _sub_directory(exif: Image.Exif, number: int, *, read: bool) -> Tags:
+    """The tags of a directory for EXIF or GPS as a program has left it.
+
+    Args:
+        exif: that of the image.
+        number: tag that leads to the directory.
+        read: whether it was there when EXIF was read. Some versions of Pillow still give it after it was deleted.
+    """
+    if number in exif:
+        assigned = _value(exif, number)
+        if isinstance(assigned, Mapping):
+            return dict(assigned)
+    elif read and number not in exif._hidden_data:
+        return {}
+    try:
+        return dict(exif.get_ifd(number))
+    except Exception:  # damaged EXIF, see `_as_read`
+        return {}
 
 
 def _value(exif: Image.Exif, tag: int) -> object:
@@ -198,34 +230,3 @@ def _written(number: int | None, tag: int, value: object) -> Directory | Value |
     except Exception as error:  # Pillow raises anything for values that it cannot write
         notice(f"the EXIF tag 0x{tag:04x} cannot be written and was left out: {error}")
         return None
-
-
-DESCRIPTIVE: Final = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.HostComputer,
-    ExifTags.Base.Copyright,
-)
-"""TIFF tags that describe the picture. Other tags are left out: Pillow's TIFF saver would write their old sizes and
-compressions over the right ones, and Pillow has already applied the orientation when it has loaded a TIFF."""
-
-
-def descriptive_exif(tags: Image.Exif, *more: int) -> bytes:
-    """EXIF bytes, from the TIFF header on, with only those of ``tags`` that describe the picture; empty if none do.
-
-    Args:
-        tags: EXIF of an image.
-        more: numbers of further tags to keep.
-    """
-    exif = Image.Exif()
-    for tag in (*DESCRIPTIVE, *more):
-        if tag in tags:
-            exif[tag] = tags[tag]
-    for number in _SUB_DIRECTORIES:
-        if directory := tags.get_ifd(number):
-            exif[number] = dict(directory)
-    return exif.tobytes() if len(exif) else b""

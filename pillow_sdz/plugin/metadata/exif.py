@@ -50,7 +50,7 @@ def useful_exif(data: bytes) -> tuple[bytes | None, tuple[str, ...]]:
         data: from the TIFF head on. If it cannot be read, there is a warning, and nothing is stored.
 
     Returns:
-        EXIF, or None if nothing remains; and what was left out, in words.
+        EXIF, or None if nothing remains; and which large parts were left out, in words.
     """
     try:
         directory = read_tiff(data)
@@ -58,8 +58,11 @@ def useful_exif(data: bytes) -> tuple[bytes | None, tuple[str, ...]]:
         notice(f"the EXIF data are damaged and were left out ({error}); metadata='all' keeps them")
         return None, ("damaged EXIF",)
     kept = _useful(directory, _LEFT_OUT)
-    stream = write_tiff(kept) if kept else None
-    return stream, tuple(_left_out(data, directory)) if stream != data else ()
+    words = ["thumbnail"] if has_next_directory(data) else []
+    below = directory.get(int(Base.ExifOffset))
+    if isinstance(below, dict) and MAKER_NOTE in below:
+        words.append("maker note")
+    return write_tiff(kept) if kept else None, tuple(words)
 
 
 def _useful(directory: Directory, left_out: frozenset[int]) -> Directory:
@@ -85,14 +88,6 @@ def _trimmed(tag: int, value: Value) -> Value | None:
         return value
     text = value.data.rstrip(b"\0") + b"\0"
     return Value(ASCII, len(text), text)
-
-
-def _left_out(data: bytes, directory: Directory) -> list[str]:
-    below = directory.get(int(Base.ExifOffset), {})
-    words = ["thumbnail"] if has_next_directory(data) else []
-    if isinstance(below, dict) and MAKER_NOTE in below:
-        words.append("maker note")
-    return words or ["technical tags"]
 
 
 def orientation_of(data: bytes) -> int | None:

@@ -4,6 +4,7 @@ Programs:
 
 - `train`: trains one stage of a configuration (configs/), stops and resumes at any step.
 - `export`: turns a checkpoint into a model folder that pillow_sdz loads.
+- `preview`: fits the preview networks of a model folder, and writes them into it.
 - `unet_gain`: how much the U-Net improves pictures that are decoded from the same codes.
 
 What is trained:

@@ -26,7 +26,7 @@ STEMS = {
 }
 
 
-@pytest.fixture(params=STEMS.values(), ids=STEMS)
+@pytest.fixture(params=list(STEMS.values()), ids=list(STEMS))
 def stem(request: pytest.FixtureRequest) -> str:
     return os.fsdecode(request.param)
 

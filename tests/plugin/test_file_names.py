@@ -35,7 +35,7 @@ NAMES = {
 }
 
 
-@pytest.fixture(params=NAMES.values(), ids=NAMES)
+@pytest.fixture(params=list(NAMES.values()), ids=list(NAMES))
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     folder = tmp_path / "folder"
     folder.mkdir()

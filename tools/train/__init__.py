@@ -11,6 +11,7 @@ What is trained:
 
 - `model`: autoencoder, latent U-Net and prior; `checkpoint` stores them, with moving average and optimiser.
 - `prior`: the prior in float32; `prior_file` rounds it to the whole numbers that a model folder holds.
+- `preview_network`: the networks that `preview` fits.
 - `adversary`: a discriminator, trained beside the model.
 
 A step of training, in the order in which it happens:

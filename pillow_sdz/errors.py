@@ -54,7 +54,8 @@ class SdzError(OSError):
         super().__init__(self._message())
 
     def _message(self) -> str:
-        start = "".join(f"{part}: " for part in (self.file, self.field) if part is not None)
+        file = None if self.file is None else _printable(self.file)
+        start = "".join(f"{part}: " for part in (file, self.field) if part is not None)
         details = [
             f"{word} {value}"
             for word, value in (("found", self.found), ("expected", self.expected))
@@ -80,6 +81,15 @@ class SdzError(OSError):
         copy.__cause__ = self.__cause__
         copy.__suppress_context__ = self.__suppress_context__
         return copy.with_traceback(self.__traceback__)
+
+
+def _printable(name: str) -> str:
+    r"""A file's name with control characters and undecodable bytes as escapes: messages go to terminals and logs.
+
+    >>> print(_printable("caf\xe9\n.sdz"), _printable("\udcff"))
+    café\n.sdz \udcff
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def _rebuild(error_class: type[SdzError], problem: str, parts: dict[str, Any]) -> SdzError:

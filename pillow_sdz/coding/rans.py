@@ -61,20 +61,11 @@ class FrequencyTables:
     slots: bytes
 
     @cached_property
-    def factors(self) -> NDArray[np.uint32]:
-        """The frequencies of `slots`."""
-        return self.frequency[self._rows].astype(np.uint32)
-
-    @cached_property
-    def addends(self) -> NDArray[np.uint32]:
-        """How far each of `slots` is from the first one of its symbol."""
-        return (np.arange(len(self.slots)) % (1 << PRECISION) - self.start[self._rows]).astype(np.uint32)
-
-    @property
-    def _rows(self) -> NDArray[np.int64]:
-        """The numbers of the symbols of `slots` in `frequency` and `start`."""
-        symbols = np.frombuffer(self.slots, np.uint8)
-        return (np.arange(len(symbols)) >> PRECISION) * SYMBOLS + symbols
+    def steps(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """For each of `slots` the frequency of its symbol, and how far it is from the first slot of that symbol."""
+        slot = np.arange(len(self.slots))
+        rows = (slot >> PRECISION) * SYMBOLS + np.frombuffer(self.slots, np.uint8)
+        return self.frequency[rows].astype(np.uint32), ((slot & _MASK) - self.start[rows]).astype(np.uint32)
 
 
 def lanes_for(symbols: int) -> int:
@@ -255,7 +246,7 @@ class AnsDecoder:
         return np.array(symbols, np.int64)
 
     def _decode_lanes(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
-        factors, addends = self._tables.factors, self._tables.addends
+        factors, addends = self._tables.steps
         rows = table << PRECISION  # then rows of `FrequencyTables.slots`
         decoded = len(table)
         for first in range(0, len(table), self._lanes):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,27 @@ def test_pipes(image: Image.Image) -> None:
         image.save(file, "SDZ")
     with os.fdopen(reader, "rb") as file:
         assert file.read() == direct_file_of(np.asarray(image))
+
+
+def test_members_of_a_zip_archive(image: Image.Image) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in ("a.sdz", "b.sdz"):
+            with archive.open(name, "w") as member:
+                image.save(member, "SDZ")
+    with zipfile.ZipFile(stream) as archive:
+        assert archive.testzip() is None
+        assert [archive.read(name) for name in ("a.sdz", "b.sdz")] == 2 * [direct_file_of(np.asarray(image))]
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_spooled_temporary_files(image: Image.Image, size: int) -> None:
+    """In memory up to a size, then on the disk."""
+    with tempfile.SpooledTemporaryFile(size) as file:
+        image.save(file, "SDZ")
+        file.seek(0)
+        with Image.open(file) as again:
+            assert_pixels(again, image)
 
 
 def test_a_read_only_folder(image: Image.Image, tmp_path: Path) -> None:

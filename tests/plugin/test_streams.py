@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import tempfile
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,6 +60,31 @@ def test_unseekable_stream(data: bytes, rgb: NDArray[np.uint8]) -> None:
 
     pipe: Any = Pipe()
     assert_pixels(Image.open(pipe), rgb)
+
+
+def test_pipe(data: bytes, rgb: NDArray[np.uint8]) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as file:
+        file.write(data)  # less than what a pipe holds
+    with os.fdopen(reader, "rb") as file:
+        assert_pixels(Image.open(io.BytesIO(file.read())), rgb)
+
+
+def test_member_of_a_zip_archive(data: bytes, rgb: NDArray[np.uint8]) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.sdz", data)
+    with zipfile.ZipFile(stream) as archive, archive.open("a.sdz") as member:
+        assert_pixels(Image.open(member), rgb)
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_spooled_temporary_file(data: bytes, rgb: NDArray[np.uint8], size: int) -> None:
+    """In memory up to a size, then on the disk."""
+    with tempfile.SpooledTemporaryFile(size) as file:
+        file.write(data)
+        file.seek(0)
+        assert_pixels(Image.open(file), rgb)
 
 
 def test_endless_stream(monkeypatch: pytest.MonkeyPatch) -> None:

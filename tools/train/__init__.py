@@ -4,12 +4,14 @@ Programs:
 
 - `train`: trains one stage of a configuration (configs/), stops and resumes at any step.
 - `export`: turns a checkpoint into a model folder that pillow_sdz loads.
+- `preview`: fits the preview networks of a model folder, and writes them into it.
 - `unet_gain`: how much the U-Net improves pictures that are decoded from the same codes.
 
 What is trained:
 
 - `model`: autoencoder, latent U-Net and prior; `checkpoint` stores them, with moving average and optimiser.
 - `prior`: the prior in float32; `prior_file` rounds it to the whole numbers that a model folder holds.
+- `preview_network`: the networks that `preview` fits.
 - `adversary`: a discriminator, trained beside the model.
 
 A step of training, in the order in which it happens:

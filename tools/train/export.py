@@ -3,7 +3,8 @@
     python tools/train/export.py RUNS/tiny/prior.safetensors --photos PHOTOS -o pillow_sdz/models/data/tiny-2
 
 Writes the moving average of the weights as float16 safetensors in diffusers' layout, the scheduler, and model.json
-with the fingerprint, the preview matrix (fitted on some of the photos) and the sources of the training data.
+with the fingerprint, the preview matrix (fitted on some of the photos) and the sources of the training data. Preview
+networks are fitted afterwards, by preview.py; if the folder has those of the same encoder and decoder, they stay.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the p
 from pillow_sdz.models.code_mapping import CodeMapping, PriorFile
 from pillow_sdz.models.configuration import digests, read_config
 from pillow_sdz.models.fingerprint import Decoding, decoding_tensors, digest_of, encoder_tensors, fingerprint
-from pillow_sdz.models.manifest import CONFIG_FILES, PRIOR_NAME, read_manifest
+from pillow_sdz.models.manifest import CONFIG_FILES, MANIFEST_NAME, PRIOR_NAME, read_manifest
 from pillow_sdz.payloads.codes import to_codes
 from pillow_sdz.payloads.preview_matrix import binomial, fit_matrix
 from tools.train.checkpoint import load_average
@@ -107,6 +108,19 @@ def write_prior(model: TrainableModel, output: Path) -> PriorFile | None:
     return PriorFile(shape.groups, shape.shared_width, shape.group_width, sha256=hashlib.sha256(file).hexdigest())
 
 
+def kept_preview(output: Path, weights: dict[str, str]) -> dict[str, Any]:
+    """The preview networks' entry of the manifest that is in the folder already, if its model has the same weights.
+
+    Args:
+        output: the model folder.
+        weights: ``fingerprint`` and ``encoder`` of the new manifest.
+    """
+    path = output / MANIFEST_NAME
+    old = json.loads(path.read_text()) if path.is_file() else {}
+    same = all(old.get(name) == value for name, value in weights.items())
+    return {"preview": old["preview"]} if same and old.get("preview") else {}
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__)
 @click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -148,25 +162,32 @@ def main(checkpoint: Path, photos: Path, table: Path | None, version: int | None
     NOISE_SCHEDULER(**SCHEDULER).save_pretrained(output / "scheduler")
     vae, unet, scheduler = (read_config(output / name) for name in CONFIG_FILES)
     tensors = decoding_tensors(model.vae.state_dict(), model.unet.state_dict())
+    weights = {
+        "fingerprint": fingerprint(tensors, Decoding(mapping, vae, unet, scheduler)),
+        "encoder": digest_of(encoder_tensors(model.vae.state_dict())),
+    }
+    preview = kept_preview(output, weights)
     manifest = {
         "format": "pillow_sdz model",
         "name": settings["name"],
         "version": version or settings["version"],
         "licence": LICENCE,
-        "fingerprint": fingerprint(tensors, Decoding(mapping, vae, unet, scheduler)),
-        "encoder": digest_of(encoder_tensors(model.vae.state_dict())),
+        **weights,
         "configs": digests(output),
         "codes": mapping.manifest_fields(),
         "latent_scaling": 1.0,
         "steps": 1,
         "context": context,
         "preview_matrix": preview_matrix(model, split.train[:: max(1, len(split.train) // PREVIEW_PHOTOS)]).tolist(),
+        **preview,
         "training_data": sources(table, split.train),
     }
-    (output / "model.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (output / MANIFEST_NAME).write_text(json.dumps(manifest, indent=1) + "\n")
     read_manifest(output)  # checks it
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-    click.echo(f"{output}: {size:,} bytes, fingerprint {manifest['fingerprint'][:16]}, context {context}")
+    click.echo(f"{output}: {size:,} bytes, fingerprint {weights['fingerprint'][:16]}, context {context}")
+    if not preview:
+        click.echo(f"no preview networks yet: python tools/train/preview.py {output} --photos {photos} --cache SCRATCH")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pillow_sdz.limits import check_picture
 from pillow_sdz.models import registry
 from pillow_sdz.options import ComputeSettings, DecodeSettings, SaveOptions
 from pillow_sdz.payloads.codes import to_codes, to_targets
+from pillow_sdz.payloads.preview_matrix import preview
 from pillow_sdz.payloads.protocol import Latent
 from pillow_sdz.plugin.pixels import to_picture
 
@@ -103,6 +104,13 @@ class PictureContext:
     def latent(self) -> Latent:
         """The latent in the form that payloads take."""
         return Latent(self.codes, to_targets(self.latents, self.mapping.step))
+
+    def preview(self) -> Image.Image:
+        """The preview of the codes, one pixel for each position."""
+        networks = registry.preview_networks(self.manifest.short_fingerprint)
+        return Image.fromarray(
+            preview(self.codes, self.matrix) if networks is None else networks.preview(self.codes, 1)
+        )
 
     def encoded(self, options: SaveOptions) -> bytes:
         """The bytes of a file with these options."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from pillow_sdz.evaluation.codecs import at_equal_or_fewer_bytes, decoded, saved
 from pillow_sdz.evaluation.report import draw, latent_files, regenerate
 from pillow_sdz.evaluation.report.comparison import Comparison, Drawing, Stage, Stored
 from pillow_sdz.evaluation.report.context import PictureContext
 from pillow_sdz.evaluation.report.payload_stages import of_file, of_palette
 from pillow_sdz.payloads.codes import to_latents
-from pillow_sdz.payloads.preview_matrix import preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from PIL import Image
 
     from pillow_sdz.evaluation.report.context import Request
 
@@ -99,8 +98,10 @@ def codes(context: PictureContext) -> list[Stage]:
             on_page=False,  # the page shows each channel beside its sentence instead
         ),
         Drawing(
-            "The preview", Image.fromarray(preview(context.codes, context.matrix)),
-            "The same codes through a small matrix that travels in the file: a thumbnail without any network.",
+            "The preview", context.preview(),
+            "The same codes through "
+            + ("small networks of whole numbers" if context.manifest.preview else "a small matrix in the file")
+            + ": a thumbnail without torch.",
         ),
     )  # fmt: skip
     step = context.mapping.step

@@ -17,7 +17,7 @@ from pillow_sdz.models.progress import listener
 from pillow_sdz.models.runtime import isolated
 from pillow_sdz.options import SaveOptions
 from pillow_sdz.payloads.codes import to_latents, to_targets
-from pillow_sdz.payloads.scalar import coder
+from pillow_sdz.payloads.scalar import encoder as coder
 from pillow_sdz.payloads.scalar.payload import ScalarLoop
 from pillow_sdz.refinement import refine as refinement
 from pillow_sdz.refinement.objective import Objective

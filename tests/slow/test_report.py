@@ -18,7 +18,7 @@ from pillow_sdz.evaluation.report import channels, draw, latent_files, page, req
 from pillow_sdz.evaluation.report.page import boxes
 from pillow_sdz.evaluation.sheet import CAPTION, sheet
 from pillow_sdz.models import registry
-from pillow_sdz.payloads.scalar import coder as scalar_coding
+from pillow_sdz.payloads.scalar import encoder as scalar_coding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

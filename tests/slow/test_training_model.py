@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from training_setup import CONFIG
 
-from pillow_sdz.payloads.scalar import coder as scalar_coder
+from pillow_sdz.payloads.scalar import encoder as scalar_coder
 from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
 from tools.train import unet_gain
 from tools.train.checkpoint import save_checkpoint

@@ -36,7 +36,8 @@ from pillow_sdz.payloads.palette import context_index_coder, palette_coder
 from pillow_sdz.payloads.palette.kmeans import nearest
 from pillow_sdz.payloads.palette.libimagequant import CHANNELS
 from pillow_sdz.payloads.palette.quantise import make_layers
-from pillow_sdz.payloads.scalar import coder as scalar_coder
+from pillow_sdz.payloads.scalar import decoder as scalar_decoder
+from pillow_sdz.payloads.scalar import encoder as scalar_coder
 from tools.bench.photos import files
 
 if TYPE_CHECKING:
@@ -146,8 +147,8 @@ def scalar_bytes(targets: NDArray[np.float32], step: int, prior: Prior, times: l
     start = time.process_time()
     pieces = scalar_coder.encode(targets, step, prior)
     middle = time.process_time()
-    stream = scalar_coder.Stream(pieces, len(pieces))
-    back = scalar_coder.decode(stream, (height, width, channels), step, prior)
+    stream = scalar_decoder.Stream(pieces, len(pieces))
+    back = scalar_decoder.decode(stream, (height, width, channels), step, prior)
     times[0] += middle - start
     times[1] += time.process_time() - middle
     if not (back == scalar_coder.quantise(targets, step, prior)).all():

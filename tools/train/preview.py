@@ -31,7 +31,7 @@ from pillow_sdz.models.preview_file import PREVIEW_NAME, PreviewFile
 from pillow_sdz.options import SaveOptions
 from pillow_sdz.payloads.codes import to_targets
 from pillow_sdz.payloads.preview_networks import STRIDES, LayerShape, PreviewNetworks, PreviewShape
-from pillow_sdz.payloads.scalar.coder import quantise
+from pillow_sdz.payloads.scalar.encoder import quantise
 from pillow_sdz.payloads.scalar.payload import ScalarLoop, ScalarPlan
 from pillow_sdz.payloads.scalar.rate_control import plan_for_quality
 from pillow_sdz.refinement.refine import refine

@@ -1,7 +1,7 @@
 """Payload kind 2: the quantiser step of the whole picture and the entropy-coded prediction residuals, coarse to fine.
 
 This module writes and reads the bodies of the one to four layers, and computes the noise of a step;
-`pillow_sdz.payloads.scalar.coder` quantises and codes the values.
+`pillow_sdz.payloads.scalar.encoder` and `decoder` code the values.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pillow_sdz.payloads.protocol import ClosedLoop, Latent, ModelData, Payload, Plan, Shape, Truncation
-    from pillow_sdz.payloads.scalar.coder import Stream
+    from pillow_sdz.payloads.scalar.decoder import Stream
     from pillow_sdz.payloads.scalar.prior import Prior
 
 SCALAR_HEAD: Final = Struct("step" / Int16ul)
@@ -128,8 +128,8 @@ class ScalarLoop:
         return rms_of_rounding(self.sixteenths)
 
     def quantise(self, targets: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """See `pillow_sdz.payloads.scalar.coder.quantise_with_slopes`."""
-        from pillow_sdz.payloads.scalar.coder import quantise_with_slopes
+        """See `pillow_sdz.payloads.scalar.encoder.quantise_with_slopes`."""
+        from pillow_sdz.payloads.scalar.encoder import quantise_with_slopes
 
         return quantise_with_slopes(targets, self.sixteenths, self.prior)
 
@@ -172,12 +172,12 @@ class ScalarPayload:
             SdzLimitError: the latent has more values than a scalar payload may have.
             SdzModelError: the prior is missing or damaged.
         """
-        from pillow_sdz.payloads.scalar import coder
+        from pillow_sdz.payloads.scalar import encoder
 
         if not limits.MIN_STEP <= plan.step <= limits.MAX_STEP:
             raise ValueError(f"the format cannot hold a step of {plan.step} sixteenths of a code")
         check_values(latent.targets.size, remedy="save with payload='palette' or a smaller picture")
-        pieces = coder.encode(latent.targets, plan.step, model.prior())
+        pieces = encoder.encode(latent.targets, plan.step, model.prior())
         last = min(sum(map(len, pieces)) // BYTES_A_LAYER, len(pieces) - 1)
         first, *others = [*pieces[:last], b"".join(pieces[last:])]
         return Encoded([build_box(SCALAR_HEAD, step=plan.step) + first, *others], noise_field(plan.step))
@@ -255,12 +255,12 @@ class StoredScalar:
         """The codes, or those of a grid, for which later layers are not decoded."""
         check_values(math.prod(self.shape))
         prior = model.prior()
-        from pillow_sdz.payloads.scalar import coder
+        from pillow_sdz.payloads.scalar import decoder
 
-        return coder.decode(self._stream(), self.shape, self.step, prior, stride=stride)
+        return decoder.decode(self._stream(), self.shape, self.step, prior, stride=stride)
 
     def _stream(self) -> Stream:
-        from pillow_sdz.payloads.scalar.coder import Stream
+        from pillow_sdz.payloads.scalar.decoder import Stream
 
         missing, part = (0, b"") if self.truncation is None else (self.truncation.missing, self.truncation.part)
         first, *others = [*self.bodies, part] if part else self.bodies
@@ -274,7 +274,7 @@ class StoredScalar:
 
     def contents(self, latent: Latent, model: ModelData) -> Contents:
         """The levels and their information content."""
-        from pillow_sdz.payloads.scalar.coder import levels_and_bits
+        from pillow_sdz.payloads.scalar.encoder import levels_and_bits
 
         levels, bits = levels_and_bits(latent.targets, self.step, model.prior())
         return Contents(levels=levels, bits=bits)

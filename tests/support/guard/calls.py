@@ -28,7 +28,7 @@ from pillow_sdz.payloads.palette.layers import Layer, encode_layer
 from pillow_sdz.payloads.palette.payload import PalettePlan
 from pillow_sdz.payloads.preview_matrix import preview
 from pillow_sdz.payloads.protocol import Latent, Plan
-from pillow_sdz.payloads.scalar import coder as scalar_coder
+from pillow_sdz.payloads.scalar import encoder as scalar_coder
 from pillow_sdz.payloads.scalar import rate_control as scalar_rate_control
 from pillow_sdz.payloads.scalar import tables as frequencies
 from pillow_sdz.payloads.scalar.payload import PAYLOAD as SCALAR

@@ -16,17 +16,8 @@ from pillow_sdz.container.tiff import EXIF_IFD, GPS_IFD, Directory, Value, read_
 from pillow_sdz.errors import SdzFormatError, notice
 from pillow_sdz.plugin.metadata.descriptive import descriptive_exif
 from pillow_sdz.plugin.metadata.exif import MAKER_NOTE
+from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX, RAW_PROFILE_EXIF, XMP_KEYS
 from pillow_sdz.plugin.metadata.xmp import without_orientation, without_position
-
-EXIF_PREFIX: Final = b"Exif\0\0"
-"""EXIF in a file starts with the TIFF header. In info it has this prefix, as from Pillow's JPEG and PNG readers: all of
-Pillow's savers accept it with the prefix, and the JPEG saver loses EXIF that comes without."""
-
-RAW_PROFILE_EXIF: Final = "Raw profile type exif"
-"""Key under which ImageMagick stores EXIF as PNG text."""
-
-XMP_KEYS: Final = ("xmp", "XML:com.adobe.xmp")
-"""Keys of an XMP packet in info; Pillow's PNG reader uses both."""
 
 _READ_BY_PILLOW: Final = ("exif", RAW_PROFILE_EXIF, *XMP_KEYS)
 """What of info ``getexif`` depends on."""

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import MAX_TEXT_CHUNK, PngInfo
 from pillow_sdz.cli.settings import METADATA
 from pillow_sdz.plugin.info import collect
 from pillow_sdz.plugin.metadata.descriptive import descriptive_exif
-from pillow_sdz.plugin.metadata.edits import EXIF_PREFIX
+from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX
 from pillow_sdz.plugin.metadata.levels import by_level
 from pillow_sdz.plugin.metadata.report import listener
 from pillow_sdz.plugin.save_keywords import METADATA as KEYWORDS

@@ -1,4 +1,7 @@
-"""The codings of metadata bodies: one byte that names the coding, then the data as they are or compressed."""
+"""The codings of metadata bodies: one byte that names the coding, then the data as they are or compressed.
+
+What only EXIF needs is imported where it is needed: opening a file without EXIF takes less time so.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import CODED_HEAD, build_box, parse_box
 from pillow_sdz.coding.deflate import deflate, inflate_up_to
-from pillow_sdz.container.compact_exif import pack, unpack
 from pillow_sdz.container.dictionary import preset_dictionary
-from pillow_sdz.container.tiff import read_tiff, write_tiff
 from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzLimitError, SdzVersionError
 
 if TYPE_CHECKING:
@@ -136,6 +137,9 @@ def encode_exif(data: bytes) -> bytes:
 
 def _compact(data: bytes) -> bytes | None:
     """Compact EXIF that gives exactly these bytes again, or None. That of long data is not tried."""
+    from pillow_sdz.container.compact_exif import pack
+    from pillow_sdz.container.tiff import read_tiff, write_tiff
+
     if len(data) > _LONGEST_PRESET:
         return None
     try:
@@ -158,5 +162,7 @@ def decode_exif(body: bytes) -> bytes:
     """
     if parse_box(CODED_HEAD, body, 0, field="exif").coding != COMPACT:
         return decode_blob(body, field="exif")
+    from pillow_sdz.container.compact_exif import unpack
+
     data = memoryview(body)[CODED_HEAD.sizeof() :]
     return unpack(inflate_up_to(data, limits.MAX_METADATA_BYTES, field="exif", dictionary=preset_dictionary()))

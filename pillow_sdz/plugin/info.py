@@ -17,8 +17,7 @@ from pillow_sdz.container.metadata import Metadata
 from pillow_sdz.errors import SdzModelError, SdzOptionError, notice
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
-from pillow_sdz.plugin.colour.build import profile_of
-from pillow_sdz.plugin.metadata.edits import EXIF_PREFIX, RAW_PROFILE_EXIF
+from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX, RAW_PROFILE_EXIF
 
 if TYPE_CHECKING:
     from pillow_sdz.codec.file import SdzFile
@@ -113,6 +112,8 @@ def to_info(metadata: Metadata) -> dict[str, Any]:
     if metadata.icc:
         info["icc_profile"] = metadata.icc
     elif metadata.colour_space is not None:
+        from pillow_sdz.plugin.colour.build import profile_of  # takes milliseconds, and not every file names one
+
         info["colour_space"] = metadata.colour_space
         info["icc_profile"] = profile_of(metadata.colour_space)
     if metadata.exif:

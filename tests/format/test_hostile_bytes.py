@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from pillow_sdz.coding import planes
 from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.container.header import HEADER_BYTES
 from pillow_sdz.container.magic import MAGIC
+from pillow_sdz.container.metadata import Metadata, encode_metadata
+from pillow_sdz.container.metadata_codings import COMPACT, PRESET
 from pillow_sdz.container.sections import ALPHA, LAYER, Container, build, parse
+from pillow_sdz.container.tiff import EXIF_IFD, Directory, Value, write_tiff
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError
 from pillow_sdz.payloads.direct.payload import encode_direct
 from pillow_sdz.payloads.palette.layers import Layer, encode_layer
@@ -59,7 +63,17 @@ def scalar() -> Container:
     return Container(head, encoded.layers)
 
 
-FILES = [small, coded, direct, scalar]
+def described() -> Container:
+    """A file that names its colour space, with compact EXIF, and XMP in the preset coding."""
+    orientation, maker = Value(3, 1, b"\6\0"), Value(2, 6, b"Maker\0")
+    directory: Directory = {0x10F: maker, 0x112: orientation, EXIF_IFD: {0x9003: Value(2, 5, b"2020\0")}}
+    metadata = encode_metadata(Metadata(exif=write_tiff(directory), xmp=b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'))
+    assert (metadata["exif"][0], metadata["xmp"][0]) == (COMPACT, PRESET)
+    made = direct()
+    return replace(made, header=replace(made.header, mode="RGB", colour_space="Display P3"), metadata=metadata)
+
+
+FILES = [small, coded, direct, scalar, described]
 
 
 def assert_refused(data: bytes) -> None:
@@ -109,7 +123,7 @@ def test_every_lost_doubled_or_zeroed_byte_is_refused(make: Callable[[], Contain
 
 
 @pytest.mark.parametrize(
-    "make", [direct, *(pytest.param(each, marks=pytest.mark.slow) for each in (small, coded, scalar))]
+    "make", [direct, *(pytest.param(each, marks=pytest.mark.slow) for each in (small, coded, scalar, described))]
 )
 def test_damage_behind_valid_checksums_never_escapes(make: Callable[[], Container]) -> None:
     """Bodies changed by someone who also mends the checksums: another picture, or an SdzError, nothing else."""
@@ -158,6 +172,8 @@ def replaced(make: Callable[[], Container], kind: int, body: bytes) -> bytes:
         ("exif", small, 0x83, b"\x01" + BOMB, SdzLimitError),
         ("xmp", small, 0x84, b"\x01" + BOMB, SdzLimitError),
         ("text", small, 0x85, b"\x01" + BOMB, SdzLimitError),
+        ("xmp", small, 0x84, b"\x02" + BOMB, SdzLimitError),
+        ("exif", small, 0x83, b"\x03" + BOMB, SdzLimitError),
         ("layer 1", small, LAYER, layer_body([[0] * 4, [1] * 4], BOMB, index_coding=1), SdzFormatError),
         ("layer 1", small, LAYER, layer_body([[0] * 4] * 300, BOMB, index_coding=1), SdzFormatError),
         ("direct codes", direct, LAYER, b"\x05" + BOMB, SdzFormatError),
@@ -236,7 +252,9 @@ def test_fuzz_anything(data: bytes) -> None:
 @pytest.mark.slow
 @FUZZ
 @given(
-    st.lists(st.tuples(st.sampled_from([1, 1, 1, 2, 3, 0x81, 0x82, 0x85, 0x90]), st.binary(max_size=40)), max_size=6)
+    st.lists(
+        st.tuples(st.sampled_from([1, 1, 1, 2, 3, 0x81, 0x82, 0x83, 0x85, 0x90]), st.binary(max_size=40)), max_size=6
+    )
 )
 def test_fuzz_sections(sections: list[tuple[int, bytes]]) -> None:
     for make in FILES:

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from pillow_sdz.plugin.colour.profile import MatrixProfile
     from pillow_sdz.plugin.colour.spaces import Space
 
-COLORANT_TOLERANCE: Final = 0.001
-"""Largest difference of X, Y or Z of a colorant, where white has Y = 1."""
+COLORANT_TOLERANCE: Final = 0.0003
+"""Largest difference of X, Y or Z of a colorant, where white has Y = 1: one level of 8-bit sRGB where its curve is
+steepest. The usual builds of a profile differ by 0.0002."""
 
 LIGHTNESS_TOLERANCE: Final = 0.25
-"""Largest difference of a tone curve in CIE lightness L*, from 0 to 100, at the samples of 8 bits."""
+"""Largest difference of a tone curve in CIE lightness L*, from 0 to 100, at the samples of 8 bits: less than one level
+of sRGB. The coarsest of the usual tables differ by 0.21."""
 
 
 def lightness(light: float) -> float:

@@ -16,17 +16,8 @@ from pillow_sdz.container.tiff import EXIF_IFD, GPS_IFD, Directory, Value, read_
 from pillow_sdz.errors import SdzFormatError, notice
 from pillow_sdz.plugin.metadata.descriptive import descriptive_exif
 from pillow_sdz.plugin.metadata.exif import MAKER_NOTE
+from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX, RAW_PROFILE_EXIF, XMP_KEYS
 from pillow_sdz.plugin.metadata.xmp import without_orientation, without_position
-
-EXIF_PREFIX: Final = b"Exif\0\0"
-"""EXIF in a file starts with the TIFF header. In info it has this prefix, as from Pillow's JPEG and PNG readers: all of
-Pillow's savers accept it with the prefix, and the JPEG saver loses EXIF that comes without."""
-
-RAW_PROFILE_EXIF: Final = "Raw profile type exif"
-"""Key under which ImageMagick stores EXIF as PNG text."""
-
-XMP_KEYS: Final = ("xmp", "XML:com.adobe.xmp")
-"""Keys of an XMP packet in info; Pillow's PNG reader uses both."""
 
 _READ_BY_PILLOW: Final = ("exif", RAW_PROFILE_EXIF, *XMP_KEYS)
 """What of info ``getexif`` depends on."""
@@ -73,10 +64,7 @@ def current_info(image: Image.Image) -> dict[Any, Any]:
     if image.format == "TIFF":
         if "exif" in info:
             return info
-        tags, read = image.getexif(), getattr(image, "tag_v2", {})
-        gone = [number for number in _SUB_DIRECTORIES if number in read and not _sub_directory(tags, number, read=True)]
-        _put(info, descriptive_exif(tags, without=gone))
-        return _adapted(info, position=GPS_IFD in gone, orientation=False)
+        return _of_tiff(image, info)
     exif = image._exif
     if exif is None or not exif._loaded:
         return info
@@ -94,6 +82,18 @@ def current_info(image: Image.Image) -> dict[Any, Any]:
         directory = {tag: value for tag, value in directory.items() if value}
     _put(info, write_tiff(directory) if directory else b"")
     return _adapted(info, position=position, orientation=_ORIENTATION in edits.touched(None))
+
+
+def _of_tiff(image: Image.Image, info: dict[Any, Any]) -> dict[Any, Any]:
+    """`current_info` of a TIFF, whose reader puts no EXIF into info.
+
+    What EXIF was before a program edited it is not known: a directory for GPS without a latitude counts as edited.
+    """
+    exif, read = image.getexif(), getattr(image, "tag_v2", {})
+    now = {number: _sub_directory(exif, number, read=True) for number in _SUB_DIRECTORIES if number in read}
+    _put(info, descriptive_exif(exif, without=[number for number, tags in now.items() if not tags]))
+    position = GPS_IFD in now and int(ExifTags.GPS.GPSLatitude) not in now[GPS_IFD]
+    return _adapted(info, position=position, orientation=False)
 
 
 def _put(info: dict[Any, Any], exif: bytes) -> None:

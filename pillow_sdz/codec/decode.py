@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pillow_sdz import limits
 from pillow_sdz.codec.picture import Picture
 from pillow_sdz.errors import needs_packages, notice
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.models.choice import choose_runtime
 from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.payloads.codes import to_latents
@@ -42,7 +42,7 @@ def _rgb(file: SdzFile, settings: DecodeSettings) -> NDArray[np.uint8]:
     """Decode the codes, denoise the latent and run the decoder of the autoencoder; (H, W, 3)."""
     header = file.header
     manifest = registry.find_fitting(header.fingerprint, header.channels, header.factor)
-    codes = file.payload.decode(registry.model_data(manifest))
+    codes = file.payload.decode(model_data.of(manifest))
     model = _model(manifest, settings, header.width * header.height)
     latents = to_latents(codes, manifest.codes.step)
     noise = file.payload.noise * manifest.codes.step

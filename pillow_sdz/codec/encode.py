@@ -15,7 +15,7 @@ from pillow_sdz.container.metadata import KIND_NAMES, encode_metadata
 from pillow_sdz.container.sections import Container, build, section_bytes
 from pillow_sdz.errors import SdzOptionError, needs_packages
 from pillow_sdz.limits import check_picture
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.codes import round_targets, to_codes, to_targets
@@ -78,7 +78,7 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     check_picture(width, height)
     manifest = registry.find(options.model)
     payload = kinds.payload(_payload_kind(options, manifest))
-    payload.require(registry.model_data(manifest))  # a missing prior is reported before the networks run
+    payload.require(model_data.of(manifest))  # a missing prior is reported before the networks run
     shape = (-(-height // manifest.codes.factor), -(-width // manifest.codes.factor), manifest.codes.channels)
     plan = None if options.target_size is not None else _plan(payload, options, shape)
     with needs_packages("encoding the picture"):
@@ -122,7 +122,7 @@ def _naming_metadata(error: SdzOptionError, metadata: dict[str, bytes], target: 
 def _refined(picture: Picture, prepared: Prepared, plan: Plan, compute: ComputeSettings) -> Latent | None:
     """The latent refined for a plan (`pillow_sdz.refinement`); None if the effort or the payload kind has none."""
     schedule = SCHEDULES[prepared.options.effort]
-    loop = kinds.payload(plan.kind).closed_loop(plan, registry.model_data(prepared.manifest))
+    loop = kinds.payload(plan.kind).closed_loop(plan, model_data.of(prepared.manifest))
     if loop is None or schedule.steps == 0:
         return None
     dtype = compute.dtype or decoding_dtype(compute.device)
@@ -185,7 +185,7 @@ def _build(prepared: Prepared, plan: Plan) -> bytes:
     """Encode the payload by a plan, and build the file."""
     latent, manifest = prepared.latent, prepared.manifest
     payload = kinds.payload(plan.kind)
-    encoded = payload.encode(latent, plan, registry.model_data(manifest), prepared.options.effort)
+    encoded = payload.encode(latent, plan, model_data.of(manifest), prepared.options.effort)
     denoise_steps = prepared.options.denoise_steps
     if denoise_steps is None:
         denoise_steps = 0 if payload.lossless else manifest.denoise_steps  # no quantisation noise to remove

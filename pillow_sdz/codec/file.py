@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pillow_sdz.coding.planes import decode_alpha
 from pillow_sdz.container.metadata import decode_metadata
 from pillow_sdz.container.sections import parse
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.payloads import kinds
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class SdzFile:
             SdzError: the codes are damaged, need the prior of a model that is missing, or do not fit their model.
         """
         self._check_model()
-        return self.payload.decode(registry.model_data_of(self.header.fingerprint), stride)
+        return self.payload.decode(model_data.of_fingerprint(self.header.fingerprint), stride)
 
     def check(self) -> None:
         """Decode metadata, alpha and codes only to find errors; codes that need a missing model are skipped.
@@ -79,7 +79,7 @@ class SdzFile:
         self.metadata()
         self.alpha()
         self._check_model()
-        self.payload.check(registry.model_data_of(self.header.fingerprint))
+        self.payload.check(model_data.of_fingerprint(self.header.fingerprint))
 
     def _check_model(self) -> None:
         """Refuse a file whose channels or factor contradict its model, if that is installed."""

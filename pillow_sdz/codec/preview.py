@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pillow_sdz.codec.picture import Picture
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data
 from pillow_sdz.payloads.preview_matrix import matrix_from_bytes, preview
 from pillow_sdz.payloads.preview_networks import STRIDES
 
@@ -28,7 +28,7 @@ own, because it is then closer to the picture. Decoding a million values takes a
 
 def has_preview(file: SdzFile) -> bool:
     """Whether `decode_preview` has what it needs besides the codes: preview networks, or a matrix."""
-    return file.container.preview is not None or registry.has_preview_networks(file.header.fingerprint)
+    return file.container.preview is not None or model_data.has_preview_networks(file.header.fingerprint)
 
 
 def stride_for(file: SdzFile, width: float, height: float) -> int | None:
@@ -75,7 +75,7 @@ def decode_preview(file: SdzFile, stride: int) -> Picture:
 
 def _rgb(file: SdzFile, stride: int) -> NDArray[np.uint8]:
     """The colours, (h, w, 3): from the finest grid that is fast, averaged."""
-    networks = registry.preview_networks(file.header.fingerprint)
+    networks = model_data.preview_networks(file.header.fingerprint)
     if networks is not None:
         grid = _grid(file, stride)
         rgb = networks.preview(file.codes(grid), grid)

@@ -132,7 +132,7 @@ class Manifest:
         return f"sdz-convert models remove {name} && sdz-convert models add {name} {shlex.quote(source)}{options}"
 
     def prior(self) -> Prior:
-        """Read the model's prior from its file; `pillow_sdz.models.registry.model_prior` keeps it for the process.
+        """Read the model's prior from its file; `pillow_sdz.models.model_data` keeps it for the process.
 
         Raises:
             SdzModelError: the model has none, or its file does not match the manifest.
@@ -153,7 +153,7 @@ class Manifest:
             return Prior.from_bytes(read_listed(self, "prior", path, shape.byte_count, listed.sha256), shape)
 
     def preview_networks(self) -> PreviewNetworks | None:
-        """Read the model's preview networks; `pillow_sdz.models.registry.preview_networks` keeps them for the process.
+        """Read the model's preview networks; `pillow_sdz.models.model_data` keeps them for the process.
 
         Raises:
             SdzModelError: their file does not match the manifest.

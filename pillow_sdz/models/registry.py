@@ -18,14 +18,9 @@ from pillow_sdz.models.manifest import MANIFEST_NAME, Manifest, read_manifest
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
-    from pillow_sdz.models.code_mapping import PriorFile
     from pillow_sdz.models.model import Model
     from pillow_sdz.models.onnx_model import OnnxModel
-    from pillow_sdz.models.preview_file import PreviewFile
     from pillow_sdz.models.torch_model import TorchModel
-    from pillow_sdz.payloads.preview_networks import PreviewNetworks
-    from pillow_sdz.payloads.protocol import ModelData
-    from pillow_sdz.payloads.scalar.prior import Prior
 
 M = TypeVar("M", bound="Model")
 
@@ -134,7 +129,7 @@ def find_by_fingerprint(fingerprint: bytes) -> Manifest:
     Raises:
         SdzModelError: it is not installed.
     """
-    if (found := _by_fingerprint(fingerprint)) is not None:
+    if (found := with_fingerprint(fingerprint)) is not None:
         return found
     known = ", ".join(dict.fromkeys(f"{m.full_name} ({m.short_fingerprint.hex()})" for m in installed())) or "none"
     raise SdzModelError(
@@ -154,12 +149,12 @@ def _where() -> str:
 
 def name_of(fingerprint: bytes) -> str | None:
     """Name and version of the model with this 8-byte fingerprint, or None if it is not installed."""
-    found = _by_fingerprint(fingerprint)
+    found = with_fingerprint(fingerprint)
     return None if found is None else found.full_name
 
 
-def _by_fingerprint(fingerprint: bytes) -> Manifest | None:
-    """The model with these first bytes of a fingerprint; the user's own folder is searched last.
+def with_fingerprint(fingerprint: bytes) -> Manifest | None:
+    """The model with this 8-byte fingerprint, or None if it is not installed; the user's own folder is searched last.
 
     Whichever copy of a model is found is the right one, and most files are of the shipped one: platformdirs, which
     knows the user's folder, takes a tenth of the time to open a process's first file.
@@ -188,77 +183,6 @@ def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:
             expected=expected,
         )
     return manifest
-
-
-_priors: dict[tuple[int, PriorFile], Prior] = {}
-"""Priors that have been read, by channels and manifest entry. The entry holds the SHA-256 of the prior's file, so that
-a changed file gets another key."""
-
-
-def model_prior(manifest: Manifest) -> Prior:
-    """The prior of a model, read on first use and kept for the process. Reads no weights.
-
-    Raises:
-        SdzModelError: the model has none, or it is missing or damaged.
-    """
-    listed = manifest.codes.prior
-    if listed is None:
-        return manifest.prior()  # raises the error
-    key = manifest.codes.channels, listed
-    if key not in _priors:
-        _priors[key] = manifest.prior()
-    return _priors[key]
-
-
-_preview_networks: dict[tuple[int, PreviewFile], PreviewNetworks | None] = {}
-"""Preview networks that have been read, by channels and manifest entry, as `_priors`."""
-
-
-def has_preview_networks(fingerprint: bytes) -> bool:
-    """Whether the model with this 8-byte fingerprint is installed and has preview networks."""
-    return any(m.preview is not None for m in installed() if m.short_fingerprint == fingerprint)
-
-
-def preview_networks(fingerprint: bytes) -> PreviewNetworks | None:
-    """The preview networks of the model with this 8-byte fingerprint, read on first use and kept for the process.
-
-    Returns:
-        None if the model is not installed, or has none.
-
-    Raises:
-        SdzModelError: their file is missing or damaged.
-    """
-    manifest = next((m for m in installed() if m.short_fingerprint == fingerprint), None)
-    if manifest is None or manifest.preview is None:
-        return None
-    key = manifest.codes.channels, manifest.preview
-    if key not in _preview_networks:
-        _preview_networks[key] = manifest.preview_networks()
-    return _preview_networks[key]
-
-
-class _LazyModelData:
-    """Implements `ModelData`; finds the model on first use."""
-
-    def __init__(self, find_model: Callable[[], Manifest]) -> None:
-        self._find_model = find_model
-
-    def prior(self) -> Prior:
-        return model_prior(self._find_model())
-
-
-def model_data(manifest: Manifest) -> ModelData:
-    """What payloads may ask of this model; its files are read when they ask."""
-    return _LazyModelData(lambda: manifest)
-
-
-def model_data_of(fingerprint: bytes) -> ModelData:
-    """What payloads may ask of the model with this 8-byte fingerprint.
-
-    The model is looked for only when they ask, because palette and direct payloads need nothing of it and decode if it
-    is missing. The errors are those of `find_by_fingerprint` and `model_prior`.
-    """
-    return _LazyModelData(lambda: find_by_fingerprint(fingerprint))
 
 
 _loaded: dict[tuple[Path, str, int, Hashable], Model] = {}

@@ -17,7 +17,7 @@ from pillow_sdz.codec.file import read
 from pillow_sdz.codec.preview import decode_preview
 from pillow_sdz.container.sections import build, parse
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ STRIDES = (1, 2, 4, 8)
 @pytest.fixture(autouse=True)
 def model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     toy_scalar.install_model(monkeypatch, tmp_path, preview=True)
-    monkeypatch.setattr(registry, "_preview_networks", {})
+    monkeypatch.setattr(model_data, "_preview_networks", {})
 
 
 @pytest.fixture

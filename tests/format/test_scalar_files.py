@@ -22,7 +22,7 @@ from pillow_sdz.codec.decode import decode
 from pillow_sdz.codec.file import read
 from pillow_sdz.container.sections import build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzModelError, SdzOptionError, SdzTruncatedError
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.options import DecodeSettings
 from pillow_sdz.payloads.protocol import Truncation
 from pillow_sdz.payloads.scalar.rate_control import STEP_AT_DEFAULT
@@ -133,7 +133,7 @@ def test_a_file_that_contradicts_its_model_is_refused_before_its_codes(
     head = container.header
     container.header = dataclasses.replace(head, factor=1, width=head.latent_width, height=head.latent_height)
     data = build(container)
-    monkeypatch.setattr(registry, "model_prior", None)
+    monkeypatch.setattr(model_data, "prior", None)
     message = r"channels, factor: the file does not fit its model toy-1 \(found \(3, 1\), expected \(3, 8\)\)"
     for use in ("verify", "load"):
         with Image.open(io.BytesIO(data)) as image, pytest.raises(SdzModelError, match=message):

@@ -9,7 +9,7 @@ from model_folders import FINGERPRINT, edit_manifest, write_model_folder
 from preview_samples import SHAPE, preview_file, put_preview
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.models.manifest import read_manifest
 from pillow_sdz.models.preview_file import PreviewFile
 
@@ -24,7 +24,7 @@ SIZE = len(preview_file())
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
-    monkeypatch.setattr(registry, "_preview_networks", {})
+    monkeypatch.setattr(model_data, "_preview_networks", {})
     folder = write_model_folder(tmp_path / "models" / "toy")
     edit_manifest(folder, lambda fields: fields.update(preview=put_preview(folder)))
     return folder
@@ -34,10 +34,10 @@ def test_the_networks_are_found_and_kept(folder: Path) -> None:
     listed = read_manifest(folder).preview
     assert listed is not None
     assert listed.networks == SHAPE.networks
-    assert registry.has_preview_networks(SHORT)
-    found = registry.preview_networks(SHORT)
+    assert model_data.has_preview_networks(SHORT)
+    found = model_data.preview_networks(SHORT)
     assert found is not None
-    assert registry.preview_networks(SHORT) is found
+    assert model_data.preview_networks(SHORT) is found
 
 
 def test_the_entry_is_what_the_manifest_holds() -> None:
@@ -51,13 +51,13 @@ def test_models_without_networks(folder: Path, absent: bool) -> None:
     edit_manifest(folder, lambda fields: fields.pop("preview") if absent else fields.update(preview=None))
     assert read_manifest(folder).preview is None
     assert read_manifest(folder).preview_networks() is None
-    assert not registry.has_preview_networks(SHORT)
-    assert registry.preview_networks(SHORT) is None
+    assert not model_data.has_preview_networks(SHORT)
+    assert model_data.preview_networks(SHORT) is None
 
 
 def test_models_that_are_not_installed(folder: Path) -> None:
-    assert not registry.has_preview_networks(bytes(8))
-    assert registry.preview_networks(bytes(8)) is None
+    assert not model_data.has_preview_networks(bytes(8))
+    assert model_data.preview_networks(bytes(8)) is None
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_damaged_files(folder: Path, damage: Callable[[Path], object], message: 
     damage(folder / "preview.i32")
     for _ in range(2):
         with pytest.raises(SdzModelError, match=rf"(?s)preview\.i32.*{message}"):
-            registry.preview_networks(SHORT)
+            model_data.preview_networks(SHORT)
 
 
 @pytest.mark.parametrize(

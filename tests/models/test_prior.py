@@ -21,7 +21,7 @@ from model_folders import (
 )
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.models.code_mapping import CodeMapping, PriorFile
 from pillow_sdz.models.fingerprint import Decoding, fingerprint
 from pillow_sdz.models.manifest import read_manifest
@@ -38,7 +38,7 @@ PRIOR = PriorFile(4, 64, 48, "0" * 64)
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
-    monkeypatch.setattr(registry, "_priors", {})
+    monkeypatch.setattr(model_data, "_priors", {})
     return write_model_folder(tmp_path / "models" / "toy")
 
 
@@ -61,8 +61,8 @@ def test_models_without_a_prior(folder: Path, absent: bool) -> None:
     edit_manifest(folder, lambda fields: fields["codes"].pop("prior") if absent else fields["codes"].update(prior=None))
     manifest = read_manifest(folder)
     assert manifest.codes.prior is None
-    reads: list[Callable[[], object]] = [manifest.prior, lambda: registry.model_prior(manifest)]
-    for read in [*reads, registry.model_data(manifest).prior, registry.model_data_of(SHORT).prior]:
+    reads: list[Callable[[], object]] = [manifest.prior, lambda: model_data.prior(manifest)]
+    for read in [*reads, model_data.of(manifest).prior, model_data.of_fingerprint(SHORT).prior]:
         with pytest.raises(SdzModelError, match=r"codes\.prior: model toy-1 has no prior"):
             read()
 
@@ -71,15 +71,15 @@ def test_the_prior_is_found_and_kept(folder: Path) -> None:
     manifest = read_manifest(folder)
     assert manifest.codes.prior == PriorFile(3, 5, 2, hashlib.sha256(PRIOR_BYTES).hexdigest())
     assert manifest.prior().shape == SHAPE
-    found = registry.model_prior(registry.find_fitting(SHORT, CHANNELS, manifest.codes.factor))
+    found = model_data.prior(registry.find_fitting(SHORT, CHANNELS, manifest.codes.factor))
     np.testing.assert_array_equal(np.concatenate(found.initial()), PRIOR_VALUES[: 2 * CHANNELS])
-    assert registry.model_prior(read_manifest(folder)) is found
-    for data in (registry.model_data(manifest), registry.model_data_of(SHORT)):
+    assert model_data.prior(read_manifest(folder)) is found
+    for data in (model_data.of(manifest), model_data.of_fingerprint(SHORT)):
         assert data.prior() is found
 
 
 def test_a_missing_model_is_an_error_only_when_its_prior_is_asked_for() -> None:
-    data = registry.model_data_of(bytes(8))
+    data = model_data.of_fingerprint(bytes(8))
     with pytest.raises(SdzModelError, match=r"not installed \(found 0000000000000000"):
         data.prior()
 
@@ -107,7 +107,7 @@ def test_damaged_files(folder: Path, damage: Callable[[Path], object], message: 
     damage(folder / "prior.i32")
     for _ in range(2):
         with pytest.raises(SdzModelError, match=rf"(?s)prior\.i32.*{message}"):
-            registry.model_prior(registry.find_fitting(SHORT, CHANNELS, FACTOR))
+            model_data.prior(registry.find_fitting(SHORT, CHANNELS, FACTOR))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from ssimulacra2 import ssimulacra2 as published
 
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.models.networks.autoencoder_blocks import RMSNorm, averaged
 from pillow_sdz.models.progress import listener
 from pillow_sdz.models.runtime import isolated
@@ -47,7 +47,7 @@ def photo(astronaut: Image.Image) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def loop(model: TorchModel) -> ScalarLoop:
-    return ScalarLoop(STEP, registry.model_prior(model.manifest))
+    return ScalarLoop(STEP, model_data.prior(model.manifest))
 
 
 @pytest.fixture(scope="module")

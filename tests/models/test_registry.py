@@ -59,8 +59,8 @@ def test_finding_and_describing_models_imports_no_torch(fresh_python: Callable[.
         import pillow_sdz.models.checkpoints.add
         import pillow_sdz.models.checkpoints.single_file
         import pillow_sdz.models.loading
-        from pillow_sdz.models import registry
-        registry.model_prior(registry.find("tiny"))
+        from pillow_sdz.models import model_data, registry
+        model_data.prior(registry.find("tiny"))
         heavy = {"torch", "diffusers", "safetensors", "transformers", "huggingface_hub"}
         assert not heavy & set(sys.modules), heavy & set(sys.modules)
         """

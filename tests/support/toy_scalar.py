@@ -11,7 +11,7 @@ from preview_samples import put_preview
 from toy_model import FACTOR, MATRIX, STEP, ToyModel
 
 from pillow_sdz.codec import encode
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
 from pillow_sdz.refinement.schedule import PLAIN
 
@@ -70,7 +70,7 @@ def install_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, preview: b
     """Install a model ``toy`` for one test, and return the `ToyModel` that stands in for its networks."""
     model_folder(tmp_path / "models" / "toy", preview=preview)
     monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
-    monkeypatch.setattr(registry, "_priors", {})
+    monkeypatch.setattr(model_data, "_priors", {})
     monkeypatch.setattr(encode, "SCHEDULES", (PLAIN,) * 10)  # the model has no networks to refine with
     model = ToyModel(registry.find("toy"))
     monkeypatch.setattr(registry, "load", lambda manifest, device, dtype: model)

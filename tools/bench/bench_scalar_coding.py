@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the p
 
 from pillow_sdz.coding.deflate import deflate
 from pillow_sdz.limits import MAX_STEP, MIN_STEP
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.payloads.codes import to_codes, to_targets
 from pillow_sdz.payloads.palette import context_index_coder, palette_coder
 from pillow_sdz.payloads.palette.kmeans import nearest
@@ -205,7 +205,7 @@ class Means:
 def main(paths: tuple[Path, ...], model: str, colors: str) -> None:
     """The command; its help is the module's docstring."""
     manifest = registry.find(model)
-    networks, prior = registry.load(manifest), registry.model_prior(manifest)
+    networks, prior = registry.load(manifest), model_data.prior(manifest)
     latents = []
     for path in files(paths):
         with Image.open(path) as picture:

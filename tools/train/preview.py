@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
 
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.models.manifest import MANIFEST_NAME, read_manifest
 from pillow_sdz.models.preview_file import PREVIEW_NAME, PreviewFile
 from pillow_sdz.options import SaveOptions
@@ -72,7 +72,7 @@ def gather(manifest: Manifest, paths: list[Path], refined: int, cache: Path) -> 
         `thumbnail_name` the means of the pixels at each of `STRIDES`.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    model, prior = registry.load(manifest, "cpu", "float32"), registry.model_prior(manifest)
+    model, prior = registry.load(manifest, "cpu", "float32"), model_data.prior(manifest)
     for number, path in enumerate(tqdm(paths, "encoding", disable=None)):
         kept = cache / f"{path.stem}.npz"
         if not kept.is_file():
@@ -165,7 +165,7 @@ def main(folder: Path, photos: Path, config: Path, cache: Path, count: int, refi
     data: dict[str, Any] = tomllib.loads(config.read_text())["data"]
     split = split_photos(photos, data["held_out"])
     manifest = read_manifest(folder)
-    prior = registry.model_prior(manifest)
+    prior = model_data.prior(manifest)
     order = [split.train[index] for index in np.random.default_rng(0).permutation(len(split.train))]
     chosen = [path for path in order if not path.name.startswith(tuple(data["exclude"]) or "\0")][:count]
     fitted = list(pairs_of(gather(manifest, chosen, refined, cache / "train"), prior))

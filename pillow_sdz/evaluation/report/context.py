@@ -15,7 +15,7 @@ from pillow_sdz.codec.picture import Picture
 from pillow_sdz.container.metadata import Metadata
 from pillow_sdz.evaluation.codecs import saved
 from pillow_sdz.limits import check_picture
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.options import ComputeSettings, DecodeSettings, SaveOptions
 from pillow_sdz.payloads.codes import to_codes, to_targets
 from pillow_sdz.payloads.preview_matrix import preview
@@ -107,7 +107,7 @@ class PictureContext:
 
     def preview(self) -> Image.Image:
         """The preview of the codes, one pixel for each position."""
-        networks = registry.preview_networks(self.manifest.short_fingerprint)
+        networks = model_data.preview_networks(self.manifest.short_fingerprint)
         return Image.fromarray(
             preview(self.codes, self.matrix) if networks is None else networks.preview(self.codes, 1)
         )

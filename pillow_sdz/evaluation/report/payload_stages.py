@@ -9,7 +9,7 @@ from PIL import Image
 from pillow_sdz.codec.file import read
 from pillow_sdz.evaluation.report import channels, draw
 from pillow_sdz.evaluation.report.comparison import Drawing, Stage, Stored
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data
 from pillow_sdz.options import SaveOptions
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _with_and_without(
 
 
 def _contents(context: PictureContext, file: SdzFile) -> Contents:
-    return file.payload.contents(context.latent, registry.model_data(context.manifest))
+    return file.payload.contents(context.latent, model_data.of(context.manifest))
 
 
 def _drawings(context: PictureContext, contents: Contents) -> Iterator[Drawing]:

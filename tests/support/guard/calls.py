@@ -20,7 +20,7 @@ from pillow_sdz.container.metadata import METADATA_SECTIONS, encode_text
 from pillow_sdz.container.metadata_codings import encode_blob
 from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.errors import naming_file
-from pillow_sdz.models import registry
+from pillow_sdz.models import model_data, registry
 from pillow_sdz.payloads.direct.payload import encode_direct
 from pillow_sdz.payloads.palette import context_index_coder, index_codings, libimagequant, palette_coder, quantise
 from pillow_sdz.payloads.palette import rate_control as palette_rate_control
@@ -121,7 +121,7 @@ def prior(data: bytes, channels: int, groups: int, wide: int, deep: int) -> Prio
 
 
 def shipped_prior() -> Prior:
-    return registry.model_prior(registry.find("tiny-8"))
+    return model_data.prior(registry.find("tiny-8"))
 
 
 def scan(height: int, width: int) -> list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:

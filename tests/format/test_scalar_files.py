@@ -7,7 +7,6 @@ import io
 import json
 import math
 import shutil
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,16 +14,15 @@ import pytest
 import toy_scalar
 from fresh import WITHOUT_TORCH, FreshPython
 from in_memory import opened_sdz
-from PIL import Image, ImageFile
+from PIL import Image
 from toy_model import STEP
 
 from pillow_sdz.codec.decode import decode
 from pillow_sdz.codec.file import read
 from pillow_sdz.container.sections import build, parse
-from pillow_sdz.errors import SdzError, SdzFormatError, SdzModelError, SdzOptionError, SdzTruncatedError
+from pillow_sdz.errors import SdzError, SdzModelError, SdzOptionError
 from pillow_sdz.models import model_data, registry
 from pillow_sdz.options import DecodeSettings
-from pillow_sdz.payloads.protocol import Truncation
 from pillow_sdz.payloads.scalar.rate_control import STEP_AT_DEFAULT
 
 if TYPE_CHECKING:
@@ -32,10 +30,6 @@ if TYPE_CHECKING:
 
     from cli_fakes import Run
     from toy_model import ToyModel
-
-
-STEP_AND_STATE = 6
-"""Bytes of the first layer before its first word."""
 
 
 @pytest.fixture(autouse=True)
@@ -222,57 +216,6 @@ def test_a_model_without_a_prior_stores_palettes(photo: Image.Image, tmp_path: P
     for keywords in ({"payload": "scalar"}, {"step": 21}):
         with pytest.raises(SdzModelError, match="model toy-1 has no prior, which scalar payloads need"):
             saved(photo, **keywords)
-
-
-def test_a_cut_of_any_length_is_refused_and_shows_what_arrived_on_request(
-    photo: Image.Image, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = saved(photo, step=4.0, text={"Title": "cat"}).getvalue()
-    layers = parse(data).layers
-    assert len(layers) == 4
-    first = data.index(layers[0])
-    ends = [data.index(body) + len(body) + 4 for body in layers]
-    for length in [*range(9, first), *range(first, len(data), 7)]:
-        with pytest.raises(SdzTruncatedError):
-            Image.open(io.BytesIO(data[:length]))
-    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    for length in range(9, first + STEP_AND_STATE):
-        with pytest.raises(SdzTruncatedError):
-            Image.open(io.BytesIO(data[:length]))
-    errors = []
-    for length in range(first + STEP_AND_STATE, len(data), 101):
-        opened = Image.open(io.BytesIO(data[:length]))
-        assert opened.info["Title"] == "cat"
-        whole = sum(end <= length for end in ends)
-        assert (opened.info["layers"], opened.info["missing_layers"]) == (whole, 4 - whole)
-        with pytest.warns(UserWarning, match=rf"truncated: decoding {whole} of 4 layers"):
-            errors.append(error_of(io.BytesIO(data[:length]), photo))
-        opened = Image.open(io.BytesIO(data[:length]))
-        with pytest.raises(SdzTruncatedError):
-            opened.verify()
-    assert errors[-1] < 0.3 * errors[0]
-    assert all(later < 1.05 * earlier + 0.5 for earlier, later in pairwise(errors))
-
-
-def test_thumbnails_of_cut_files_need_the_layers_of_their_grid(
-    photo: Image.Image, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = saved(photo, step=4.0).getvalue()
-    cut = data[: data.index(parse(data).layers[2])]  # two of four layers: the grid of every second position
-    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    np.testing.assert_array_equal(read(cut, allow_truncated=True).codes(2), read(data).codes()[::2, ::2])
-    assert (read(cut, allow_truncated=True).codes() != read(data).codes()).any()
-
-
-def test_damaged_layers_are_not_shown(photo: Image.Image) -> None:
-    """A wrong checksum, unlike a missing end, makes a layer unusable, and those after it."""
-    data = bytearray(saved(photo).getvalue())
-    data[-20] ^= 1
-    truncation = read(bytes(data), allow_truncated=True).container.truncation
-    assert truncation == Truncation(1)
-    data[data.index(parse(saved(photo).getvalue()).layers[0]) + 9] ^= 1
-    with pytest.raises(SdzFormatError, match="checksum"):
-        read(bytes(data), allow_truncated=True)
 
 
 def test_the_decoder_checks_that_the_file_fits_the_model(photo: Image.Image) -> None:

@@ -162,7 +162,6 @@ def _by_fingerprint(fingerprint: bytes) -> Manifest | None:
     Whichever copy of a model is found is the right one, and most files are of the shipped one: platformdirs, which
     knows the user's folder, takes a tenth of the time to open a process's first file.
     """
-
     near = (m for m in _in_folders([*_named_folders(), SHIPPED]) if m.short_fingerprint == fingerprint)
     return next(near, None) or next((m for m in installed() if m.short_fingerprint == fingerprint), None)
 

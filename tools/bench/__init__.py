@@ -5,7 +5,7 @@ Programs:
 - `rate_quality`: .sdz beside JPEG, WebP, AVIF and JPEG XL over a folder of pictures: tables, curves and sheets.
 - `compare_sheet`: original, .sdz and other formats side by side at equal bytes, as one picture.
 - `bench_speed`: time and memory of the default model on this computer.
-- `bench_cold_start`: the first decode in a fresh process, phase by phase.
+- `bench_cold_start`: imports, the first `Image.open` and the first decode in a fresh process, with each runtime.
 - `bench_stable_diffusion`: time and memory of a checkpoint of Stable Diffusion's size beside the shipped model.
 - `bench_index_coding`: bytes and time of every coding of palettes and index planes.
 - `bench_scalar_coding`: scalar payloads and palettes beside libimagequant and zlib at the same latent error.

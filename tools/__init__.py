@@ -2,6 +2,7 @@
 
 - `make_vectors`: writes the golden files of the tests.
 - `bench`: measures rate, quality, time and memory.
+- `export_onnx`, with `onnx_graphs`: builds the graphs that ONNX Runtime runs.
 - `train`: trains a model and exports it.
 
 Each program is a script: ``python tools/bench/rate_quality.py``. It puts the checkout first on the module search path,

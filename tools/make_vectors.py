@@ -66,6 +66,7 @@ def samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
         "scalar": (coffee, {}),
         "scalar_fine": (coffee, {"step": 4.0}),
         "scalar_coarse": (rgba, {"step": 128.0, "text": {"Title": "Coffee \u2615"}}),
+        "scalar_layers": (coffee.resize((240, 160)), {"step": 2.0}),
         "scalar_one_pixel": (coffee.crop((0, 0, 1, 1)), {}),
         "scalar_wide": (coffee.crop((0, 50, 150, 51)).convert("L"), {"quality": 20}),
     }

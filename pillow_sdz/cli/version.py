@@ -13,9 +13,9 @@ from pillow_sdz.models import registry
 
 
 def version_text() -> str:
-    """Versions of this program, the format, Pillow, torch and diffusers, and the installed models; imports no torch."""
+    """Versions of this program, the format and the packages that matter, and the installed models; imports no torch."""
     draft = " (draft)" if VERSION == 0 else ""
-    packages = ", ".join(f"{name} {_installed(name)}" for name in ("torch", "diffusers"))
+    packages = ", ".join(f"{name} {_installed(name)}" for name in ("torch", "diffusers", "onnxruntime"))
     try:
         found = dict.fromkeys(f"{model.full_name} ({model.short_fingerprint.hex()})" for model in registry.installed())
         models = ", ".join(found) or "none"

@@ -42,8 +42,10 @@ def _rgb(file: SdzFile, settings: DecodeSettings) -> NDArray[np.uint8]:
     """Decode the codes, denoise the latent and run the decoder of the autoencoder; (H, W, 3)."""
     header = file.header
     manifest = registry.find_fitting(header.fingerprint, header.channels, header.factor)
+    model = _model_that_gets_ready(manifest, settings, header.width * header.height)
     codes = file.payload.decode(model_data.of(manifest))
-    model = _model(manifest, settings, header.width * header.height)
+    if model is None:
+        model = registry.load(manifest, settings.device, settings.dtype or decoding_dtype(settings.device))
     latents = to_latents(codes, manifest.codes.step)
     noise = file.payload.noise * manifest.codes.step
     if settings.strength is not None:
@@ -54,11 +56,12 @@ def _rgb(file: SdzFile, settings: DecodeSettings) -> NDArray[np.uint8]:
     return model.decode(latents, header.height, header.width, settings.tile_size)
 
 
-def _model(manifest: Manifest, settings: DecodeSettings, pixels: int) -> Model:
-    """The model, loaded into the runtime that decodes a picture of so many pixels."""
-    if choose_runtime(manifest, settings, pixels) == "onnx":
-        return registry.load_onnx(manifest)
-    return registry.load(manifest, settings.device, settings.dtype or decoding_dtype(settings.device))
+def _model_that_gets_ready(manifest: Manifest, settings: DecodeSettings, pixels: int) -> Model | None:
+    """The model in ONNX Runtime, which makes its sessions while the codes of so many pixels are decoded.
+
+    None if torch is chosen: its import takes long, and damage should show before.
+    """
+    return registry.load_onnx(manifest) if choose_runtime(manifest, settings, pixels) == "onnx" else None
 
 
 def _denoise_steps(stored: int, chosen: int | None) -> int:

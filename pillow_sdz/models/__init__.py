@@ -1,12 +1,16 @@
 """Models: folders of weights that turn pictures into latents and back.
 
-- `registry` finds models by name or fingerprint, and loads each once per process.
-- `manifest` is what ``model.json`` says; `fingerprint` is how .sdz files name a model.
+- `registry` finds models by name or fingerprint, and loads each once per process and runtime.
+- `manifest` is what ``model.json`` says, with `code_mapping` and `graph_files`, checked by `manifest_fields`.
+  `fingerprint` is how .sdz files name a model.
 - `integrity` checks a model's files against its manifest; `configuration` reads ``config.json``.
-- `loading` builds the networks of a model's folder: `weights` reads safetensors, `diffusers_parts` builds diffusers'
-  classes, `embedding` reads the unconditional embedding.
-- `runtime` chooses device and number type, and isolates torch from the host program.
 - `model` is a model in memory, which works in the windows of `tiling`; `protocols` is what it asks of its networks.
+- `choice` chooses the runtime that decodes a picture.
+- torch: `torch_model` runs the networks, `loading` builds them from a folder: `weights` reads safetensors,
+  `diffusers_parts` builds diffusers' classes, `embedding` reads the unconditional embedding. `runtime` chooses device
+  and number type, and isolates torch from the host program.
+- ONNX Runtime: `onnx_model` decodes with the graphs of a model, which `onnx_sessions` runs; `half_weights` reads
+  float16 weights without torch.
 - ``networks/`` are this project's networks, ``diffusion/`` removes noise with a U-Net, ``checkpoints/`` adds models.
 
 Importing a module here imports no torch, except for `weights` and ``networks/``, which are imported within functions.

@@ -19,7 +19,7 @@ from pillow_sdz.models.half_weights import WEIGHTS_NAME, read_half
 from pillow_sdz.models.integrity import check_digests, check_weights
 from pillow_sdz.models.loading import load_scheduler
 from pillow_sdz.models.model import Model
-from pillow_sdz.models.onnx_sessions import Graph
+from pillow_sdz.models.onnx_sessions import Graph, prepare
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -56,6 +56,10 @@ class OnnxModel(Model):
         """See `Model`: graphs compute in float32."""
         return 4
 
+    def prepare(self) -> None:
+        """Make the sessions in another thread; whoever needs one before it is there waits for it."""
+        prepare(*filter(None, (self._unet, self._decoder)))
+
     def check_encoder(self) -> None:
         """Raise the error: there is no graph of an encoder."""
         raise SdzDependencyError("encoding needs torch", remedy="pip install torch")
@@ -84,7 +88,7 @@ class OnnxModel(Model):
 
 
 def load_onnx_model(manifest: Manifest) -> OnnxModel:
-    """Check the weights and configurations of a model with graphs; its graphs are read when they are used.
+    """Check the weights and configurations of a model with graphs, while another thread makes its sessions.
 
     Raises:
         SdzModelError: a part is missing or damaged, the fingerprint differs, or the weights are not laid out as the
@@ -97,18 +101,27 @@ def load_onnx_model(manifest: Manifest) -> OnnxModel:
     if has_unet:
         configs["scheduler"] = read_config(folder / "scheduler" / SCHEDULER_CONFIG_NAME)
     check_digests(manifest)
+    model = OnnxModel(manifest, _scheduler(folder) if has_unet else None)
+    model.prepare()
     tensors = {part: _weights(manifest, part) for part in parts}
     check_weights(manifest, tensors["vae"], tensors.get("unet"), configs)
-    if not has_unet:
-        return OnnxModel(manifest, None)
+    return model
+
+
+def _scheduler(folder: Path) -> Ddim:
+    """The scheduler of a model.
+
+    Raises:
+        SdzModelError: it is not one that works on arrays.
+    """
     scheduler = load_scheduler(folder / "scheduler")
     if not isinstance(scheduler, Ddim):
         raise SdzModelError(
-            f"model {manifest.full_name} has a scheduler that needs torch",
+            "this scheduler needs torch",
             file=str(folder / "scheduler" / SCHEDULER_CONFIG_NAME),
             remedy="set runtime='torch'",
         )
-    return OnnxModel(manifest, scheduler)
+    return scheduler
 
 
 def _weights(manifest: Manifest, part: str) -> dict[str, NDArray[np.float16]]:

@@ -5,6 +5,7 @@ onnxruntime is imported by `runtime` only, when the first session is made.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import os
@@ -13,7 +14,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from pillow_sdz.errors import SdzDependencyError, SdzModelError, naming_file, needs_packages
+from pillow_sdz.errors import SdzDependencyError, SdzError, SdzModelError, naming_file, needs_packages
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,8 +92,7 @@ class Graph:
             SdzModelError: the graph is missing or damaged, or there is not enough memory.
             SdzDependencyError: this version of onnxruntime cannot run it.
         """
-        with self._lock:
-            session = self._session = self._session or self._new_session()
+        session = self.ready()
         try:
             (result,) = session.run(None, inputs, _run_options())
         except Exception as error:  # its classes derive from nothing more special
@@ -101,6 +101,16 @@ class Graph:
             raise SdzModelError(problem, file=str(self._path), remedy=remedy) from error
         output: NDArray[np.float32] = result
         return output
+
+    def ready(self) -> Any:
+        """The session, made on the first call.
+
+        Raises:
+            SdzError: as for a call of the network.
+        """
+        with self._lock:
+            self._session = self._session or self._new_session()
+            return self._session
 
     def release(self) -> None:
         """Let go of the session; the next call makes a new one."""
@@ -140,6 +150,17 @@ class Graph:
                     remedy=remedy,
                 )
             return data
+
+
+def prepare(*graphs: Graph) -> None:
+    """Make the sessions of graphs in another thread, one after the other; errors are raised where they are used."""
+
+    def work() -> None:
+        with contextlib.suppress(SdzError):
+            for graph in graphs:
+                graph.ready()
+
+    threading.Thread(target=work, name="pillow_sdz sessions").start()
 
 
 _graphs: weakref.WeakSet[Graph] = weakref.WeakSet()

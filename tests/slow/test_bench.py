@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from typing import TYPE_CHECKING, Any
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,9 +32,6 @@ from tools.bench import (
     tables,
 )
 from tools.bench.photos import Photo
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_sheet_has_every_piece_and_no_file_is_above_the_sdz() -> None:
@@ -176,3 +176,19 @@ def test_words_can_be_read_before_they_are_coded() -> None:
 def test_edit_distance() -> None:
     for a, b, distance in (("", "abc", 3), ("kitten", "sitting", 3), ("garden", "garden", 0)):
         assert details._levenshtein(a, b) == distance
+
+
+def test_cold_start() -> None:
+    script = Path(__file__).parents[2] / "tools" / "bench" / "bench_cold_start.py"
+    process = subprocess.run([sys.executable, str(script), "--runs", "1"], check=True, capture_output=True, text=True)
+    lines = [line.strip() for line in process.stdout.splitlines()]
+    for start in (
+        "sum of -X importtime",
+        "import torch ",
+        "first picture",
+        "phases with onnx",
+        "a session",
+        "phases with torch",
+        "layout for inference",
+    ):
+        assert any(line.startswith(start) for line in lines), start

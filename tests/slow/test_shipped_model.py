@@ -173,6 +173,7 @@ def test_without_torch_the_error_says_what_to_install(
     file = tmp_path / "cat.sdz"
     photo.save(file)
     program = """
+sys.modules["onnxruntime"] = None  # as if that were not installed, either
 import pillow_sdz
 from pillow_sdz.errors import SdzDependencyError
 from PIL import Image
@@ -190,3 +191,18 @@ image.thumbnail((24, 24))
 assert image.size == (24, 20)
 """
     fresh_python(WITHOUT_TORCH + program, str(file))
+
+
+@pytest.mark.parametrize("quality", [20, 50, 90])
+def test_photos_are_the_same_with_both_runtimes(
+    astronaut: Image.Image, chelsea: Image.Image, coffee: Image.Image, quality: int
+) -> None:
+    for picture in (astronaut, chelsea, coffee):
+        data = saved(picture, quality=quality, effort=3).getvalue()
+        found = []
+        for runtime in ("torch", "onnx"):
+            image = opened_sdz(data)
+            image.runtime = runtime
+            found.append(np.array(image).astype(int))
+        assert np.abs(found[0] - found[1]).max() <= 1
+        assert (found[0] != found[1]).mean() < 0.001

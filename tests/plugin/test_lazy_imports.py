@@ -55,7 +55,7 @@ def test_headers_need_no_torch(fresh_python: FreshPython, file: str) -> None:
             assert image.size == (8, 8)
             assert len(image.tobytes()) == 256
         with Image.open(sys.argv[1]) as image:
-            image.draft("RGB", (10, 10))
+            image.draft("RGB", (8, 8))
             image.load()
             assert image.size == (8, 8)
         heavy = {"torch", "diffusers", "safetensors", "imagequant"}

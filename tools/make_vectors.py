@@ -66,7 +66,6 @@ def samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
         "scalar": (coffee, {}),
         "scalar_fine": (coffee, {"step": 4.0}),
         "scalar_coarse": (rgba, {"step": 128.0, "text": {"Title": "Coffee \u2615"}}),
-        "scalar_layers": (coffee.resize((240, 160)), {"step": 2.0}),
         "scalar_one_pixel": (coffee.crop((0, 0, 1, 1)), {}),
         "scalar_wide": (coffee.crop((0, 50, 150, 51)).convert("L"), {"quality": 20}),
     }
@@ -94,6 +93,7 @@ def shipped_samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
         "default_larger": (coffee.resize((96, 64), Image.Resampling.LANCZOS), {}),
         "low_quality": (small, {"quality": 5}),
         "high_quality": (small, {"quality": 95}),
+        "layers": (coffee.resize((192, 128), Image.Resampling.LANCZOS), {"step": 1.0}),
         "palette": (small, {"colors": 64}),
         "palette_coded": (coffee.resize((160, 128), Image.Resampling.LANCZOS), {"colors": 24}),
         "two_palettes": (coffee.resize((96, 64), Image.Resampling.LANCZOS), {"colors": (12, 6)}),

@@ -35,6 +35,10 @@ def info_of(image: Image.Image) -> dict[str, Any]:
     return {str(key): in_json(value) for key, value in image.info.items() if key != "denoise_steps"}
 
 
+THUMBNAIL = 6
+"""Side of thumbnails in pixels."""
+
+
 def small_picture(data: bytes) -> tuple[str, tuple[int, int], bytes]:
     """Mode, size and pixels of the preview, from ``draft`` where that returns one."""
     image = Image.open(io.BytesIO(data))
@@ -50,7 +54,7 @@ def small_picture(data: bytes) -> tuple[str, tuple[int, int], bytes]:
 
 def thumbnail(data: bytes) -> str:
     image = Image.open(io.BytesIO(data))
-    image.thumbnail((6, 6), Image.Resampling.NEAREST)
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.NEAREST)
     return f"{image.mode} {image.size[0]} x {image.size[1]}, {short(image.tobytes())}"
 
 
@@ -77,8 +81,8 @@ def reading(data: bytes) -> dict[str, Any]:
         "preview": f"{mode} {size[0]} x {size[1]}, {short(pixels)}",
         "verify": said(lambda: verified(data)),
     }
-    if mode != "preview":
-        found["thumbnail"] = said(lambda: thumbnail(data))
+    if mode != "preview" and max(image.size) > THUMBNAIL:  # smaller ones would be decoded in full
+        found["thumbnail"] = thumbnail(data)
     if image.info["fingerprint"] != calls.shipped_fingerprint():
         found["load"] = said(lambda: loaded(data))  # there is no such model: it fails
     return found

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +33,6 @@ from tools.bench import (
 )
 from tools.bench.photos import Photo
 
-if TYPE_CHECKING:
 
 def test_a_sheet_has_every_piece_and_no_file_is_above_the_sdz() -> None:
     image = picture(176, 164)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 FULL: Final = (LayerShape(3, 24), LayerShape(3, 32), LayerShape(3, 32), LayerShape(1, 3))
 """Layers of the network for stride 1."""
 
-COARSE: Final = (LayerShape(3, 24), LayerShape(3, 24), LayerShape(1, 3))
+COARSE: Final = (LayerShape(3, 32), LayerShape(1, 32), LayerShape(1, 3))
 """Layers of the others: what is missing there is not in the codes, so that larger networks are hardly better."""
 
 QUALITIES: Final = (30, 50, 70)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.codec.file import SdzFile, read
+from pillow_sdz.codec.preview import has_preview
 from pillow_sdz.container.metadata import METADATA_SECTIONS
 from pillow_sdz.container.sections import parts_of
 from pillow_sdz.errors import SdzModelError, naming_file
@@ -53,7 +54,7 @@ def info(job: Job) -> Result:
         "synthesised": header.synthesised,
         "layers": list(payload.layers),
         "alpha_bytes": len(container.alpha or b""),
-        "preview": container.preview is not None,
+        "preview": _has_preview(file),
         **{f"{kind}_bytes": len(getattr(metadata, kind) or b"") for kind in _BLOBS},
         "text": metadata.text,
         "colour_space": metadata.colour_space,
@@ -121,6 +122,14 @@ def _read(source: Source) -> tuple[bytes, SdzFile]:
         with source.path.open("rb") as stream:
             data = read_all(stream)
     return data, read(data)
+
+
+def _has_preview(file: SdzFile) -> bool:
+    """Whether a preview can be made: the file holds a matrix, or its model is installed and has networks."""
+    try:
+        return has_preview(file)
+    except SdzModelError:  # the manifest of some model cannot be read
+        return False
 
 
 def _model(fingerprint: bytes) -> str | None:

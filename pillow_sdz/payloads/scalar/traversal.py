@@ -87,16 +87,13 @@ class ScalarTraversal:
         for group in range(self.prior.shape.groups):
             channels = slice(group * size, (group + 1) * size)
             if network is None:
-                mean, scale = (np.broadcast_to(row[channels], (count, size)) for row in self.prior.initial())
-            else:
-                predicted = in_threads(
-                    partial(self._predict, network, group),
-                    list(zip(contexts, (positions[c] for c in chunks), strict=True)),
+                mean, table = self._distribution(
+                    *(np.broadcast_to(row[channels], (count, size)) for row in self.prior.initial())
                 )
-                mean, scale = predicted[0] if len(predicted) == 1 else map(np.concatenate, zip(*predicted, strict=True))
-            mean = np.maximum(np.minimum(mean, 256 * HIGHEST_CODE), 256 * LOWEST_CODE)
-            # Table k has a scale of 2**(k / 4 - 4) steps; the step is in sixteenths of a code; + 32 rounds.
-            table = np.maximum(np.minimum((scale - self.log_step + 8 * 256 + 32) >> 6, SCALES - 1), 0)
+            else:
+                inputs = list(zip(contexts, (positions[chunk] for chunk in chunks), strict=True))
+                predicted = in_threads(partial(self._predict, network, group), inputs)
+                mean, table = predicted[0] if len(predicted) == 1 else map(np.concatenate, zip(*predicted, strict=True))
             yield (positions, channels), mean, table
 
     def reconstruct(self, place: Place, mean: NDArray[np.int64], level: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -123,6 +120,15 @@ class ScalarTraversal:
     def _predict(
         self, network: int, group: int, inputs: tuple[Context, NDArray[np.intp]]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Means and scales of a group at some positions; see `pillow_sdz.payloads.scalar.prior.Prior.predict`."""
+        """Means and tables of a group at some positions; see `pillow_sdz.payloads.scalar.prior.Prior.predict`."""
         (shared, near), positions = inputs
-        return self.prior.predict(network, group, shared, near, self.reconstructed.take(positions, 0))
+        own = self.reconstructed.take(positions, 0)
+        return self._distribution(*self.prior.predict(network, group, shared, near, own))
+
+    def _distribution(
+        self, mean: NDArray[np.int64], log_scale: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The mean in the range of codes, and the number of the frequency table."""
+        # Table k has a scale of 2**(k / 4 - 4) steps; the step is in sixteenths of a code; + 32 rounds.
+        table = (log_scale + (8 * 256 + 32 - self.log_step)) >> 6
+        return np.clip(mean, 256 * LOWEST_CODE, 256 * HIGHEST_CODE), np.clip(table, 0, SCALES - 1, out=table)

@@ -103,10 +103,16 @@ class Builder:
         """X * sigmoid(x)."""
         return self.op("Mul", x, self.op("Sigmoid", x))
 
-    def unit(self, x: str) -> str:
-        """Divide (1, C, h, w) by its root mean square over channels."""
-        mean = self.op("ReduceMean", self.op("Mul", x, x), self.constant(1), keepdims=1)
-        return self.op("Div", x, self.op("Sqrt", self.op("Add", mean, self.real(float(EPSILON)))))
+    def normalised(self, x: str, gain: str) -> str:
+        """Divide (1, C, h, w) by its root mean square over channels, and multiply it by a vector of the network.
+
+        A convolution averages the squares: ONNX Runtime has all cores for it, and one for its own reductions.
+        """
+        count = len(self._weights.tensors[self._prefix + gain])
+        kernel = self._once(("average", count), np.full((1, count, 1, 1), 1 / count, np.float32))
+        mean = self.op("Conv", self.op("Mul", x, x), kernel)
+        unit = self.op("Div", x, self.op("Sqrt", self.op("Add", mean, self.real(float(EPSILON)))))
+        return self.op("Mul", unit, self.channels(gain))
 
     def repeated(self, x: str, channels: int, times: int) -> str:
         """Each of the ``channels`` of (1, C, h, w) ``times`` times."""
@@ -170,8 +176,7 @@ def _decoder_stage(graph: Builder, x: str, half: Half, stage: int) -> str:
 
 def _scaled_unit(graph: Builder, x: str, norm: str) -> str:
     """`pillow_sdz.models.networks.autoencoder_blocks.RMSNorm`."""
-    scaled = graph.op("Mul", graph.unit(x), graph.channels(f"{norm}.weight"))
-    return graph.op("Add", scaled, graph.channels(f"{norm}.bias"))
+    return graph.op("Add", graph.normalised(x, f"{norm}.weight"), graph.channels(f"{norm}.bias"))
 
 
 def unet_graph(weights: HalfWeights, config: Mapping[str, Any]) -> ModelProto:
@@ -193,7 +198,7 @@ def unet_graph(weights: HalfWeights, config: Mapping[str, Any]) -> ModelProto:
     x = graph.op("Add", skip, graph.shuffled(graph.convolve(x, "up", padding=0)))
     for index in range(outer):
         x = block(x, f"after.{index}")
-    x = graph.silu(graph.op("Mul", graph.unit(x), graph.channels("norm_out.gain")))
+    x = graph.silu(graph.normalised(x, "norm_out.gain"))
     x = graph.rows(graph.convolve(x, "conv_out"))
     graph.op("Slice", x, graph.constant(0, 0), sides, output="noise")
     timestep = helper.make_tensor_value_info("timestep", TensorProto.INT64, [])
@@ -217,7 +222,7 @@ def _residual_block(graph: Builder, time: str) -> Callable[[str, str], str]:
         film = graph.op("Reshape", graph.linear(time, f"{name}.time"), graph.constant(2, -1, 1, 1))
         scale = graph.op("Add", graph.op("Gather", film, graph.constant(0), axis=0), graph.real(1))
         shift = graph.op("Gather", film, graph.constant(1), axis=0)
-        h = graph.op("Mul", graph.unit(x), graph.channels(f"{name}.norm.gain"))
+        h = graph.normalised(x, f"{name}.norm.gain")
         h = graph.op("Add", graph.op("Mul", graph.convolve(h, f"{name}.conv1"), scale), shift)
         return graph.op("Add", x, graph.convolve(graph.silu(h), f"{name}.conv2"))
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pillow_sdz.errors import SdzDependencyError, SdzModelError
-from pillow_sdz.models.configuration import CONFIG_NAME, SCHEDULER_CONFIG_NAME, read_config
-from pillow_sdz.models.diffusion.ddim import Ddim
+from pillow_sdz.errors import SdzDependencyError, SdzModelError, naming_file
+from pillow_sdz.models.configuration import CLASS_KEY, CONFIG_NAME, SCHEDULER_CONFIG_NAME, read_config
+from pillow_sdz.models.diffusion.ddim import Ddim, covers
+from pillow_sdz.models.fingerprint import ENCODER_PREFIXES
 from pillow_sdz.models.graph_files import DECODER_GRAPH, UNET_GRAPH
 from pillow_sdz.models.half_weights import WEIGHTS_NAME, read_half
 from pillow_sdz.models.integrity import check_digests, check_weights
-from pillow_sdz.models.loading import load_scheduler
 from pillow_sdz.models.model import Model
-from pillow_sdz.models.onnx_sessions import Graph, prepare
+from pillow_sdz.models.onnx_sessions import Graph, prepare, runtime
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -105,6 +105,7 @@ def load_onnx_model(manifest: Manifest) -> OnnxModel:
     model.prepare()
     tensors = {part: _weights(manifest, part) for part in parts}
     check_weights(manifest, tensors["vae"], tensors.get("unet"), configs)
+    runtime()  # wait until it is imported: competing for the interpreter with what comes next would take far longer
     return model
 
 
@@ -114,18 +115,16 @@ def _scheduler(folder: Path) -> Ddim:
     Raises:
         SdzModelError: it is not one that works on arrays.
     """
-    scheduler = load_scheduler(folder / "scheduler")
-    if not isinstance(scheduler, Ddim):
-        raise SdzModelError(
-            "this scheduler needs torch",
-            file=str(folder / "scheduler" / SCHEDULER_CONFIG_NAME),
-            remedy="set runtime='torch'",
-        )
-    return scheduler
+    path = folder / "scheduler" / SCHEDULER_CONFIG_NAME
+    with naming_file(path):
+        config = read_config(path)
+        if config.get(CLASS_KEY) != "DDIMScheduler" or not covers(config):
+            raise SdzModelError("this scheduler needs torch", remedy="set runtime='torch'")
+        return Ddim(config)
 
 
 def _weights(manifest: Manifest, part: str) -> dict[str, NDArray[np.float16]]:
-    """The weights of a part, whose file must have the layout that its graphs were made for."""
+    """The weights of a part that decoding needs; their file must have the layout that its graphs were made for."""
     path: Path = manifest.folder / part / WEIGHTS_NAME
     weights = read_half(path, manifest.reinstall)
     for name, graph in manifest.graphs:
@@ -138,4 +137,4 @@ def _weights(manifest: Manifest, part: str) -> dict[str, NDArray[np.float16]]:
                 expected=graph.layout[:16],
                 remedy=f"set runtime='torch', or {manifest.reinstall}",
             )
-    return weights.tensors
+    return {name: values for name, values in weights.tensors.items() if not name.startswith(ENCODER_PREFIXES)}

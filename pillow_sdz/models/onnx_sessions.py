@@ -153,12 +153,7 @@ class Graph:
 
 
 def prepare(*graphs: Graph) -> None:
-    """Make the sessions of graphs in another thread, one after the other; errors are raised where they are used.
-
-    onnxruntime is imported here first: an import in two threads' competition for the interpreter takes far longer,
-    while making sessions hardly needs the interpreter.
-    """
-    runtime()
+    """Make the sessions of graphs in another thread, one after the other; errors are raised where they are used."""
 
     def work() -> None:
         with contextlib.suppress(SdzError):

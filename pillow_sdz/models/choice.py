@@ -1,7 +1,7 @@
 """Which runtime decodes a picture: torch, or ONNX Runtime.
 
-torch decodes faster, on many processors in bfloat16 nearly twice as fast, but its import takes as long as ONNX Runtime
-takes for the first few megapixels. So a process that has not imported torch starts with ONNX Runtime, where it is
+torch decodes faster, on many processors in bfloat16 twice as fast, but its import takes longer than what ONNX Runtime
+loses on the first megapixels. So a process that has not imported torch starts with ONNX Runtime, where it is
 installed and the model has graphs, and goes over to torch after `FIRST_PIXELS`.
 """
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 RUNTIME_VARIABLE: Final = "PILLOW_SDZ_RUNTIME"
 """Environment variable: the runtime to decode with, one of `pillow_sdz.options.RUNTIMES`."""
 
-FIRST_PIXELS: Final = 3 * 10**6
-"""Pixels that a process decodes before it imports torch: where both ways have taken the same time."""
+FIRST_PIXELS: Final = 1_500_000
+"""Pixels that a process decodes before it imports torch: where both ways have taken the same time. The import takes
+1.4 s, and ONNX Runtime 0.9 s longer per megapixel than torch in bfloat16 (`tools/bench/bench_cold_start.py`)."""
 
 ONNX_EXTRA: Final = "pip install 'pillow-sdz[onnx]'"
 

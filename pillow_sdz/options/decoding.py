@@ -161,7 +161,7 @@ class DecodeOptions:
         runtime: ``torch``, or ``onnx`` for ONNX Runtime, which decodes with the shipped model on the CPU in float32
             (pixels differ by at most one grey level from torch's). None takes the one that the environment variable
             ``PILLOW_SDZ_RUNTIME`` names; without it, ONNX Runtime where torch is not installed, and for the first
-            three megapixels of a process that has not imported torch, which takes longer than decoding them.
+            1.5 megapixels of a process that has not imported torch, which takes longer than decoding them.
         steps: deprecated name of ``denoise_steps``.
 
     Setting a value out of its range raises `SdzOptionError`; setting an unknown name raises AttributeError.

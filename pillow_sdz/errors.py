@@ -155,7 +155,7 @@ def naming_file(file: str | os.PathLike[str] | None) -> Iterator[None]:
 
 PACKAGES: Final = (
     "torch", "diffusers", "safetensors", "imagequant", "transformers", "huggingface_hub", "scipy", "onnxruntime",
-    "platformdirs",
+    "platformdirs", "click", "tqdm",
 )  # fmt: skip
 """Packages that are imported on first use only: pillow_sdz must be importable without them, and quickly."""
 

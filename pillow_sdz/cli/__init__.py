@@ -12,6 +12,26 @@
 None of them imports torch; the plugin does when pixels are asked for.
 """
 
-from pillow_sdz.cli.entry import main
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from pillow_sdz.cli.exit_codes import ExitCode
+from pillow_sdz.errors import SdzDependencyError, needs_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """See `pillow_sdz.cli.entry.main`; where click is missing, say so."""
+    try:
+        with needs_packages("sdz-convert"):
+            from pillow_sdz.cli import entry
+    except SdzDependencyError as error:
+        print(error, file=sys.stderr)
+        sys.exit(ExitCode.UNAVAILABLE)
+    entry.main(args)

@@ -14,6 +14,7 @@ import click
 from pillow_sdz import limits
 from pillow_sdz.cli.exit_codes import MEANING, ExitCode
 from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_size
+from pillow_sdz.coding.threads import cores
 from pillow_sdz.options import METADATA_LEVELS, STEP
 from pillow_sdz.payloads import kinds
 
@@ -150,9 +151,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
 @click.option(
     "-t", "--test", "action", flag_value="test", help="Check .sdz files without running the networks; writes nothing."
 )
-@click.option(
-    "--preview", "action", flag_value="preview", help="Decode at 1/8 size, without the networks, in milliseconds."
-)
+@click.option("--preview", "action", flag_value="preview", help="Decode at 1/8 size, in milliseconds, without torch.")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file on standard output.")
 @click.option("--quiet", is_flag=True, help="Errors only.")
@@ -247,18 +246,13 @@ def settings_from(given: dict[str, Any]) -> Settings:
         denoise_steps=given["denoise_steps"],
         device=device,
         tile_size=given["tile"],
-        jobs=given["jobs"] or _cores(),
+        jobs=given["jobs"] or cores(),
         max_pixels=given["max_pixels"],
         json=given["as_json"],
         quiet=given["quiet"],
         verbose=given["verbose"],
         progress=given["progress"],
     )
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(inputs: tuple[str, ...], settings: Settings) -> ExitCode:

@@ -177,7 +177,7 @@ def _decode(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: l
 def _preview(picture: ImageFile.ImageFile, job: Job, settings: Settings, notes: list[str]) -> bytes:
     width, height = picture.size
     if not any(picture.draft(None, (-(-width // part), -(-height // part))) for part in PREVIEW_PARTS):
-        raise ConversionError("the file holds no preview")
+        raise ConversionError("no preview: neither the file nor its model, if that is installed, can give one")
     picture.load()
     return _save(picture, job.format, settings, notes)
 

@@ -110,7 +110,8 @@ def lines(details: dict[str, Any]) -> list[str]:
         shown[f"text {printable(key)}"] = printable(value[:_SHOWN_CHARACTERS]) + more
     for section in details["unknown_sections"]:
         shown[f"section 0x{section['type']:02x}"] = f"unknown, {section['bytes']:,} bytes"
-    shown["parts"] = ", ".join(f"{part['name']} {part['bytes']:,}" for part in details["parts"]) + " bytes"
+    sizes = ", ".join(f"{part['name']} {part['bytes']:,}" for part in details["parts"])
+    shown["in file"] = f"{sizes} bytes, heads and checksums included"
     width = max(map(len, shown))
     return [f"  {name:<{width}}  {value}" for name, value in shown.items()]
 

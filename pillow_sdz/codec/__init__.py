@@ -1,5 +1,5 @@
 """Pictures as arrays <-> bytes of files. `decode` undoes the steps of `encode` in reverse order.
 
 `picture` is the type that both exchange with the plugin, `file` a file whose structure has been read, `preview` decodes
-a thumbnail without networks, and `buehlmann2022` repeats an experiment to the byte.
+a thumbnail without the model's weights, and `buehlmann2022` repeats an experiment to the byte.
 """

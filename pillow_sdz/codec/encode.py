@@ -102,18 +102,20 @@ def _fitting(payload: Payload[Any], prepared: Prepared) -> Plan:
     try:
         return payload.fit_target(prepared.options.target_size, size_of, prepared.latent.shape)
     except SdzOptionError as error:
-        raise _naming_metadata(error, prepared.metadata, prepared.options.target_size) from error
+        raise _naming_metadata(error, prepared.metadata, prepared.options) from error
 
 
-def _naming_metadata(error: SdzOptionError, metadata: dict[str, bytes], target: int) -> SdzOptionError:
+def _naming_metadata(error: SdzOptionError, metadata: dict[str, bytes], options: SaveOptions) -> SdzOptionError:
     """The error that a picture does not fit a target size, naming the largest part of its metadata if that is large."""
+    assert options.target_size is not None
     kind = max(metadata, key=lambda each: len(metadata[each]), default=None)
-    if kind is None or 10 * len(metadata[kind]) < target:
+    if kind is None or 10 * len(metadata[kind]) < options.target_size:
         return error
     keyword = {"icc": "icc_profile"}.get(kind, kind)
     level = "none" if kind == "icc" else "essential"
     size = section_bytes(len(metadata[kind]))
-    remedy = f"{KIND_NAMES[kind]} takes {size} bytes: {keyword}=None or metadata={level!r} leaves it out"
+    smaller = "metadata='useful' may make it smaller, " if options.metadata == "all" else ""
+    remedy = f"{KIND_NAMES[kind]} takes {size} bytes: {smaller}{keyword}=None or metadata={level!r} leaves it out"
     return SdzOptionError(
         error.problem, field=error.field, found=error.found, expected=error.expected, remedy=remedy
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Decoding a preview: the picture at 1/8 of its size and less, from the codes alone; no networks in torch.
+"""Decoding a preview: the picture at 1/8 of its size and less, from the codes alone; without torch.
 
 A preview of *stride* s has one pixel for s x s latent positions, and shows their mean colour. It comes from the model's
 preview networks, or from the matrix in the file (`pillow_sdz.payloads.preview_networks`, `preview_matrix`).

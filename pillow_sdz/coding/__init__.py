@@ -6,5 +6,6 @@
 - `planes`: byte planes (alpha, direct codes), filtered and then deflated.
 - `bitpack`: indices in a fixed number of bits each, not compressed.
 - `fixed_point`: the integer logarithms and powers that context models and frequency tables are computed with.
+- `products` and `threads`: exact matrix products, and large ones in parts (priors and preview networks).
 - `boxes`: parsing and building the fixed structures of the format (header, section heads, layer heads).
 """

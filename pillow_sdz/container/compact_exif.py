@@ -13,7 +13,7 @@ from construct import Int8ul, Int16ul, Struct
 
 from pillow_sdz import limits
 from pillow_sdz.coding.boxes import build_box, parse_box
-from pillow_sdz.container.tiff import ASCII, SUB_DIRECTORIES, UNIT_SIZES, Directory, Value, levels, write_tiff
+from pillow_sdz.container.tiff import ASCII, LONG, SUB_DIRECTORIES, UNIT_SIZES, Directory, Value, levels, write_tiff
 from pillow_sdz.errors import SdzFormatError, SdzLimitError, SdzTruncatedError
 
 EXIF_DIRECTORY: Final = Struct("count" / Int8ul)
@@ -86,6 +86,8 @@ def unpack(data: bytes) -> bytes:
                 directory[tag] = below
                 waiting.append((tag, below))
                 continue
+            if entry.form == LONG and tag in SUB_DIRECTORIES.get(parent, ()):
+                raise SdzFormatError("leads to a directory that is not there", field=f"exif tag 0x{tag:04x}")
             if form not in _TYPES:
                 raise SdzFormatError("no such form", field=f"exif tag 0x{tag:04x}", found=entry.form)
             units = None

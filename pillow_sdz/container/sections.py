@@ -96,13 +96,14 @@ def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
             part = _part_of_layer(view, offset) if isinstance(error, SdzTruncatedError) else None
             if not container.layers:
                 progressive = kinds.payload(header.payload).progressive
-                if not (allow_truncated and progressive and part and _is_layer_due(header, seen)):
+                if not (progressive and part and _is_layer_due(header, seen)):
                     raise
             if allow_truncated:
                 missing = header.layer_count - len(container.layers)
                 return replace(container, truncation=Truncation(missing, part or b""))
-            arrived = f"{len(container.layers)} of {header.layer_count} layers arrived"
-            remedy = f"get the file again; {arrived}, PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True decodes those"
+            whole = len(container.layers)
+            arrived = f"{whole} of {header.layer_count} layers arrived" if whole else "a part of layer 1 arrived"
+            remedy = f"get the file again; {arrived}, PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True decodes what there is"
             raise type(error)(
                 error.problem, field=error.field, found=error.found, expected=error.expected, remedy=remedy
             ) from error

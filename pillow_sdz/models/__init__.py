@@ -3,6 +3,9 @@
 - `registry` finds models by name or fingerprint, and loads each once per process and runtime.
 - `manifest` is what ``model.json`` says, with `code_mapping` and `graph_files`, checked by `manifest_fields`.
   `fingerprint` is how .sdz files name a model.
+- `model_data` keeps a model's small files (prior, preview networks), which `listed_files` reads; `preview_file` is the
+  manifest's entry of preview networks.
+- `progress` tells listeners how far the networks are.
 - `integrity` checks a model's files against its manifest; `configuration` reads ``config.json``.
 - `model` is a model in memory, which works in the windows of `tiling`; `protocols` is what it asks of its networks.
 - `choice` chooses the runtime that decodes a picture.

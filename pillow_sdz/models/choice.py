@@ -28,7 +28,7 @@ FIRST_PIXELS: Final = 1_500_000
 """Pixels that a process decodes before it imports torch: where both ways have taken the same time. The import takes
 1.4 s, and ONNX Runtime 0.9 s longer per megapixel than torch in bfloat16 (`tools/bench/bench_cold_start.py`)."""
 
-ONNX_EXTRA: Final = "pip install 'pillow-sdz[onnx]'"
+INSTALL_ONNX: Final = "pip install onnxruntime"
 
 _lock = threading.Lock()
 _decoded = 0
@@ -63,7 +63,7 @@ def choose_runtime(manifest: Manifest, settings: DecodeSettings, pixels: int) ->
         return "onnx" if obstacle is None and _is_among_the_first(pixels) else "torch"
     if isinstance(obstacle, SdzDependencyError):
         problem = "decoding the pixels needs torch or onnxruntime, and neither is installed"
-        raise SdzDependencyError(problem, remedy=f"pip install torch, or, smaller, {ONNX_EXTRA}")
+        raise SdzDependencyError(problem, remedy=f"pip install torch, or {INSTALL_ONNX}, which is smaller")
     return "torch" if obstacle is not None else "onnx"  # torch is missing, and the error will say so
 
 
@@ -92,5 +92,5 @@ def _obstacle(manifest: Manifest, settings: DecodeSettings) -> SdzError | None:
         problem = f"ONNX Runtime cannot run model {manifest.full_name}, which has no graphs"
         return SdzModelError(problem, field="runtime", remedy="set runtime='torch'")
     if not is_installed("onnxruntime"):
-        return SdzDependencyError("runtime onnx needs onnxruntime, which is not installed", remedy=ONNX_EXTRA)
+        return SdzDependencyError("runtime onnx needs onnxruntime, which is not installed", remedy=INSTALL_ONNX)
     return None

@@ -14,6 +14,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from pillow_sdz.coding.threads import cores
 from pillow_sdz.errors import SdzDependencyError, SdzError, SdzModelError, naming_file, needs_packages
 
 if TYPE_CHECKING:
@@ -35,11 +36,6 @@ _WEIGHTS_FOLDER: Final = "session.model_external_initializers_file_folder_path"
 """The setting that names the folder of external data for a graph that is given as bytes."""
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 TELEMETRY_VARIABLE: Final = "ORT_DISABLE_TELEMETRY"
 """onnxruntime reads it when it is imported. Unless it is set, the official builds since 1.29 report every session to
 their maker, and have a thread for it, for which a forked child waits forever when it exits."""
@@ -53,7 +49,7 @@ def runtime() -> Any:
     Raises:
         SdzDependencyError: it is not installed, or broken.
     """
-    with _import_lock, needs_packages("decoding with ONNX Runtime", "'pillow-sdz[onnx]'"):
+    with _import_lock, needs_packages("decoding with ONNX Runtime"):
         if "onnxruntime" in sys.modules:
             return sys.modules["onnxruntime"]
         before = os.environ.get(TELEMETRY_VARIABLE)

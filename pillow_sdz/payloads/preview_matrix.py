@@ -1,6 +1,6 @@
-"""The preview: a linear map from the codes of a latent position to one RGB pixel, in integer arithmetic.
+"""The preview matrix: a linear map from the codes of a latent position to one RGB pixel, in integer arithmetic.
 
-The matrix is stored in the file, so a preview needs neither networks nor torch. The colours of a picture are nearly
+The matrix is stored in the file, so such a preview needs no model. The colours of a picture are nearly
 linear in its latent; the matrix is fitted by least squares, like the latent previews in tools for Stable Diffusion.
 """
 

@@ -5,7 +5,7 @@ and those whose row and column are multiples of 2, 4 and 8. A pixel of a preview
 pixels up to the next position of the grid. `pillow_sdz.payloads.preview_matrix` is the linear map that files of other
 models hold instead. See `spec/sdz.md` (Preview).
 
-Arrays are float32, but all values are whole numbers, and sums stay below 2**24: see `pillow_sdz.payloads.products`.
+Arrays are float32, but all values are whole numbers, and sums stay below 2**24: see `pillow_sdz.coding.products`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pillow_sdz.coding.products import EXACT_IN_FLOAT32, product
+from pillow_sdz.coding.threads import in_threads
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.payloads.codes import SIGNED_OFFSET
-from pillow_sdz.payloads.products import EXACT_IN_FLOAT32, product
-from pillow_sdz.payloads.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """Opening with Pillow: identify a file, read its headers, and decode it when the pixels are asked for.
 
-Only ``load`` of the full picture needs a model's networks, and with them torch. Identifying, size, mode, info,
-``verify`` and the previews of ``draft`` and ``thumbnail`` need numpy only (and the prior of the model, for a scalar
-payload). Imports are local so that importing the package is fast.
+Only ``load`` of the full picture needs the model's networks, and with them torch or ONNX Runtime. Identifying, size,
+mode, info, ``verify`` and previews need numpy, and for a scalar payload small files of the model: its prior, and for
+previews its preview networks. Imports are local so that importing the package is fast.
 """
 
 from __future__ import annotations
@@ -145,6 +145,8 @@ class SdzImageFile(ImageFile.ImageFile):
             super().thumbnail(size, resample, reducing_gap)
         finally:
             self._thumbnail_size = None
+        if self.tile and self._tile_arguments()[2] is not None:
+            self.load()  # Pillow does not where the preview has the size asked for, and the file may be closed later
 
     def _tile_arguments(self) -> tuple[SdzFile, str, int | None]:
         arguments: tuple[SdzFile, str, int | None] = self.tile[0][3]  # type: ignore[assignment]
@@ -158,7 +160,7 @@ class SdzImageFile(ImageFile.ImageFile):
             if truncation := file.container.truncation:
                 arrived, announced = len(file.container.layers), file.header.layer_count
                 part = " and a part of the next" if truncation.part and file.progressive else ""
-                notice(f"{name} is truncated: decoding {arrived} of {announced} layers{part}")
+                notice(f"{name} is truncated or damaged: decoding {arrived} of {announced} layers{part}")
             self.decoderconfig = (options.decode.resolved(self),)
         return super().load()
 

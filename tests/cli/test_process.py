@@ -243,3 +243,12 @@ def test_threads_give_what_one_thread_gives(tmp_path: Path) -> None:
     for n in range(6):
         one, three, all_ = ((tmp_path / folder / f"{n}.sdz").read_bytes() for folder in ("one", "three", "all"))
         assert one == three == all_
+
+
+def test_without_click_the_program_says_what_to_install(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['click'] = None; from pillow_sdz.cli import main; main(['--version'])"
+    ended = python(code, cwd=tmp_path, text=True)
+    assert ended.returncode == 4
+    assert "sdz-convert needs click" in ended.stderr
+    assert "pip install click" in ended.stderr
+    assert "Traceback" not in ended.stderr

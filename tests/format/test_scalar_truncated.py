@@ -53,8 +53,9 @@ def test_a_cut_of_any_length_is_refused_and_shows_what_arrived_on_request(
     first = data.index(layers[0])
     ends = [data.index(body) + len(body) + 4 for body in layers]
     for length in [*range(9, first), *range(first, len(data), 7)]:
-        with pytest.raises(SdzTruncatedError):
+        with pytest.raises(SdzTruncatedError) as error:
             Image.open(io.BytesIO(data[:length]))
+        assert ("LOAD_TRUNCATED_IMAGES" in str(error.value)) == (length > first)
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     for length in range(9, first + STEP_AND_STATE):
         with pytest.raises(SdzTruncatedError):
@@ -65,7 +66,7 @@ def test_a_cut_of_any_length_is_refused_and_shows_what_arrived_on_request(
         assert opened.info["Title"] == "cat"
         whole = sum(end <= length for end in ends)
         assert (opened.info["layers"], opened.info["missing_layers"]) == (whole, 4 - whole)
-        with pytest.warns(UserWarning, match=rf"truncated: decoding {whole} of 4 layers"):
+        with pytest.warns(UserWarning, match=rf"truncated or damaged: decoding {whole} of 4 layers"):
             errors.append(error_of(io.BytesIO(data[:length]), photo))
         opened = Image.open(io.BytesIO(data[:length]))
         with pytest.raises(SdzTruncatedError):

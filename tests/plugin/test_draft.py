@@ -15,6 +15,8 @@ from pillow_sdz.errors import SdzDependencyError
 from pillow_sdz.payloads.preview_matrix import preview
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from PIL import ImageFile
     from toy_model import Toy
@@ -163,3 +165,14 @@ def test_thumbnails_without_a_reducing_gap_are_made_from_the_picture(toy: Toy) -
     toy.failure = SdzDependencyError("decoding needs torch")
     with pytest.raises(SdzDependencyError):
         picture(512, 512).thumbnail((64, 64), reducing_gap=None)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (40, 40)])
+def test_a_thumbnail_can_be_used_after_its_file_is_closed(size: tuple[int, int], tmp_path: Path) -> None:
+    """Also where the preview has just that size, so that Pillow does not scale it."""
+    path = tmp_path / "a.sdz"
+    path.write_bytes(file_of(toy_model.blocks(512, 512)))
+    with Image.open(path) as image:
+        image.thumbnail(size)
+    assert image.size == size
+    assert len(image.tobytes()) == 3 * size[0] * size[1]

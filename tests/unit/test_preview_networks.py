@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from preview_samples import CHANNELS, SHAPE, preview_file, preview_slowly
 
+from pillow_sdz.coding import threads
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.payloads import preview_networks as module
-from pillow_sdz.payloads import threads
 from pillow_sdz.payloads.preview_networks import STRIDES, LayerShape, PreviewNetworks, PreviewShape
 
 NETWORKS = PreviewNetworks.from_bytes(preview_file(), SHAPE)

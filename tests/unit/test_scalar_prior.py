@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scalar_samples import PRIOR, SHAPE, prior_file
 
+from pillow_sdz.coding.products import UNTHREADED
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.payloads.products import UNTHREADED
 from pillow_sdz.payloads.scalar.prior import LARGEST_WEIGHT, Prior
 from pillow_sdz.payloads.scalar.scan import NEIGHBOUR_COUNT
 

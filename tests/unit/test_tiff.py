@@ -176,3 +176,9 @@ def test_compact_exif_respects_the_limit(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(limits, "MAX_METADATA_BYTES", 100)
     with pytest.raises(SdzLimitError, match=r"exif: .*too large"):
         decode_exif(body)
+
+
+def test_a_tag_of_a_directory_is_no_number() -> None:
+    """Otherwise the stream would lead to offsets that are not its own."""
+    with pytest.raises(SdzFormatError, match="0x8769: leads to a directory that is not there"):
+        unpack(bytes([1]) + (0x8769).to_bytes(2, "little") + bytes([4]) + bytes([100, 0, 0, 0]))

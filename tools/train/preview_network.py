@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import trange
 
+from pillow_sdz.coding.products import EXACT_IN_FLOAT32
 from pillow_sdz.payloads.codes import SIGNED_OFFSET
 from pillow_sdz.payloads.preview_networks import LARGEST_HIDDEN, SUM_BITS
-from pillow_sdz.payloads.products import EXACT_IN_FLOAT32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """The prior of a scalar payload: small integer networks that predict latent values from decoded neighbours.
 
 Arrays are float64, or float32 where the weights allow it, but all inputs, weights and sums are whole numbers that these
-represent exactly: see `pillow_sdz.payloads.products`. (The factor 2**-n that stands for a shift is folded into weights,
+represent exactly: see `pillow_sdz.coding.products`. (The factor 2**-n that stands for a shift is folded into weights,
 which changes no digit.) See `spec/sdz.md` (Prediction), where signed codes are codes less 128.
 """
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pillow_sdz.coding.products import EXACT_IN_FLOAT32, product
 from pillow_sdz.errors import SdzModelError
-from pillow_sdz.payloads.products import EXACT_IN_FLOAT32, product
 from pillow_sdz.payloads.scalar.scan import NEIGHBOUR_COUNT, NETWORKS
 
 if TYPE_CHECKING:

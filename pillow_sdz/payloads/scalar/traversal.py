@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pillow_sdz.coding.fixed_point import logarithm
+from pillow_sdz.coding.threads import in_threads
 from pillow_sdz.payloads.scalar.scan import scan
 from pillow_sdz.payloads.scalar.tables import SCALES
-from pillow_sdz.payloads.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -22,10 +22,14 @@ MOST_THREADS: Final = 4
 """More threads wait for the interpreter, and for memory."""
 
 
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_threads(function: Callable[[T], R], parts: Sequence[T]) -> list[R]:
     """``[function(part) for part in parts]``, in several threads if there are many parts and several processors."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = min(MOST_THREADS, cores)
+    count = min(MOST_THREADS, cores())
     if count == 1 or len(parts) < FEW:
         return [function(part) for part in parts]
     with ThreadPoolExecutor(count) as pool:

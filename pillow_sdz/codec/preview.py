@@ -31,7 +31,7 @@ def has_preview(file: SdzFile) -> bool:
     return file.container.preview is not None or model_data.has_preview_networks(file.header.fingerprint)
 
 
-def stride_for(file: SdzFile, width: float, height: float) -> int | None:
+def stride_for(file: SdzFile, width: float, height: float, most_enlarged: float) -> int | None:
     """The largest stride whose preview is at least as large as the picture when fitted into a box.
 
     Of two strides that give the same size, it is the smaller one.
@@ -39,6 +39,8 @@ def stride_for(file: SdzFile, width: float, height: float) -> int | None:
     Args:
         file: the file.
         width, height: of the box in pixels.
+        most_enlarged: by how much the part of the preview that shows the picture (its last row and column may reach
+            beyond it) may be scaled up to that size, 1 or more.
 
     Returns:
         One of `STRIDES`; None if only the picture itself is large enough.
@@ -46,9 +48,13 @@ def stride_for(file: SdzFile, width: float, height: float) -> int | None:
     header = file.header
     fitted = min(width / header.width, height / header.height)
     wanted = int(header.width * fitted), int(header.height * fitted)
-    sizes = {stride: preview_size(file, stride) for stride in STRIDES}
-    enough = [size for size in sizes.values() if size[0] >= wanted[0] and size[1] >= wanted[1]]
-    return next((stride for stride, size in sizes.items() if size == min(enough)), None) if enough else None
+    sizes = {}
+    for stride in STRIDES:
+        size, scale = preview_size(file, stride), most_enlarged / (header.factor * stride)
+        shown = header.width * scale, header.height * scale
+        if all(limit >= side for limit, side in zip((*size, *shown), (*wanted, *wanted), strict=True)):
+            sizes[stride] = size
+    return next((stride for stride, size in sizes.items() if size == min(sizes.values())), None)
 
 
 def preview_size(file: SdzFile, stride: int) -> tuple[int, int]:

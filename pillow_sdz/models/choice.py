@@ -31,6 +31,17 @@ FIRST_PIXELS: Final = 1_500_000
 INSTALL_ONNX: Final = "pip install onnxruntime"
 
 _lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """In a forked child: a lock that another thread of the parent held would never be released."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
 _decoded = 0
 """Pixels that ONNX Runtime was chosen for, though torch is installed."""
 
@@ -50,7 +61,7 @@ def choose_runtime(manifest: Manifest, settings: DecodeSettings, pixels: int) ->
         SdzError: ONNX Runtime was asked for and cannot decode this; or neither is installed.
     """
     asked = settings.runtime or os.environ.get(RUNTIME_VARIABLE) or None
-    if asked is not None and check_runtime(asked) == "torch":
+    if asked is not None and check_runtime(asked, "runtime" if settings.runtime else RUNTIME_VARIABLE) == "torch":
         return "torch"
     obstacle = _obstacle(manifest, settings)
     if asked is not None:

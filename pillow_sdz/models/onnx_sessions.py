@@ -56,6 +56,11 @@ def runtime() -> Any:
         os.environ[TELEMETRY_VARIABLE] = "1"
         try:
             return importlib.import_module("onnxruntime")
+        except ImportError as error:
+            if error.name is not None:
+                raise
+            problem = f"onnxruntime did not load: {error}"  # as after an interrupted import
+            raise SdzDependencyError(problem, remedy="start the process again, or install onnxruntime again") from error
         finally:
             if before is None:
                 del os.environ[TELEMETRY_VARIABLE]

@@ -83,7 +83,7 @@ def decoding_dtype(device: str | None = None) -> str:
         SdzDependencyError: torch is missing.
     """
     if named := os.environ.get(DTYPE_VARIABLE):
-        return check_dtype(named)
+        return check_dtype(named, DTYPE_VARIABLE)
     device, _ = choose(device, None)
     import torch
 
@@ -147,13 +147,14 @@ def _short_waits() -> Iterator[None]:
         ended.wait()
 
     thread = threading.Thread(target=own_a_team, name="pillow_sdz short waits", daemon=True)
-    thread.start()
     try:
+        thread.start()
         started.wait()
         yield
     finally:
         ended.set()
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
 
 
 @contextlib.contextmanager

@@ -55,25 +55,25 @@ def check_device(value: object) -> str:
     return value
 
 
-def check_dtype(value: object) -> str:
-    """Check the number type to compute in, one of `DTYPES`.
+def check_dtype(value: object, field: str = "dtype") -> str:
+    """Check the number type to compute in, one of `DTYPES`; ``field`` is where it was given, for errors.
 
     Raises:
         SdzOptionError: anything else.
     """
     if value not in DTYPES:
-        raise SdzOptionError("no such number type", field="dtype", found=repr(value), expected=", ".join(DTYPES))
+        raise SdzOptionError("no such number type", field=field, found=repr(value), expected=", ".join(DTYPES))
     return str(value)
 
 
-def check_runtime(value: object) -> str:
-    """Check the runtime to decode with, one of `RUNTIMES`.
+def check_runtime(value: object, field: str = "runtime") -> str:
+    """Check the runtime to decode with, one of `RUNTIMES`; ``field`` is where it was given, for errors.
 
     Raises:
         SdzOptionError: anything else.
     """
     if value not in RUNTIMES:
-        raise SdzOptionError("no such runtime", field="runtime", found=repr(value), expected=" or ".join(RUNTIMES))
+        raise SdzOptionError("no such runtime", field=field, found=repr(value), expected=" or ".join(RUNTIMES))
     return str(value)
 
 

@@ -7,6 +7,7 @@ previews its preview networks. Imports are local so that importing the package i
 
 from __future__ import annotations
 
+import math
 import mimetypes
 import os
 from typing import IO, TYPE_CHECKING, Final
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 FORMAT: Final = "SDZ"
 EXTENSION: Final = ".sdz"
 MIME: Final = "image/x-sdz"
+
+MOST_ENLARGED: Final = 1.1
+"""By how much a preview may be enlarged to a thumbnail, before a finer one is taken."""
 
 _PIECE_BYTES: Final = 1 << 20
 """Bytes that are read from a stream at a time."""
@@ -70,6 +74,9 @@ class SdzImageFile(ImageFile.ImageFile):
 
     _thumbnail_size: tuple[float, float] | None = None
     """The size that `thumbnail` is making, while it runs."""
+
+    _preview_box: tuple[float, float, float, float] | None = None
+    """The part of the preview that shows the picture, once `draft` has chosen one."""
 
     def _open(self) -> None:
         from pillow_sdz.codec.file import read
@@ -120,13 +127,17 @@ class SdzImageFile(ImageFile.ImageFile):
         file, _, preview = self._tile_arguments()
         if preview is not None or file.header.factor == 1 or not has_preview(file):
             return None
-        stride = stride_for(file, *(self._thumbnail_size or size))
+        if self._thumbnail_size is None:
+            stride = stride_for(file, *size, math.inf)
+        else:
+            stride = stride_for(file, *self._thumbnail_size, MOST_ENLARGED)
         if stride is None:
             return None
         (width, height), scale = self._size, file.header.factor * stride
         self._size = preview_size(file, stride)
         self._set_tile(file, preview=stride)
-        return self.mode, (0, 0, width / scale, height / scale)
+        self._preview_box = (0, 0, width / scale, height / scale)
+        return self.mode, self._preview_box
 
     def thumbnail(
         self,
@@ -140,13 +151,23 @@ class SdzImageFile(ImageFile.ImageFile):
         is the mean of those that it stands for, as exact as scaling down can be. With a ``reducing_gap`` of None the
         thumbnail is made from the whole picture.
         """
-        self._thumbnail_size = size
+        self._thumbnail_size, self._preview_box = size, None
         try:
             super().thumbnail(size, resample, reducing_gap)
         finally:
             self._thumbnail_size = None
-        if self.tile and self._tile_arguments()[2] is not None:
-            self.load()  # Pillow does not where the preview has the size asked for, and the file may be closed later
+        if self.tile and self._preview_box is not None:  # the preview has the size asked for: Pillow does nothing
+            self.load()  # the file may be closed later
+            if self._preview_box != (0, 0, *self.size):
+                self.im = self.resize(self.size, resample, self._preview_box).im
+
+    def _new(self, im: _imaging.ImagingCore) -> Image.Image:
+        """A copy, resized or converted: with EXIF as it was edited through ``getexif``, which Pillow does not copy."""
+        from pillow_sdz.plugin.metadata.edits import current_info
+
+        new = super()._new(im)
+        new.info = current_info(self)
+        return new
 
     def _tile_arguments(self) -> tuple[SdzFile, str, int | None]:
         arguments: tuple[SdzFile, str, int | None] = self.tile[0][3]  # type: ignore[assignment]

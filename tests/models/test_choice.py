@@ -106,7 +106,7 @@ def test_the_option_decides(world: World) -> None:
     world.set(RUNTIME_VARIABLE, "")
     assert chosen() == "torch"
     world.set(RUNTIME_VARIABLE, "jax")
-    refused("runtime: no such runtime .*'jax'.*expected torch or onnx")
+    refused("PILLOW_SDZ_RUNTIME: no such runtime .*'jax'.*expected torch or onnx")
 
 
 def test_onnx_that_was_asked_for_and_cannot_be_is_an_error(world: World) -> None:

@@ -176,3 +176,18 @@ def test_a_thumbnail_can_be_used_after_its_file_is_closed(size: tuple[int, int],
         image.thumbnail(size)
     assert image.size == size
     assert len(image.tobytes()) == 3 * size[0] * size[1]
+
+
+@pytest.mark.parametrize(("width", "height", "side"), [(65, 129, 9), (600, 400, 38), (1000, 520, 63), (341, 512, 64)])
+def test_thumbnails_show_no_part_beyond_the_picture(width: int, height: int, side: int, toy: Toy) -> None:
+    toy.failure = None  # small pictures are decoded in full
+    ramp = np.linspace(0, 255, max(width, height)).astype(np.uint8)
+    rgb = np.empty((height, width, 3), np.uint8)
+    rgb[:] = ramp[:width, None] if width > height else ramp[:height, None, None]
+    true = Image.fromarray(rgb)
+    true.thumbnail((side, side))
+    image = opened(file_of(rgb))
+    image.thumbnail((side, side))
+    assert image.size == true.size
+    error = np.asarray(image, float) - np.asarray(true)
+    assert abs(error.mean()) < 6

@@ -78,6 +78,14 @@ def test_a_position_that_was_deleted_is_in_no_byte(kind: str, way: Callable[[Ima
         assert again.getexif()[ORIENTATION] == 6
 
 
+@pytest.mark.parametrize("copied", [Image.Image.copy, lambda i: i.resize((16, 16)), lambda i: i.convert("L")])
+def test_copies_of_a_file_of_ours_have_the_edited_exif(copied: Callable[[Image.Image], Image.Image]) -> None:
+    """Pillow copies info, and not what ``getexif`` returned; of files of other formats nothing can be known."""
+    image = in_memory.opened(in_memory.saved(opened("JPEG")))
+    delete_directory(image.getexif())
+    assert positions(in_memory.saved(copied(image))) == []
+
+
 @pytest.mark.parametrize("way", WAYS[:4])
 def test_a_position_deleted_from_a_tiff(way: Callable[[Image.Exif], None]) -> None:
     image = Image.fromarray(toy_model.blocks(40, 20))

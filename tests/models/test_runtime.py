@@ -165,7 +165,7 @@ def test_an_unknown_number_type_in_the_environment_is_an_error(monkeypatch: pyte
     file = io.BytesIO()
     Image.new("RGB", (16, 16), "olive").save(file, "SDZ")
     monkeypatch.setenv("PILLOW_SDZ_DTYPE", "int4")
-    with pytest.raises(SdzOptionError, match="dtype: no such number type"):
+    with pytest.raises(SdzOptionError, match="PILLOW_SDZ_DTYPE: no such number type"):
         Image.open(file).load()
 
 

@@ -29,6 +29,7 @@ MAX_GRAPH_BYTES: Final = 1 << 20
 _SETTINGS: Final = {
     "session.intra_op.allow_spinning": "0",  # threads that wait by spinning take the processor from other programs
     "session.inter_op.allow_spinning": "0",
+    "session.disable_prepacking": "1",  # it copies weights once more, and makes convolutions no faster
 }
 """Settings of a session, see onnxruntime_session_options_config_keys.h."""
 

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import MAX_TEXT_CHUNK, PngInfo
 from pillow_sdz.cli.settings import METADATA
 from pillow_sdz.plugin.info import collect
 from pillow_sdz.plugin.metadata.descriptive import descriptive_exif
-from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX
+from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX, PNG_XMP
 from pillow_sdz.plugin.metadata.levels import by_level
 from pillow_sdz.plugin.metadata.report import listener
 from pillow_sdz.plugin.save_keywords import METADATA as KEYWORDS
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from pillow_sdz.cli.settings import Settings
 
-_XMP_KEYWORD = "XML:com.adobe.xmp"  # keyword of PNG's text chunk with XMP (XMP specification, part 3, 1.1.5)
 _XMP_TAG = 700  # TIFF's tag for XMP (XMP specification, part 3, 1.1.4)
 # The kinds that Pillow's own savers write. Savers of formats that are not listed (other plugins) are given all kinds.
 _HOLDS = {
@@ -139,7 +138,7 @@ def _png_text(text: dict[str, str], xmp: bytes | None) -> tuple[PngInfo, list[st
             chunks.add_text(key, value, zip=compressed)
     if xmp:
         try:
-            chunks.add_itxt(_XMP_KEYWORD, xmp.decode())
+            chunks.add_itxt(PNG_XMP, xmp.decode())
         except UnicodeDecodeError:
             notes.append("xmp not kept: it is not UTF-8, as PNG demands")
     return chunks, notes
@@ -148,4 +147,4 @@ def _png_text(text: dict[str, str], xmp: bytes | None) -> tuple[PngInfo, list[st
 def _is_png_keyword(key: str) -> bool:
     """Whether PNG allows this keyword (PNG specification, third edition, 11.3.3.1), and it is not that of XMP."""
     plain = all(0x20 <= ord(c) <= 0x7E or 0xA1 <= ord(c) <= 0xFF for c in key)
-    return plain and 1 <= len(key) <= 79 and key == key.strip(" ") and key != _XMP_KEYWORD
+    return plain and 1 <= len(key) <= 79 and key == key.strip(" ") and key != PNG_XMP

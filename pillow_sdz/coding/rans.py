@@ -206,7 +206,7 @@ class AnsDecoder:
             self._word_list = self._words.tolist()
 
     @property
-    def exhausted(self) -> bool:
+    def _exhausted(self) -> bool:
         """Whether a cut piece has no symbols left."""
         return self._cut and self._next > len(self._words)
 
@@ -222,7 +222,7 @@ class AnsDecoder:
         Raises:
             SdzFormatError: the words end too early.
         """
-        if self.exhausted:
+        if self._exhausted:
             return np.zeros(0, np.int64)
         return self._decode_single_lane(table) if self._lanes == 1 else self._decode_lanes(table)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from typing import TYPE_CHECKING, Final
 
 from pillow_sdz.errors import SdzDependencyError, SdzError, SdzModelError, SdzOptionError, is_installed
+from pillow_sdz.models.fork_lock import ForkLock
 from pillow_sdz.models.graph_files import DECODER_GRAPH, UNET_GRAPH
 from pillow_sdz.models.runtime import DTYPE_VARIABLE
 from pillow_sdz.options import check_runtime
@@ -30,17 +30,7 @@ FIRST_PIXELS: Final = 1_500_000
 
 INSTALL_ONNX: Final = "pip install onnxruntime"
 
-_lock = threading.Lock()
-
-
-def _renew_lock() -> None:
-    """In a forked child: a lock that another thread of the parent held would never be released."""
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+_lock = ForkLock()
 
 _decoded = 0
 """Pixels that ONNX Runtime was chosen for, though torch is installed."""
@@ -81,7 +71,7 @@ def choose_runtime(manifest: Manifest, settings: DecodeSettings, pixels: int) ->
 def _is_among_the_first(pixels: int) -> bool:
     """Whether a picture is within `FIRST_PIXELS`; if it is, its pixels count."""
     global _decoded
-    with _lock:
+    with _lock():
         if _decoded + pixels > FIRST_PIXELS:
             return False
         _decoded += pixels

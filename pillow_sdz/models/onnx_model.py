@@ -7,7 +7,7 @@ weights that they were made for.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from pillow_sdz.models.model import Model
 from pillow_sdz.models.onnx_sessions import Graph, prepare, runtime
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -101,7 +102,7 @@ def load_onnx_model(manifest: Manifest) -> OnnxModel:
     if has_unet:
         configs["scheduler"] = read_config(folder / "scheduler" / SCHEDULER_CONFIG_NAME)
     check_digests(manifest)
-    model = OnnxModel(manifest, _scheduler(folder) if has_unet else None)
+    model = OnnxModel(manifest, _scheduler(folder, configs["scheduler"]) if has_unet else None)
     model.prepare()
     tensors = {part: _weights(manifest, part) for part in parts}
     check_weights(manifest, tensors["vae"], tensors.get("unet"), configs)
@@ -109,15 +110,13 @@ def load_onnx_model(manifest: Manifest) -> OnnxModel:
     return model
 
 
-def _scheduler(folder: Path) -> Ddim:
-    """The scheduler of a model.
+def _scheduler(folder: Path, config: Mapping[str, Any]) -> Ddim:
+    """The scheduler of a model, by its configuration.
 
     Raises:
         SdzModelError: it is not one that works on arrays.
     """
-    path = folder / "scheduler" / SCHEDULER_CONFIG_NAME
-    with naming_file(path):
-        config = read_config(path)
+    with naming_file(folder / "scheduler" / SCHEDULER_CONFIG_NAME):
         if config.get(CLASS_KEY) != "DDIMScheduler" or not covers(config):
             raise SdzModelError("this scheduler needs torch", remedy="set runtime='torch'")
         return Ddim(config)

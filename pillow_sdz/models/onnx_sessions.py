@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.coding.threads import cores
 from pillow_sdz.errors import SdzDependencyError, SdzError, SdzModelError, naming_file, needs_packages
+from pillow_sdz.models.fork_lock import ForkLock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ TELEMETRY_VARIABLE: Final = "ORT_DISABLE_TELEMETRY"
 """onnxruntime reads it when it is imported. Unless it is set, the official builds since 1.29 report every session to
 their maker, and have a thread for it, for which a forked child waits forever when it exits."""
 
-_import_lock = threading.Lock()
+_import_lock = ForkLock()
 
 
 def runtime() -> Any:
@@ -50,7 +51,7 @@ def runtime() -> Any:
     Raises:
         SdzDependencyError: it is not installed, or broken.
     """
-    with _import_lock, needs_packages("decoding with ONNX Runtime"):
+    with _import_lock(), needs_packages("decoding with ONNX Runtime"):
         if "onnxruntime" in sys.modules:
             return sys.modules["onnxruntime"]
         before = os.environ.get(TELEMETRY_VARIABLE)
@@ -174,14 +175,8 @@ def _release_sessions() -> None:
         graph.release()
 
 
-def _renew_lock() -> None:
-    """In a forked child: a lock that another thread of the parent held would never be released."""
-    global _import_lock
-    _import_lock = threading.Lock()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_release_sessions, after_in_child=_renew_lock)
+    os.register_at_fork(before=_release_sessions)
 
 
 def _run_options() -> Any:

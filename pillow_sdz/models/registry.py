@@ -7,12 +7,12 @@ number type, and `pillow_sdz.models.integrity` checks its weights then.
 from __future__ import annotations
 
 import os
-import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from pillow_sdz.errors import SdzModelError, is_installed, needs_packages
+from pillow_sdz.models.fork_lock import ForkLock
 from pillow_sdz.models.manifest import MANIFEST_NAME, Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -188,17 +188,7 @@ def find_fitting(fingerprint: bytes, channels: int, factor: int) -> Manifest:
 _loaded: dict[tuple[Path, str, int, Hashable], Model] = {}
 """Models in memory, by folder, fingerprint, time of the manifest, and what else distinguishes them."""
 
-_lock = threading.Lock()
-
-
-def _renew_lock() -> None:
-    """In a forked child: a lock that another thread of the parent held would never be released."""
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+_lock = ForkLock()
 
 
 def load(manifest: Manifest, device: str | None = None, dtype: str | None = None) -> TorchModel:
@@ -240,7 +230,7 @@ def _kept(manifest: Manifest, how: Hashable, load_it: Callable[[], M]) -> M:
     """The model that was loaded in this way before, or else a new one."""
     content = (manifest.folder, manifest.fingerprint, _modified(manifest.folder))
     key = (*content, how)
-    with _lock:
+    with _lock():
         if key not in _loaded:
             for old in [each for each in _loaded if each[0] == manifest.folder and each[:3] != content]:
                 del _loaded[old]  # models that were in this folder before

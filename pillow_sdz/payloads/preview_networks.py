@@ -19,6 +19,7 @@ from pillow_sdz.coding.products import EXACT_IN_FLOAT32, product
 from pillow_sdz.coding.threads import in_threads
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.payloads.codes import SIGNED_OFFSET
+from pillow_sdz.payloads.weights_file import byte_count, read_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ class PreviewShape:
     @property
     def byte_count(self) -> int:
         """Size of the file in bytes."""
-        return 4 * sum(rows * columns for rows, columns in self.arrays())
+        return byte_count(self.arrays())
 
 
 @dataclass(frozen=True)
@@ -124,15 +125,7 @@ class PreviewNetworks:
         Raises:
             SdzModelError: the file has another size, or a sum can exceed 2**24.
         """
-        if len(data) != shape.byte_count:
-            raise SdzModelError(
-                "the preview networks have another size than the model's manifest says", field="size",
-                found=f"{len(data)} bytes", expected=f"{shape.byte_count} bytes", remedy="install the model again",
-            )  # fmt: skip
-        arrays, offset = [], 0
-        for rows, columns in shape.arrays():
-            arrays.append(np.frombuffer(data, "<i4", rows * columns, offset).reshape(rows, columns))
-            offset += 4 * rows * columns
+        arrays = read_arrays(data, shape.arrays(), "the preview networks have")
         pairs = iter(zip(arrays[::2], arrays[1::2], strict=True))
         return cls(tuple(tuple(_layers(layers, pairs)) for layers in shape.networks))
 

@@ -163,10 +163,11 @@ class SdzImageFile(ImageFile.ImageFile):
 
     def _new(self, im: _imaging.ImagingCore) -> Image.Image:
         """A copy, resized or converted: with EXIF as it was edited through ``getexif``, which Pillow does not copy."""
-        from pillow_sdz.plugin.metadata.edits import current_info
-
         new = super()._new(im)
-        new.info = current_info(self)
+        if self._exif is not None:  # otherwise nobody has asked for it
+            from pillow_sdz.plugin.metadata.edits import current_info
+
+            new.info = current_info(self)
         return new
 
     def _tile_arguments(self) -> tuple[SdzFile, str, int | None]:

@@ -17,7 +17,7 @@ from pillow_sdz.container.metadata import Metadata
 from pillow_sdz.errors import SdzModelError, SdzOptionError, notice
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
-from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX, RAW_PROFILE_EXIF
+from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX, PNG_XMP, RAW_PROFILE, RAW_PROFILE_EXIF, without_prefix
 
 if TYPE_CHECKING:
     from pillow_sdz.codec.file import SdzFile
@@ -31,11 +31,8 @@ BOOKKEEPING: Final = (
 _ALWAYS_SET: Final = ("fingerprint", "payload", "bpp", "noise")
 """An info that has all of these keys comes from an .sdz: then its `BOOKKEEPING` is not text."""
 
-NOT_TEXT: Final = frozenset({"icc_profile", "exif", "xmp", "XML:com.adobe.xmp", "compression"})
+NOT_TEXT: Final = frozenset({"icc_profile", "exif", "xmp", PNG_XMP, "compression"})
 """Keys of Pillow's info whose value is not a text about the picture, even where it is a str."""
-
-RAW_PROFILE: Final = "Raw profile type "
-"""Start of the keys under which ImageMagick stores binary metadata as PNG text."""
 
 _PILLOW_KEYS = """
     adobe adobe_transform background blend chromaticity default_image disposal dpi duration extension flashpix frames
@@ -97,7 +94,7 @@ def collect(given: Mapping[str, Any], info: Mapping[Any, Any]) -> Metadata:
     return Metadata(
         icc=_blob("icc_profile", given["icc_profile"] if "icc_profile" in given else info.get("icc_profile")),
         exif=_exif(given["exif"] if "exif" in given else _exif_of(info)),
-        xmp=_xmp(given["xmp"] if "xmp" in given else info.get("xmp") or info.get("XML:com.adobe.xmp")),
+        xmp=_xmp(given["xmp"] if "xmp" in given else info.get("xmp") or info.get(PNG_XMP)),
         text=_text(given["text"]) if "text" in given else _text_of(info),
     )
 
@@ -194,9 +191,7 @@ def _exif(value: object) -> bytes | None:
     if isinstance(value, Image.Exif):
         value = value.tobytes() if len(value) else None
     data = _blob("exif", value)
-    while data is not None and data.startswith(EXIF_PREFIX):
-        data = data.removeprefix(EXIF_PREFIX)
-    return data or None
+    return None if data is None else without_prefix(data) or None
 
 
 def _xmp(value: object) -> bytes | None:

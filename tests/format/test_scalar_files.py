@@ -7,7 +7,7 @@ import io
 import json
 import math
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from fresh import WITHOUT_TORCH, FreshPython
 from in_memory import opened_sdz
 from PIL import Image
 from toy_model import STEP
+from toy_scalar import error_of, saved
 
 from pillow_sdz.codec.decode import decode
 from pillow_sdz.codec.file import read
@@ -40,17 +41,6 @@ def model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ToyModel:
 @pytest.fixture
 def photo(chelsea: Image.Image) -> Image.Image:
     return chelsea.resize((400, 304))
-
-
-def saved(image: Image.Image, **keywords: Any) -> io.BytesIO:
-    stream = io.BytesIO()
-    image.save(stream, "SDZ", model="toy", **keywords)
-    return stream
-
-
-def error_of(stream: io.BytesIO, image: Image.Image) -> float:
-    means = np.asarray(image.reduce(8), float).repeat(8, 0).repeat(8, 1)
-    return float(np.sqrt(np.mean((np.asarray(Image.open(stream), float) - means) ** 2)))
 
 
 def test_scalar_is_the_default_of_a_model_with_a_prior(photo: Image.Image) -> None:

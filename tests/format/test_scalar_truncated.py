@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import toy_scalar
 from PIL import Image, ImageFile
+from toy_scalar import error_of, saved
 
 from pillow_sdz.codec.file import read
 from pillow_sdz.container.sections import parse
@@ -31,17 +32,6 @@ def model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def photo(chelsea: Image.Image) -> Image.Image:
     return chelsea.resize((400, 304))
-
-
-def saved(image: Image.Image, **keywords: Any) -> io.BytesIO:
-    stream = io.BytesIO()
-    image.save(stream, "SDZ", model="toy", **keywords)
-    return stream
-
-
-def error_of(stream: io.BytesIO, image: Image.Image) -> float:
-    means = np.asarray(image.reduce(8), float).repeat(8, 0).repeat(8, 1)
-    return float(np.sqrt(np.mean((np.asarray(Image.open(stream), float) - means) ** 2)))
 
 
 def test_a_cut_of_any_length_is_refused_and_shows_what_arrived_on_request(

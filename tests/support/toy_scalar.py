@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from PIL import Image
 from preview_samples import put_preview
 from toy_model import FACTOR, MATRIX, STEP, ToyModel
 
@@ -75,3 +77,16 @@ def install_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, preview: b
     model = ToyModel(registry.find("toy"))
     monkeypatch.setattr(registry, "load", lambda manifest, device, dtype: model)
     return model
+
+
+def saved(image: Image.Image, **keywords: Any) -> io.BytesIO:
+    """A file of this model."""
+    stream = io.BytesIO()
+    image.save(stream, "SDZ", model="toy", **keywords)
+    return stream
+
+
+def error_of(stream: io.BytesIO, image: Image.Image) -> float:
+    """The rms error of a file against the mean colours of blocks, which is all that this model keeps of a picture."""
+    means = np.asarray(image.reduce(8), float).repeat(8, 0).repeat(8, 1)
+    return float(np.sqrt(np.mean((np.asarray(Image.open(stream), float) - means) ** 2)))

@@ -43,14 +43,14 @@ class RMSNorm(nn.Module):
 
     def _unit(self, h: Tensor) -> Tensor:
         """Divide ``h`` in place by its root mean square over channels."""
-        return h.mul_(_inverse_rms(h, self.eps))
+        return h.mul_(inverse_rms(h, self.eps))
 
     def _with_gradient(self, h: Tensor) -> Tensor:
         scaled: Tensor = _ScaledUnit.apply(h, self.weight, self.eps)  # type: ignore[no-untyped-call]
         return scaled
 
 
-def _inverse_rms(h: Tensor, eps: float) -> Tensor:
+def inverse_rms(h: Tensor, eps: float) -> Tensor:
     """The reciprocal of the root mean square over channels, (B, 1, h, w)."""
     norm = torch.linalg.vector_norm(h, dim=1, keepdim=True, dtype=torch.float32)
     return torch.rsqrt(norm * norm / h.shape[1] + eps).to(h.dtype)
@@ -61,7 +61,7 @@ class _ScaledUnit(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, weight: Tensor, eps: float) -> Tensor:
-        inverse = _inverse_rms(h, eps)
+        inverse = inverse_rms(h, eps)
         unit = h * inverse
         ctx.save_for_backward(unit, inverse, weight)
         return unit * weight[:, None, None]

@@ -16,7 +16,11 @@ from torch import Tensor, nn
 
 from pillow_sdz.limits import MAX_CHANNELS
 from pillow_sdz.models.configuration import MAX_WIDTH, whole, wholes, wrong
+from pillow_sdz.models.networks.autoencoder_blocks import inverse_rms
 from pillow_sdz.models.networks.base import MAX_BLOCKS, Network
+
+EPSILON = 1e-5
+"""Added to the mean square by which `ChannelNorm` divides."""
 
 
 class LatentUNetOutput(NamedTuple):
@@ -35,11 +39,9 @@ class ChannelNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (B, C, h, w)."""
         if torch.is_grad_enabled():
-            scale = torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-5).to(x.dtype)
+            scale = torch.rsqrt(x.float().square().mean(1, keepdim=True) + EPSILON).to(x.dtype)
             return x * scale * self.gain[:, None, None].to(x.dtype)
-        norm = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32)  # without copies in float32
-        scale = torch.rsqrt(norm * norm / x.shape[1] + 1e-5).to(x.dtype)
-        return (x * scale).mul_(self.gain[:, None, None].to(x.dtype))
+        return (x * inverse_rms(x, EPSILON)).mul_(self.gain[:, None, None].to(x.dtype))
 
 
 class ResidualBlock(nn.Module):

@@ -15,6 +15,7 @@ import numpy as np
 from pillow_sdz.coding.products import EXACT_IN_FLOAT32, product
 from pillow_sdz.errors import SdzModelError
 from pillow_sdz.payloads.scalar.scan import NEIGHBOUR_COUNT, NETWORKS
+from pillow_sdz.payloads.weights_file import byte_count, read_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ class PriorShape:
     @property
     def byte_count(self) -> int:
         """Size of a prior file in bytes."""
-        return 4 * sum(rows * columns for rows, columns in self.arrays())
+        return byte_count(self.arrays())
 
 
 @dataclass(frozen=True)
@@ -135,21 +136,13 @@ class Prior:
         Raises:
             SdzModelError: the file has another size, or a weight is beyond `LARGEST_WEIGHT`.
         """
-        if len(data) != shape.byte_count:
-            raise SdzModelError(
-                "the prior has another size than the model's manifest says", field="size",
-                found=f"{len(data)} bytes", expected=f"{shape.byte_count} bytes", remedy="install the model again",
-            )  # fmt: skip
-        arrays, offset = [], 0
-        for rows, columns in shape.arrays():
-            array = np.frombuffer(data, "<i4", rows * columns, offset).reshape(rows, columns).astype(np.float64)
-            offset += 4 * array.size
-            if rows > 1 and np.abs(array).max() > LARGEST_WEIGHT:
+        arrays = [array.astype(np.float64) for array in read_arrays(data, shape.arrays(), "the prior has")]
+        for array in arrays:
+            if len(array) > 1 and np.abs(array).max() > LARGEST_WEIGHT:
                 raise SdzModelError(
                     "the prior has a weight out of range", field="weights",
                     found=int(np.abs(array).max()), expected=f"at most {LARGEST_WEIGHT}",
                 )  # fmt: skip
-            arrays.append(array)
         per_network = 2 + 4 * shape.groups
         networks = (_network(arrays[1 + index * per_network :][:per_network]) for index in range(NETWORKS))
         return cls(shape, arrays[0].astype(np.int64), tuple(networks))

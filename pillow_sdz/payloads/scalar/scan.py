@@ -53,7 +53,6 @@ MAX_CACHED: Final = 1 << 16
 """Most positions of a latent whose passes are cached: they take 104 bytes a position. For larger latents they are
 computed again each time, which takes less time than coding."""
 
-
 LAST_PASSES: Final = (4, 6, 7, 8)
 """The last pass of each layer. After layer 1 all positions of stride 4 are known, after layer 2 those of stride 2."""
 

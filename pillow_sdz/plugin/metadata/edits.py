@@ -16,7 +16,7 @@ from pillow_sdz.container.tiff import EXIF_IFD, GPS_IFD, Directory, Value, read_
 from pillow_sdz.errors import SdzFormatError, notice
 from pillow_sdz.plugin.metadata.descriptive import descriptive_exif
 from pillow_sdz.plugin.metadata.exif import MAKER_NOTE
-from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX, RAW_PROFILE_EXIF, XMP_KEYS
+from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX, RAW_PROFILE_EXIF, XMP_KEYS, without_prefix
 from pillow_sdz.plugin.metadata.xmp import without_orientation, without_position
 
 _READ_BY_PILLOW: Final = ("exif", RAW_PROFILE_EXIF, *XMP_KEYS)
@@ -187,11 +187,8 @@ def _value(exif: Image.Exif, tag: int) -> object:
 
 def _directory(loaded: bytes | None) -> Directory:
     """EXIF that ``getexif`` has read, as tags with their bytes; empty if it is damaged."""
-    data = loaded or b""
-    while data.startswith(EXIF_PREFIX):
-        data = data.removeprefix(EXIF_PREFIX)
     try:
-        return read_tiff(data)
+        return read_tiff(without_prefix(loaded or b""))
     except SdzFormatError:
         return {}
 

@@ -2,6 +2,7 @@
 
 - `make_vectors`: writes the golden files of the tests.
 - `bench`: measures rate, quality, time and memory.
+- `guard_set`: builds pictures with text, faces and lattices, and measures what codecs leave of them.
 - `export_onnx`, with `onnx_graphs`: builds the graphs that ONNX Runtime runs.
 - `train`: trains a model and exports it.
 

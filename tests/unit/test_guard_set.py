@@ -1,8 +1,9 @@
 """The set of pictures on which generative codecs go wrong: pictures that need no photos, and its rules."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +18,10 @@ from tools.guard_set.lattices import pattern
 from tools.guard_set.lettering import Board, Fonts, Text, hang
 from tools.guard_set.perspective import homography, paste
 from tools.guard_set.photos import Photos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture

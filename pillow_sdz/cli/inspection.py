@@ -43,7 +43,8 @@ def info(job: Job) -> Result:
         "bpp": 8 * len(data) / (header.width * header.height),
         "payload": header.payload,
         "payload_summary": payload.summary,
-        "model": _model(header.fingerprint),
+        "model": _model(header.fingerprint) if file.needs_model else None,
+        "needs_model": file.needs_model,
         "fingerprint": header.fingerprint.hex(),
         "latent": {"width": header.latent_width, "height": header.latent_height, "channels": header.channels},
         "factor": header.factor,
@@ -53,6 +54,8 @@ def info(job: Job) -> Result:
         "steps": header.denoise_steps,
         "synthesised": header.synthesised,
         "layers": list(payload.layers),
+        "patches": 0 if file.patches is None else len(file.patches.rectangles),
+        "patched": 0.0 if file.patches is None else file.patches.share(header.width, header.height),
         "alpha_bytes": len(container.alpha or b""),
         "preview": _has_preview(file),
         **{f"{kind}_bytes": len(getattr(metadata, kind) or b"") for kind in _BLOBS},
@@ -65,7 +68,7 @@ def info(job: Job) -> Result:
 
 
 def test(job: Job) -> Result:
-    """Check one file: structure, limits, checksums; then codes, alpha and metadata by decoding them.
+    """Check one file: structure, limits, checksums; then codes, patches, alpha and metadata by decoding them.
 
     Raises:
         SdzError: something does not decode, or the codes need the prior of a model that is not installed.
@@ -76,6 +79,7 @@ def test(job: Job) -> Result:
         file.metadata()
         file.alpha()
         file.codes()
+        file.check_patches()
     header = file.header
     return Result(job, "done", len(data), None, header.width, header.height, time.perf_counter() - started)
 
@@ -90,15 +94,20 @@ def lines(details: dict[str, Any]) -> list[str]:
     shown = {
         "picture": f"{details['width']} x {details['height']}, {details['mode']}",
         "file": f"{details['bytes']:,} bytes, {details['bpp']:.3f} bits per pixel, format version {details['version']}",
-        "model": f"{model} (fingerprint {details['fingerprint']})",
+        "model": f"{model} (fingerprint {details['fingerprint']})" if details["needs_model"] else "none needed",
         "latent": f"{latent['width']} x {latent['height']}, {latent['channels']} channels, factor {details['factor']}",
         "payload": ", ".join(filter(None, (details["payload"], details["payload_summary"]))),
     }
+    if not details["needs_model"]:
+        del shown["latent"]
     for number, layer in enumerate(details["layers"], 1):
         palette = "" if layer["entries"] is None else f"{layer['entries']} entries, {layer['coding']} indices, "
         shown[f"layer {number}"] = f"{palette}{layer['bytes']:,} bytes"
-    shown["noise"] = f"{details['noise']:.2f} codes rms, {details['denoise_steps']} U-Net steps"
+    if details["needs_model"]:
+        shown["noise"] = f"{details['noise']:.2f} codes rms, {details['denoise_steps']} U-Net steps"
     shown["detail"] = "may be synthesised in decoding" if details["synthesised"] else "none synthesised"
+    if details["patches"]:
+        shown["patches"] = f"{details['patches']}, {details['patched']:.1%} of the picture"
     if details["colour_space"] is not None:
         shown["colour space"] = details["colour_space"]
     shown["preview"] = "yes" if details["preview"] else "no"

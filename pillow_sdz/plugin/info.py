@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BOOKKEEPING: Final = (
     "model", "fingerprint", "payload", "colors", "layers", "missing_layers", "bpp", "denoise_steps", "steps", "noise",
-    "step", "colour_space",
+    "step", "colour_space", "patches", "patched",
 )  # fmt: skip
 """Keys for facts about the file; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
 
@@ -60,12 +60,14 @@ def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
     fingerprint = header.fingerprint.hex()
     return {
         **to_info(file.metadata()),
-        "model": _model_name(header.fingerprint) or fingerprint,
+        "model": _model_name(header.fingerprint) or fingerprint if file.needs_model else None,
         "fingerprint": fingerprint,
         "payload": header.payload,
         "colors": (),
         "layers": len(file.container.layers),
         "missing_layers": header.layer_count - len(file.container.layers),
+        "patches": 0 if file.patches is None else len(file.patches.rectangles),
+        "patched": 0.0 if file.patches is None else file.patches.share(header.width, header.height),
         "bpp": 8 * file_bytes / (header.width * header.height),
         "denoise_steps": header.denoise_steps,
         "steps": header.denoise_steps,

@@ -1,7 +1,7 @@
 """Bytes of a file <-> `Container`: the header and the sections, with their order, limits and checksums.
 
 Section bodies stay coded here. `pillow_sdz.payloads` (layers), `pillow_sdz.coding.planes` (alpha),
-`pillow_sdz.payloads.preview_matrix` and `pillow_sdz.container.metadata` decode them.
+`pillow_sdz.payloads.preview_matrix`, and of this package `metadata` and `stored_error` decode them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ ANCILLARY: Final = 0x80
 LAYER: Final = 0x01
 ALPHA: Final = 0x02
 PREVIEW: Final = 0x81
-SECTION_NAMES: Final = {LAYER: "layer", ALPHA: "alpha", PREVIEW: "preview", **METADATA_SECTIONS}
+_FIELDS: Final = {ALPHA: "alpha", PREVIEW: "preview", 0x87: "error", 0x88: "error_map"}
+"""Section type -> field of `Container` that holds its body."""
+
+SECTION_NAMES: Final = {LAYER: "layer", **METADATA_SECTIONS}
+SECTION_NAMES |= {section_type: name.replace("_", " ") for section_type, name in _FIELDS.items()}
 
 
 @dataclass
@@ -54,6 +58,8 @@ class Container:
         alpha: alpha body; None exactly if the mode has no alpha.
         preview: preview matrix body, (channels + 1) * 3 bytes.
         metadata: metadata bodies by kind, a value of `pillow_sdz.container.metadata.METADATA_SECTIONS`.
+        error: body of the error section, see `pillow_sdz.container.stored_error`.
+        error_map: body of the error map section.
         unknown: (type, body) of ancillary sections that this version does not know.
         truncation: layers that the header announces but the file does not hold whole, or None; set only by
             ``parse(..., allow_truncated=True)``.
@@ -64,6 +70,8 @@ class Container:
     alpha: bytes | None = None
     preview: bytes | None = None
     metadata: dict[str, bytes] = field(default_factory=dict)
+    error: bytes | None = None
+    error_map: bytes | None = None
     unknown: list[tuple[int, bytes]] = field(default_factory=list)
     truncation: Truncation | None = None
 
@@ -170,7 +178,7 @@ def parts_of(container: Container) -> list[tuple[str, int]]:
 
 def _in_order(container: Container) -> list[tuple[int, bytes]]:
     """Types and bodies of all sections in the order of a file: those before the layers by type, then the layers."""
-    known = {ALPHA: container.alpha, PREVIEW: container.preview}
+    known = {section_type: getattr(container, name) for section_type, name in _FIELDS.items()}
     known |= {section_type: container.metadata.get(kind) for section_type, kind in METADATA_SECTIONS.items()}
     sections = [(section_type, body) for section_type, body in known.items() if body is not None]
     sections = sorted(sections + container.unknown, key=lambda section: section[0])
@@ -262,10 +270,8 @@ def _place_section(container: Container, seen: set[int], section_type: int, body
         raise fault("contradicts the header, which names a colour space", expected=header.colour_space)
     if section_type == PREVIEW and len(body) != (header.channels + 1) * 3:
         raise fault("has the wrong length", f"{len(body)} bytes", f"{(header.channels + 1) * 3} bytes")
-    if section_type == ALPHA:
-        container.alpha = body
-    elif section_type == PREVIEW:
-        container.preview = body
+    if section_type in _FIELDS:
+        setattr(container, _FIELDS[section_type], body)
     else:
         container.metadata[METADATA_SECTIONS[section_type]] = body
 

@@ -44,8 +44,9 @@ PREVIEW: Final = 0x81
 _FIELDS: Final = {ALPHA: "alpha", PREVIEW: "preview", 0x87: "error", 0x88: "error_map"}
 """Section type -> field of `Container` that holds its body."""
 
-SECTION_NAMES: Final = {LAYER: "layer", **METADATA_SECTIONS}
-SECTION_NAMES |= {section_type: name.replace("_", " ") for section_type, name in _FIELDS.items()}
+SECTION_NAMES: Final = {
+    LAYER: "layer", **METADATA_SECTIONS, **{number: name.replace("_", " ") for number, name in _FIELDS.items()}
+}  # fmt: skip
 
 
 @dataclass

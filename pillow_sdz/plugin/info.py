@@ -8,6 +8,7 @@ or has a meaning for Pillow, appears with `ESCAPE` in front of its key, and gets
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 BOOKKEEPING: Final = (
     "model", "fingerprint", "payload", "colors", "layers", "missing_layers", "bpp", "denoise_steps", "steps", "noise",
-    "step", "colour_space",
+    "step", "colour_space", "psnr", "ms_ssim", "ssimulacra2", "synthesised", "patched", "whole",
 )  # fmt: skip
 """Keys for facts about the file; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
 
@@ -71,7 +72,22 @@ def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
         "steps": header.denoise_steps,
         "noise": header.noise * NOISE_UNIT,
         **file.payload.describe().info,
+        **error_info(file),
     }
+
+
+def error_info(file: SdzFile) -> dict[str, float]:
+    """What a file says about its own error, without what was not measured.
+
+    Empty where it says nothing, and where layers are missing: the figures are those of the whole file.
+
+    Raises:
+        SdzError: the section is damaged.
+    """
+    error = file.error()
+    if error is None or file.container.truncation is not None:
+        return {}
+    return {name: value for name, value in asdict(error).items() if value is not None}
 
 
 def _model_name(fingerprint: bytes) -> str | None:

@@ -187,11 +187,11 @@ def _pixels(original: Source, file: SdzFile, settings: Settings) -> Picture:
     """
     size = file.header.width, file.header.height
     with open_source(original, settings) as picture:
+        picture.load()  # first: loading a TIFF turns it
         if picture.size != size:
             turned = "; encoding does not rotate pixels by an EXIF orientation" if picture.size == size[::-1] else ""
             (width, height), (wide, high) = picture.size, size
             raise ConversionError(
                 f"the original {original.name} has {width} x {height} pixels, and the file {wide} x {high}{turned}"
             )
-        picture.load()
         return to_picture(picture)

@@ -86,7 +86,8 @@ def build_error(error: StoredError) -> bytes:
     """
     exact = error.ms_ssim is not None and error.ms_ssim >= 1
     decibels = None if error.ms_ssim is None else to_decibels(max(0.0, error.ms_ssim))
-    shares = {name: _percent(getattr(error, name)) for name in ("synthesised", "patched", "whole")}
+    patched, whole = _percent(error.patched), _percent(error.whole)
+    synthesised = min(_percent(error.synthesised), 100 - patched - whole)  # rounding must not add up to more
     score = _ABSENT_SSIMULACRA2
     if error.ssimulacra2 is not None:
         score = max(_ABSENT_SSIMULACRA2 + 1, min(_HIGHEST, round(100 * error.ssimulacra2)))
@@ -95,7 +96,9 @@ def build_error(error: StoredError) -> bytes:
         psnr=_hundredths(error.psnr, exact=error.psnr == HIGHEST_DB),
         ms_ssim=_hundredths(decibels, exact=exact),
         ssimulacra2=score,
-        **shares,
+        synthesised=synthesised,
+        patched=patched,
+        whole=whole,
     )
 
 

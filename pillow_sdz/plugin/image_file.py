@@ -57,7 +57,7 @@ class SdzImageFile(ImageFile.ImageFile):
     - ``denoise_steps``: U-Net steps that the file asks for (int); ``steps`` is a deprecated name of it;
     - ``noise``: rms error of the quantisation, in codes; with a scalar payload the rms of a uniform distribution over
       one step (float);
-    - ``psnr`` (in dB, 100 for the same pixels), ``ms_ssim`` and ``ssimulacra2``: how close the decoded picture is to the
+    - ``psnr`` (in dB, 100 for the same pixels), ``ms_ssim``, ``ssimulacra2``: how close the decoded picture is to the
       original, before alpha; those that the encoder measured (float);
     - ``synthesised``, ``patched``, ``whole``: shares of the area that a model decodes, that patches cover, and that is
       stored as pixels, 0 to 1; in files that have such figures (float).

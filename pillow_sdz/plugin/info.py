@@ -8,7 +8,6 @@ or has a meaning for Pillow, appears with `ESCAPE` in front of its key, and gets
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from PIL import Image
@@ -23,9 +22,12 @@ from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX, PNG_XMP, RAW_PROFILE, R
 if TYPE_CHECKING:
     from pillow_sdz.codec.file import SdzFile
 
+ERROR_KEYS: Final = ("psnr", "ms_ssim", "ssimulacra2", "synthesised", "patched", "whole")
+"""Keys for what a file says about its own error: the fields of `pillow_sdz.container.stored_error.StoredError`."""
+
 BOOKKEEPING: Final = (
     "model", "fingerprint", "payload", "colors", "layers", "missing_layers", "bpp", "denoise_steps", "steps", "noise",
-    "step", "colour_space", "psnr", "ms_ssim", "ssimulacra2", "synthesised", "patched", "whole",
+    "step", "colour_space", *ERROR_KEYS,
 )  # fmt: skip
 """Keys for facts about the file; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
 
@@ -87,7 +89,7 @@ def error_info(file: SdzFile) -> dict[str, float]:
     error = file.error()
     if error is None or file.container.truncation is not None:
         return {}
-    return {name: value for name, value in asdict(error).items() if value is not None}
+    return {name: value for name in ERROR_KEYS if (value := getattr(error, name)) is not None}
 
 
 def _model_name(fingerprint: bytes) -> str | None:

@@ -31,10 +31,10 @@ def figures(body: bytes) -> dict[str, float | None]:
 
 def side(width: int, height: int) -> int:
     """The side of a cell of an error map."""
-    exponent = 5
-    while -(width // -(2**exponent)) * -(height // -(2**exponent)) > 4096:
-        exponent += 1
-    return 2**exponent
+    cell = 32
+    while -(width // -cell) * -(height // -cell) > 4096:
+        cell *= 2
+    return cell
 
 
 def squares(original: Picture, decoded: Picture) -> Iterator[list[int]]:

@@ -56,6 +56,21 @@ MAX_CONTEXT_FREQUENCIES: Final = 1 << 31
 one per entry of its context model (at most 1,024). As many as this take about a minute. A plane with the most indices
 may have 512 entries."""
 
+MAX_AV1_SIDE: Final = 32768
+"""Longest side of a picture coded as AV1: the limit of libavif, which Pillow decodes with, though AV1 has 65536."""
+
+MAX_WEBP_SIDE: Final = 16383
+"""Longest side of a picture coded as VP8 or VP8L: their sizes have 14 bits, and libwebp takes no more than this."""
+
+MAX_PATCHES: Final = 1024
+"""Most patches of a file. A page of text has some hundreds of words, and neighbouring ones share a rectangle."""
+
+MAX_SHEET_SIDE: Final = 16376
+"""Longest side of the sheet of patches in pixels: the most cells of 8 pixels that all codings can hold."""
+
+MAX_SPARE_CELLS: Final = 64
+"""By how many cells the sheet of patches may be larger than twice their area: the work stays in proportion to it."""
+
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is read, in bytes: twice the uncompressed size of alpha and direct codes of the largest picture."""
 

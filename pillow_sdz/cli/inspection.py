@@ -48,7 +48,8 @@ def info(job: Job) -> Result:
         "bpp": 8 * len(data) / (header.width * header.height),
         "payload": header.payload,
         "payload_summary": payload.summary,
-        "model": _model(header.fingerprint),
+        "model": _model(header.fingerprint) if file.needs_model else None,
+        "needs_model": file.needs_model,
         "fingerprint": header.fingerprint.hex(),
         "latent": {"width": header.latent_width, "height": header.latent_height, "channels": header.channels},
         "factor": header.factor,
@@ -58,6 +59,8 @@ def info(job: Job) -> Result:
         "steps": header.denoise_steps,
         "synthesised": header.synthesised,
         "layers": list(payload.layers),
+        "patches": 0 if file.patches is None else len(file.patches.rectangles),
+        "patched": 0.0 if file.patches is None else file.patches.share(header.width, header.height),
         "stored_error": error or None,
         "error_map": error_map,
         "alpha_bytes": len(container.alpha or b""),
@@ -85,6 +88,7 @@ def test(job: Job) -> Result:
         file.error()
         file.error_map()
         file.codes()
+        file.check_patches()
     header = file.header
     return Result(job, "done", len(data), None, header.width, header.height, time.perf_counter() - started)
 
@@ -99,15 +103,20 @@ def lines(details: dict[str, Any]) -> list[str]:
     shown = {
         "picture": f"{details['width']} x {details['height']}, {details['mode']}",
         "file": f"{details['bytes']:,} bytes, {details['bpp']:.3f} bits per pixel, format version {details['version']}",
-        "model": f"{model} (fingerprint {details['fingerprint']})",
+        "model": f"{model} (fingerprint {details['fingerprint']})" if details["needs_model"] else "none needed",
         "latent": f"{latent['width']} x {latent['height']}, {latent['channels']} channels, factor {details['factor']}",
         "payload": ", ".join(filter(None, (details["payload"], details["payload_summary"]))),
     }
+    if not details["needs_model"]:
+        del shown["latent"]
     for number, layer in enumerate(details["layers"], 1):
         palette = "" if layer["entries"] is None else f"{layer['entries']} entries, {layer['coding']} indices, "
         shown[f"layer {number}"] = f"{palette}{layer['bytes']:,} bytes"
-    shown["noise"] = f"{details['noise']:.2f} codes rms, {details['denoise_steps']} U-Net steps"
+    if details["needs_model"]:
+        shown["noise"] = f"{details['noise']:.2f} codes rms, {details['denoise_steps']} U-Net steps"
     shown["detail"] = "may be synthesised in decoding" if details["synthesised"] else "none synthesised"
+    if details["patches"]:
+        shown["patches"] = f"{details['patches']}, {details['patched']:.1%} of the picture"
     if details["stored_error"] is not None:
         shown["as decoded"] = error_words(details["stored_error"])
     if (error_map := details["error_map"]) is not None:

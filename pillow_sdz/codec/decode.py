@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pillow_sdz import limits
+from pillow_sdz.codec.patching import blend
 from pillow_sdz.codec.picture import Picture
 from pillow_sdz.errors import needs_packages, notice
 from pillow_sdz.models import model_data, registry
@@ -13,7 +16,6 @@ from pillow_sdz.models.runtime import decoding_dtype
 from pillow_sdz.payloads.codes import to_latents
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from pillow_sdz.codec.file import SdzFile
@@ -27,14 +29,19 @@ def decode(file: SdzFile, settings: DecodeSettings) -> Picture:
 
     Args:
         file: the file, from `pillow_sdz.codec.file.read`.
-        settings: where and how the networks compute, and how the U-Net denoises.
+        settings: where and how the networks compute, how the U-Net denoises, and whether there are patches.
 
     Raises:
         SdzError: the file is damaged, its model is missing or does not fit it, or a package is missing.
     """
     alpha = file.alpha()  # first: it is cheap, and damage shows before the model is loaded
+    if not file.needs_model:
+        return Picture(file.codes(), alpha, file.header.mode)
     with needs_packages("decoding the pixels"):
         rgb = _rgb(file, settings)
+    if file.patches is not None and settings.patches is not False:
+        rgb = np.require(rgb, requirements="W")
+        blend(rgb, file.patches)
     return Picture(rgb, alpha, file.header.mode)
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pillow_sdz.codec import buehlmann2022
+from pillow_sdz.codec.pixels import encode_without_model
 from pillow_sdz.coding.planes import encode_alpha
+from pillow_sdz.container.framing import section_bytes
 from pillow_sdz.container.header import Header
 from pillow_sdz.container.metadata import KIND_NAMES, encode_metadata
-from pillow_sdz.container.sections import Container, build, section_bytes
+from pillow_sdz.container.sections import Container, build
 from pillow_sdz.errors import SdzOptionError, needs_packages
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import model_data, registry
@@ -76,6 +78,8 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     """
     height, width = picture.rgb.shape[:2]
     check_picture(width, height)
+    if options.payload is not None and not kinds.payload(options.payload).needs_model:
+        return encode_without_model(picture, options, metadata)
     manifest = registry.find(options.model)
     payload = kinds.payload(_payload_kind(options, manifest))
     payload.require(model_data.of(manifest))  # a missing prior is reported before the networks run

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pillow_sdz.codec.patching import decode_sheet
 from pillow_sdz.coding.planes import decode_alpha
 from pillow_sdz.container.metadata import decode_metadata
+from pillow_sdz.container.patches import parse_patches
 from pillow_sdz.container.sections import parse
 from pillow_sdz.container.stored_error import parse_error, parse_error_map
 from pillow_sdz.models import model_data, registry
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.container.header import Header
     from pillow_sdz.container.metadata import Metadata
+    from pillow_sdz.container.patches import Patches
     from pillow_sdz.container.sections import Container
     from pillow_sdz.container.stored_error import StoredError
     from pillow_sdz.payloads.protocol import StoredPayload
@@ -30,10 +33,12 @@ class SdzFile:
     Attributes:
         container: header and coded section bodies.
         payload: the payload, with the heads of its layers parsed.
+        patches: the patches, with their rectangles checked, or None.
     """
 
     container: Container
     payload: StoredPayload
+    patches: Patches | None
 
     @property
     def header(self) -> Header:
@@ -44,6 +49,11 @@ class SdzFile:
     def progressive(self) -> bool:
         """Whether a part of a layer can be decoded."""
         return kinds.payload(self.header.payload).progressive
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the codes stand for a model's latent; if not, they are the pixels."""
+        return kinds.payload(self.header.payload).needs_model
 
     def metadata(self) -> Metadata:
         """Decode the metadata.
@@ -102,27 +112,39 @@ class SdzFile:
         self.error_map()
         self._check_model()
         self.payload.check(model_data.of_fingerprint(self.header.fingerprint))
+        self.check_patches()
+
+    def check_patches(self) -> None:
+        """Decode the sheet of the patches only to find errors.
+
+        Raises:
+            SdzError: it is damaged, or Pillow was built without its coding.
+        """
+        if self.patches is not None:
+            decode_sheet(self.patches)
 
     def _check_model(self) -> None:
         """Refuse a file whose channels or factor contradict its model, if that is installed."""
         header = self.header
-        if registry.name_of(header.fingerprint) is not None:
+        if self.needs_model and registry.name_of(header.fingerprint) is not None:
             registry.find_fitting(header.fingerprint, header.channels, header.factor)
 
 
 def read(data: bytes, *, allow_truncated: bool = False) -> SdzFile:
-    """Read a file: structure, limits, checksums and the heads of layers. Section bodies are not decoded.
+    """Read a file: structure, limits, checksums, the heads of layers and patches. Section bodies are not decoded.
 
     Args:
         data: the whole file.
         allow_truncated: see `pillow_sdz.container.sections.parse`.
 
     Raises:
-        SdzError: as for `pillow_sdz.container.sections.parse` and `pillow_sdz.payloads.protocol.Payload.read`.
+        SdzError: as for `pillow_sdz.container.sections.parse`, `pillow_sdz.payloads.protocol.Payload.read` and
+            `pillow_sdz.container.patches.parse_patches`.
     """
     container = parse(data, allow_truncated=allow_truncated)
     header = container.header
     payload = kinds.payload(header.payload).read(
         container.layers, header.latent_shape, header.noise, container.truncation
     )
-    return SdzFile(container, payload)
+    patches = None if container.patches is None else parse_patches(container.patches, header.width, header.height)
+    return SdzFile(container, payload, patches)

@@ -1,7 +1,9 @@
 """Decoding a preview: the picture at 1/8 of its size and less, from the codes alone; without torch.
 
 A preview of *stride* s has one pixel for s x s latent positions, and shows their mean colour. It comes from the model's
-preview networks, or from the matrix in the file (`pillow_sdz.payloads.preview_networks`, `preview_matrix`).
+preview networks, or from the matrix in the file (`pillow_sdz.payloads.preview_networks`, `preview_matrix`). Where the
+codes are the pixels, it is their mean, and blocks of 8 x 8 pixels stand for the positions. Patches are left out: at an
+eighth of the size they show as little as what they cover.
 """
 
 from __future__ import annotations
@@ -21,14 +23,24 @@ if TYPE_CHECKING:
 
     from pillow_sdz.codec.file import SdzFile
 
+BLOCK: Final = 8
+"""Side in pixels of the blocks that previews of pixels are made of."""
+
 FAST_VALUES: Final = 1 << 20
 """Number of latent values (8 megapixels with the shipped model) up to which a preview comes from a finer grid than its
 own, because it is then closer to the picture. Decoding a million values takes a few tenths of a second."""
 
 
 def has_preview(file: SdzFile) -> bool:
-    """Whether `decode_preview` has what it needs besides the codes: preview networks, or a matrix."""
+    """Whether `decode_preview` has what it needs besides the codes: preview networks, or a matrix; pixels need none."""
+    if not file.needs_model:
+        return True
     return file.container.preview is not None or model_data.has_preview_networks(file.header.fingerprint)
+
+
+def preview_scale(file: SdzFile, stride: int) -> int:
+    """Side of the square of the picture's pixels that a pixel of a preview stands for."""
+    return stride * (file.header.factor if file.needs_model else BLOCK)
 
 
 def stride_for(file: SdzFile, width: float, height: float, most_enlarged: float) -> int | None:
@@ -50,7 +62,7 @@ def stride_for(file: SdzFile, width: float, height: float, most_enlarged: float)
     wanted = int(header.width * fitted), int(header.height * fitted)
     sizes = {}
     for stride in STRIDES:
-        size, scale = preview_size(file, stride), most_enlarged / (header.factor * stride)
+        size, scale = preview_size(file, stride), most_enlarged / preview_scale(file, stride)
         shown = header.width * scale, header.height * scale
         if all(limit >= side for limit, side in zip((*size, *shown), (*wanted, *wanted), strict=True)):
             sizes[stride] = size
@@ -59,7 +71,8 @@ def stride_for(file: SdzFile, width: float, height: float, most_enlarged: float)
 
 def preview_size(file: SdzFile, stride: int) -> tuple[int, int]:
     """Width and height of a preview in pixels. The last row and column may reach beyond the picture."""
-    return -(-file.header.latent_width // stride), -(-file.header.latent_height // stride)
+    scale = preview_scale(file, stride)
+    return -(-file.header.width // scale), -(-file.header.height // scale)
 
 
 def decode_preview(file: SdzFile, stride: int) -> Picture:
@@ -75,12 +88,14 @@ def decode_preview(file: SdzFile, stride: int) -> Picture:
     header = file.header
     alpha = file.alpha()
     if alpha is not None:
-        alpha = np.asarray(Image.fromarray(alpha).reduce(header.factor * stride))
+        alpha = np.asarray(Image.fromarray(alpha).reduce(preview_scale(file, stride)))
     return Picture(_rgb(file, stride), alpha, header.mode)
 
 
 def _rgb(file: SdzFile, stride: int) -> NDArray[np.uint8]:
     """The colours, (h, w, 3): from the finest grid that is fast, averaged."""
+    if not file.needs_model:
+        return np.asarray(Image.fromarray(file.codes()).reduce(preview_scale(file, stride)))
     networks = model_data.preview_networks(file.header.fingerprint)
     if networks is not None:
         grid = _grid(file, stride)

@@ -43,6 +43,14 @@ MODES: Final = ("L", "LA", "RGB", "RGBA")
 FLAG_SYNTHESISED: Final = 1
 """Bit 0 of the flags; see `Header.synthesised`."""
 
+FLAG_PATCHED: Final = 2
+"""Bit 1 of the flags; see `Header.patched`."""
+
+_ALL_FLAGS: Final = FLAG_SYNTHESISED | FLAG_PATCHED
+
+WITHOUT_MODEL: Final = bytes(8)
+"""The fingerprint in files that need no model."""
+
 
 @dataclass(frozen=True)
 class Header:
@@ -58,11 +66,13 @@ class Header:
         channels: latent channels, 1 to 64.
         latent_width: ceil(width / factor).
         latent_height: ceil(height / factor).
-        fingerprint: first 8 bytes of the model's SHA-256, see `pillow_sdz.models.fingerprint`.
+        fingerprint: first 8 bytes of the model's SHA-256, see `pillow_sdz.models.fingerprint`; `WITHOUT_MODEL` if the
+            payload kind needs no model.
         noise: rms quantisation error of the codes in quarters of a code, 0 to 255 (255 means 255 or more).
         denoise_steps: U-Net steps that a reader should take by default, 0 to 255; 0 means none.
         quantiser: 0, the uniform code mapping of the model's manifest.
         synthesised: True if decoding may show detail that was not in the original.
+        patched: True if a patches section follows the last layer.
         version: format version, 0.
         colour_space: one of `pillow_sdz.container.colour_spaces.COLOUR_SPACES`; None if the file has a profile of its
             own, or none.
@@ -82,6 +92,7 @@ class Header:
     denoise_steps: int
     quantiser: int = 0
     synthesised: bool = True
+    patched: bool = False
     version: int = VERSION
     colour_space: str | None = None
 
@@ -121,7 +132,7 @@ def check_header(header: Header) -> None:
             f"is for grey, and the mode is {header.mode}", field="colour_space", found=header.colour_space
         )
     demand(header.payload in kinds.KINDS, "payload", header.payload, "one of " + ", ".join(kinds.KINDS))
-    max_layers = kinds.payload(header.payload).max_layers
+    max_layers, needs_model = kinds.payload(header.payload).max_layers, kinds.payload(header.payload).needs_model
     demand(1 <= header.layer_count <= max_layers, "layers", header.layer_count, f"1 to {max_layers}")
     limits.check_picture(header.width, header.height)
     demand(header.factor in limits.FACTORS, "factor", header.factor, f"one of {limits.FACTORS}")
@@ -134,7 +145,9 @@ def check_header(header: Header) -> None:
         expected = f"{positions}, the {name[7:]} {side} divided by {header.factor}, rounded up"
         demand(latent == positions, name, latent, expected)
     values = header.latent_width * header.latent_height * header.channels
-    if values > limits.MAX_LATENT_VALUES:
+    if not needs_model:
+        _check_without_model(header)
+    elif values > limits.MAX_LATENT_VALUES:
         raise SdzLimitError(
             "the latent is too large",
             field="latent",
@@ -145,6 +158,23 @@ def check_header(header: Header) -> None:
     demand(len(header.fingerprint) == 8, "fingerprint", f"{len(header.fingerprint)} bytes", "8 bytes")
     demand(0 <= header.noise <= 255, "noise", header.noise, "0 to 255")
     demand(0 <= header.denoise_steps <= 255, "denoise_steps", header.denoise_steps, "0 to 255")
+
+
+def _check_without_model(header: Header) -> None:
+    """Refuse values that mean nothing without a model, so that the same picture has the same header.
+
+    Raises:
+        SdzFormatError: a field has another value than it must have.
+    """
+    for name, expected in (
+        ("factor", 1), ("channels", 3), ("noise", 0), ("denoise_steps", 0), ("synthesised", False), ("patched", False),
+        ("fingerprint", WITHOUT_MODEL),
+    ):  # fmt: skip
+        if (found := getattr(header, name)) != expected:
+            shown = (each.hex() if isinstance(each, bytes) else each for each in (found, expected))
+            raise SdzFormatError(
+                f"is not allowed with payload {header.payload}", field=name, found=next(shown), expected=next(shown)
+            )
 
 
 def read_header(view: memoryview) -> Header:
@@ -170,7 +200,7 @@ def read_header(view: memoryview) -> Header:
     box = parse_box(HEADER, view, 0, field="header")
     for name, value, known in (
         ("version", box.version, range(VERSION + 1)),
-        ("flags", box.flags, range(FLAG_SYNTHESISED + 1)),
+        ("flags", box.flags, range(_ALL_FLAGS + 1)),
         ("colour_space", box.colour.colour_space, range(len(COLOUR_SPACES))),
         ("mode", box.colour.mode, range(len(MODES))),
         ("payload", box.payload.kind, range(len(kinds.KINDS))),
@@ -192,6 +222,7 @@ def read_header(view: memoryview) -> Header:
         denoise_steps=box.denoise_steps,
         quantiser=box.quantiser,
         synthesised=bool(box.flags & FLAG_SYNTHESISED),
+        patched=bool(box.flags & FLAG_PATCHED),
         version=box.version,
         colour_space=COLOUR_SPACES[box.colour.colour_space],
     )
@@ -205,7 +236,7 @@ def header_bytes(header: Header) -> bytes:
         HEADER,
         magic=MAGIC,
         version=header.version,
-        flags=FLAG_SYNTHESISED if header.synthesised else 0,
+        flags=FLAG_SYNTHESISED * header.synthesised | FLAG_PATCHED * header.patched,
         colour={"colour_space": COLOUR_SPACES.index(header.colour_space), "mode": MODES.index(header.mode)},
         payload={"kind": kinds.KINDS.index(header.payload), "layers": header.layer_count},
         width=header.width,

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field, replace
-from typing import Final
-
-from construct import Int8ul, Int32ul, Struct, Tell, VarInt
 
 from pillow_sdz import limits
-from pillow_sdz.coding.boxes import build_box, parse_box, with_varint
+from pillow_sdz.coding.boxes import build_box
+from pillow_sdz.container.framing import (
+    ALPHA,
+    ANCILLARY,
+    FIELDS,
+    LAYER,
+    PATCHES,
+    PREVIEW,
+    SECTION_HEAD,
+    SECTION_NAMES,
+    SECTION_TAIL,
+    name_of,
+    part_of_layer,
+    read_section,
+    section_bytes,
+)
 from pillow_sdz.container.header import HEADER_BYTES, Header, check_header, header_bytes, read_header
 from pillow_sdz.container.magic import check_magic
 from pillow_sdz.container.metadata import METADATA_SECTIONS
@@ -27,26 +39,6 @@ from pillow_sdz.errors import (
 )
 from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.protocol import Truncation
-
-SECTION_HEAD: Final = with_varint(
-    Struct("type" / Int8ul, "length" / VarInt, "end" / Tell),
-    longest=5,  # one byte of type and a varint of at most four
-)
-SECTION_TAIL: Final = Struct("crc" / Int32ul)
-"""CRC-32 of all bytes of the file before it, except the earlier checksums."""
-
-ANCILLARY: Final = 0x80
-"""Bit of a section type: readers skip an unknown section that has it, and refuse one that has not."""
-
-LAYER: Final = 0x01
-ALPHA: Final = 0x02
-PREVIEW: Final = 0x81
-_FIELDS: Final = {ALPHA: "alpha", PREVIEW: "preview", 0x87: "error", 0x88: "error_map"}
-"""Section type -> field of `Container` that holds its body."""
-
-SECTION_NAMES: Final = {
-    LAYER: "layer", **METADATA_SECTIONS, **{number: name.replace("_", " ") for number, name in _FIELDS.items()}
-}  # fmt: skip
 
 
 @dataclass
@@ -64,6 +56,8 @@ class Container:
         unknown: (type, body) of ancillary sections that this version does not know.
         truncation: layers that the header announces but the file does not hold whole, or None; set only by
             ``parse(..., allow_truncated=True)``.
+        patches: patches body, see `pillow_sdz.container.patches`; None if the header announces none, or if the end of a
+            truncated file lacks it.
     """
 
     header: Header
@@ -75,6 +69,12 @@ class Container:
     error_map: bytes | None = None
     unknown: list[tuple[int, bytes]] = field(default_factory=list)
     truncation: Truncation | None = None
+    patches: bytes | None = None
+
+    @property
+    def lacks_patches(self) -> bool:
+        """Whether the header announces patches that a truncated file does not hold."""
+        return self.header.patched and self.patches is None
 
 
 def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
@@ -83,7 +83,8 @@ def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
     Args:
         data: the whole file.
         allow_truncated: accept a file whose end is missing or damaged as long as its first layer is whole, or if the
-            payload is progressive, a part of it is there. The other layers have a valid checksum.
+            payload is progressive, a part of it is there. The other layers have a valid checksum. Patches that are
+            missing or damaged are left out.
 
     Raises:
         SdzFormatError: not an .sdz file, or a damaged one.
@@ -100,9 +101,9 @@ def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
     offset = HEADER_BYTES
     while len(container.layers) < header.layer_count:
         try:
-            section_type, body, offset, crc = _read_section(view, offset, crc)
+            section_type, body, offset, crc = read_section(view, offset, crc)
         except SdzFormatError as error:
-            part = _part_of_layer(view, offset) if isinstance(error, SdzTruncatedError) else None
+            part = part_of_layer(view, offset) if isinstance(error, SdzTruncatedError) else None
             if not container.layers:
                 progressive = kinds.payload(header.payload).progressive
                 if not (progressive and part and _is_layer_due(header, seen)):
@@ -112,14 +113,19 @@ def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
                 return replace(container, truncation=Truncation(missing, part or b""))
             whole = len(container.layers)
             arrived = f"{whole} of {header.layer_count} layers arrived" if whole else "a part of layer 1 arrived"
-            remedy = f"get the file again; {arrived}, PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True decodes what there is"
-            raise type(error)(
-                error.problem, field=error.field, found=error.found, expected=error.expected, remedy=remedy
-            ) from error
+            raise _with_remedy(error, arrived, "decodes what there is") from error
+        _place_section(container, seen, section_type, body)
+    if header.patched:
+        try:
+            section_type, body, offset, crc = read_section(view, offset, crc)
+        except SdzFormatError as error:
+            if allow_truncated:
+                return container
+            raise _with_remedy(error, "all layers arrived", "leaves out the patches") from error
         _place_section(container, seen, section_type, body)
     if offset != len(view):
         raise SdzFormatError(
-            "there are bytes after the last layer",
+            f"there are bytes after the {'patches' if header.patched else 'last layer'}",
             field="end of file",
             found=f"{len(view)} bytes",
             expected=f"{offset} bytes",
@@ -127,8 +133,14 @@ def parse(data: bytes, *, allow_truncated: bool = False) -> Container:
     return container
 
 
+def _with_remedy(error: SdzFormatError, arrived: str, effect: str) -> SdzFormatError:
+    """An error about the end of a file, with what arrived, and what decoding a truncated file would do."""
+    remedy = f"get the file again; {arrived}, PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True {effect}"
+    return type(error)(error.problem, field=error.field, found=error.found, expected=error.expected, remedy=remedy)
+
+
 def build(container: Container) -> bytes:
-    """Serialise a file: the header, then all sections but layers in rising order of their types, then the layers.
+    """Serialise a file: the header, the sections before the layers in rising order of types, layers, patches.
 
     Raises:
         SdzFormatError: the parts contradict each other.
@@ -143,9 +155,12 @@ def build(container: Container) -> bytes:
             found=len(container.layers),
             expected=header.layer_count,
         )
+    if header.patched != (container.patches is not None):
+        expected = f"{'a' if header.patched else 'no'} patches section, by the flags of the header"
+        raise SdzFormatError("contradicts the header", field="patches", expected=expected)
     for section_type, _ in container.unknown:
         if section_type in SECTION_NAMES:
-            raise SdzFormatError("is not an unknown type", field="unknown", found=f"{_name(section_type)} section")
+            raise SdzFormatError("is not an unknown type", field="unknown", found=f"{name_of(section_type)} section")
     checked = Container(header, [])  # filled only for the checks of `_place_section`
     seen: set[int] = set()
     out = bytearray(header_bytes(header))
@@ -154,7 +169,7 @@ def build(container: Container) -> bytes:
         if len(body) > limits.MAX_SECTION_BYTES:
             raise SdzLimitError(
                 "the section is too long",
-                field=_name(section_type),
+                field=name_of(section_type),
                 found=f"{len(body)} bytes",
                 expected=f"at most {limits.MAX_SECTION_BYTES} bytes",
             )
@@ -166,65 +181,22 @@ def build(container: Container) -> bytes:
     return bytes(out)
 
 
-def section_bytes(body_bytes: int) -> int:
-    """Bytes that a section takes in a file: its head, its body and its checksum."""
-    return len(build_box(SECTION_HEAD, type=0, length=body_bytes)) + body_bytes + int(SECTION_TAIL.sizeof())
-
-
 def parts_of(container: Container) -> list[tuple[str, int]]:
     """Name and bytes of each part of a file, in the order in which `build` writes them; together the whole file."""
-    sections = ((_name(section_type), section_bytes(len(body))) for section_type, body in _in_order(container))
+    sections = ((name_of(section_type), section_bytes(len(body))) for section_type, body in _in_order(container))
     return [("header", HEADER_BYTES), *sections]
 
 
 def _in_order(container: Container) -> list[tuple[int, bytes]]:
-    """Types and bodies of all sections in the order of a file: those before the layers by type, then the layers."""
-    known = {section_type: getattr(container, name) for section_type, name in _FIELDS.items()}
+    """Types and bodies of all sections in the order of a file: those before the layers by type, layers, patches."""
+    known = {section_type: getattr(container, name) for section_type, name in FIELDS.items()}
     known |= {section_type: container.metadata.get(kind) for section_type, kind in METADATA_SECTIONS.items()}
     sections = [(section_type, body) for section_type, body in known.items() if body is not None]
     sections = sorted(sections + container.unknown, key=lambda section: section[0])
     sections += [(LAYER, body) for body in container.layers]
+    if container.patches is not None:
+        sections.append((PATCHES, container.patches))
     return sections
-
-
-def _read_section(view: memoryview, offset: int, crc: int) -> tuple[int, bytes, int, int]:
-    """Read the section at `offset`; return its type, its body, the offset after it and the running checksum."""
-    head = parse_box(SECTION_HEAD, view, offset, field=f"section at byte {offset}")
-    name = f"{_name(head.type)} section at byte {offset}"
-    start = offset + head.end
-    end = start + head.length
-    if end + SECTION_TAIL.sizeof() > len(view):
-        raise SdzTruncatedError(
-            "the file ends within this section",
-            field=name,
-            found=f"{len(view) - offset} bytes",
-            expected=f"{end + SECTION_TAIL.sizeof() - offset} bytes",
-            remedy="get the file again",
-        )
-    # The running checksum leaves out the stored checksums. The CRC of data followed by their own CRC is a constant, so
-    # with them included it would start anew at each section and miss one that was lost, moved or from another file.
-    crc = zlib.crc32(view[offset:end], crc)
-    stored = parse_box(SECTION_TAIL, view, end, field=name).crc
-    if stored != crc:
-        raise SdzFormatError(
-            "the checksum is wrong, the bytes up to here are damaged",
-            field=name,
-            found=f"{stored:08x}",
-            expected=f"{crc:08x}",
-            remedy="get the file again",
-        )
-    return head.type, bytes(view[start:end]), end + SECTION_TAIL.sizeof(), crc
-
-
-def _part_of_layer(view: memoryview, offset: int) -> bytes | None:
-    """What there is of the body of the layer at ``offset``, which the file ends within; None of another section."""
-    if view[offset : offset + 1] != bytes([LAYER]):
-        return None
-    try:
-        head = parse_box(SECTION_HEAD, view, offset, field="layer")
-    except SdzTruncatedError:
-        return None
-    return bytes(view[offset + head.end :][: head.length])
 
 
 def _is_layer_due(header: Header, seen: set[int]) -> bool:
@@ -247,9 +219,18 @@ def _place_section(container: Container, seen: set[int], section_type: int, body
     """
 
     def fault(problem: str, found: object = None, expected: object = None) -> SdzError:
-        return SdzFormatError(problem, field=f"{_name(section_type)} section", found=found, expected=expected)
+        return SdzFormatError(problem, field=f"{name_of(section_type)} section", found=found, expected=expected)
 
     header = container.header
+    if section_type == PATCHES or (header.patched and len(container.layers) == header.layer_count):
+        if not header.patched:
+            raise fault("is not announced by the flags of the header")
+        if section_type != PATCHES:
+            raise fault("stands where the header announces patches")
+        if len(container.layers) < header.layer_count:
+            raise fault("stands before the last layer")
+        container.patches = body
+        return
     if section_type == LAYER:
         if not container.layers and not _is_layer_due(header, seen):
             raise fault(f"mode {header.mode} needs an alpha section before the first layer")
@@ -269,13 +250,11 @@ def _place_section(container: Container, seen: set[int], section_type: int, body
         raise fault(f"mode {header.mode} has no alpha")
     if METADATA_SECTIONS.get(section_type) == "icc" and header.colour_space is not None:
         raise fault("contradicts the header, which names a colour space", expected=header.colour_space)
+    if section_type == PREVIEW and not kinds.payload(header.payload).needs_model:
+        raise fault(f"means nothing with payload {header.payload}")
     if section_type == PREVIEW and len(body) != (header.channels + 1) * 3:
         raise fault("has the wrong length", f"{len(body)} bytes", f"{(header.channels + 1) * 3} bytes")
-    if section_type in _FIELDS:
-        setattr(container, _FIELDS[section_type], body)
+    if section_type in FIELDS:
+        setattr(container, FIELDS[section_type], body)
     else:
         container.metadata[METADATA_SECTIONS[section_type]] = body
-
-
-def _name(section_type: int) -> str:
-    return SECTION_NAMES.get(section_type, f"unknown (0x{section_type:02x})")

@@ -77,6 +77,17 @@ def check_runtime(value: object, field: str = "runtime") -> str:
     return str(value)
 
 
+def check_patches(value: object) -> bool:
+    """Check whether patches are shown, True or False.
+
+    Raises:
+        SdzOptionError: anything else.
+    """
+    if not isinstance(value, bool):
+        raise SdzOptionError("is neither true nor false", field="patches", found=repr(value), expected="True or False")
+    return value
+
+
 @dataclass(frozen=True)
 class ComputeSettings:
     """Where and how networks compute; None leaves the choice to `pillow_sdz.models`.
@@ -100,11 +111,13 @@ class DecodeSettings(ComputeSettings):
         denoise_steps: U-Net steps; None takes the number stored in the file, 0 skips the U-Net.
         strength: where on its noise schedule the U-Net starts, 0.0 to 1.0; None goes by the file's quantisation noise.
         runtime: one of `RUNTIMES`; None leaves the choice to `pillow_sdz.models.choice`.
+        patches: whether the file's patches are blended over the picture; None is True.
     """
 
     denoise_steps: int | None = None
     strength: float | None = None
     runtime: str | None = None
+    patches: bool | None = None
 
 
 class Setting(Generic[T]):
@@ -162,12 +175,14 @@ class DecodeOptions:
             (pixels differ by at most one grey level from torch's). None takes the one that the environment variable
             ``PILLOW_SDZ_RUNTIME`` names; without it, ONNX Runtime where torch is not installed, and for the first
             1.5 megapixels of a process that has not imported torch, which takes longer than decoding them.
+        patches: whether the patches of a file, which were coded as pixels, are blended over the picture. None is True;
+            False shows what the model alone makes of the file.
         steps: deprecated name of ``denoise_steps``.
 
     Setting a value out of its range raises `SdzOptionError`; setting an unknown name raises AttributeError.
     """
 
-    __slots__ = ("_denoise_steps", "_device", "_dtype", "_runtime", "_strength", "_tile_size")
+    __slots__ = ("_denoise_steps", "_device", "_dtype", "_patches", "_runtime", "_strength", "_tile_size")
 
     denoise_steps = Setting(check_denoise_steps)
     strength = Setting(check_strength)
@@ -175,6 +190,7 @@ class DecodeOptions:
     tile_size = Setting(check_tile_size)
     dtype = Setting(check_dtype)
     runtime = Setting(check_runtime)
+    patches = Setting(check_patches)
     steps = deprecated_name("steps", "denoise_steps")
 
     def compute_settings(self) -> ComputeSettings:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.payloads.protocol import Payload
 
-KINDS: tuple[str, ...] = ("palette", "direct", "scalar")
+KINDS: tuple[str, ...] = ("palette", "direct", "scalar", "pixels")
 """Names of the kinds; the position of a name is its number in the header."""
 
 

@@ -191,6 +191,7 @@ class Payload(Protocol[P]):
         lossless: whether the codes are stored as they are: then there is no quantisation noise to remove.
         refined: whether latents are refined for this kind, see `closed_loop`.
         needs_prior: whether the codes can only be decoded with the model's prior.
+        needs_model: whether the codes stand for a model's latent; if not, they are the pixels.
     """
 
     @property
@@ -215,6 +216,10 @@ class Payload(Protocol[P]):
 
     @property
     def needs_prior(self) -> bool:
+        """See above."""
+
+    @property
+    def needs_model(self) -> bool:
         """See above."""
 
     def require(self, model: ModelData) -> None:

@@ -38,29 +38,32 @@ _PIECE_BYTES: Final = 1 << 20
 class SdzImageFile(ImageFile.ImageFile):
     """An .sdz file.
 
-    Before the picture is loaded, ``denoise_steps``, ``strength``, ``device``, ``tile_size``, ``dtype`` and ``runtime``
-    may be set; they have the meaning and the ranges of `pillow_sdz.options.DecodeOptions`, and take precedence over
-    ``pillow_sdz.options.decode``. (``steps`` is a deprecated name of ``denoise_steps``.)
+    Before the picture is loaded, ``denoise_steps``, ``strength``, ``device``, ``tile_size``, ``dtype``, ``runtime`` and
+    ``patches`` may be set; they have the meaning and the ranges of `pillow_sdz.options.DecodeOptions`, and take
+    precedence over ``pillow_sdz.options.decode``. (``steps`` is a deprecated name of ``denoise_steps``.)
 
     ``info`` holds, besides ICC profile, EXIF, XMP and texts:
 
     - ``colour_space``: name of the colour space, if the file names it, one of
       `pillow_sdz.container.colour_spaces.COLOUR_SPACES`; ``icc_profile`` is then a profile of that space (str);
-    - ``model``: name and version of the model, or its fingerprint in hex where it is not installed (str);
+    - ``model``: name and version of the model, or its fingerprint in hex where it is not installed (str); None for a
+      payload of pixels, which needs no model;
     - ``fingerprint``: first 8 bytes of the model's fingerprint, in hex (str);
     - ``payload``: kind of payload, one of `pillow_sdz.payloads.kinds.KINDS` (str);
     - ``colors``: palette entries of each layer (tuple of int; empty for other payloads);
     - ``step``: the quantiser's step in codes (float; scalar payloads only);
     - ``layers``: number of layers that are there as a whole (int);
     - ``missing_layers``: number of layers that the end of a truncated file lacks, 0 for a whole file (int);
+    - ``patches``: number of patches (int);
+    - ``patched``: share of the picture that they cover, 0 to 1 (float);
     - ``bpp``: bits of the file per pixel (float);
     - ``denoise_steps``: U-Net steps that the file asks for (int); ``steps`` is a deprecated name of it;
     - ``noise``: rms error of the quantisation, in codes; with a scalar payload the rms of a uniform distribution over
       one step (float);
     - ``psnr`` (in dB, 100 for the same pixels), ``ms_ssim``, ``ssimulacra2``: how close the decoded picture is to the
       original, before alpha; those that the encoder measured (float);
-    - ``synthesised``, ``patched``, ``whole``: shares of the area that a model decodes, that patches cover, and that is
-      stored as pixels, 0 to 1; in files that have such figures (float).
+    - ``synthesised``, ``whole``: shares of the area that a model decodes, and that is stored as pixels, 0 to 1; in
+      files that have such figures (float).
     """
 
     format = FORMAT
@@ -74,6 +77,7 @@ class SdzImageFile(ImageFile.ImageFile):
     tile_size = options.Setting(options.check_tile_size)
     dtype = options.Setting(options.check_dtype)
     runtime = options.Setting(options.check_runtime)
+    patches = options.Setting(options.check_patches)
     steps = options.deprecated_name("steps", "denoise_steps")
 
     _thumbnail_size: tuple[float, float] | None = None
@@ -111,7 +115,7 @@ class SdzImageFile(ImageFile.ImageFile):
         mode: str | None,  # noqa: ARG002
         size: tuple[int, int] | None,
     ) -> tuple[str, tuple[float, float, float, float]] | None:
-        """Switch to the smallest preview that is large enough; previews are computed from the codes alone.
+        """Switch to the smallest preview that is large enough; previews are computed from the codes, without patches.
 
         There are four, with the shipped model 1/8, 1/16, 1/32 and 1/64 of the width and height. Large enough is one
         that is not smaller than the picture would be when fitted into ``size``, keeping its aspect ratio.
@@ -126,10 +130,10 @@ class SdzImageFile(ImageFile.ImageFile):
         """
         if size is None or len(self.tile) != 1 or min(size) < 1:
             return None
-        from pillow_sdz.codec.preview import has_preview, preview_size, stride_for
+        from pillow_sdz.codec.preview import has_preview, preview_scale, preview_size, stride_for
 
         file, _, preview = self._tile_arguments()
-        if preview is not None or file.header.factor == 1 or not has_preview(file):
+        if preview is not None or preview_scale(file, 1) == 1 or not has_preview(file):
             return None
         if self._thumbnail_size is None:
             stride = stride_for(file, *size, math.inf)
@@ -137,7 +141,7 @@ class SdzImageFile(ImageFile.ImageFile):
             stride = stride_for(file, *self._thumbnail_size, MOST_ENLARGED)
         if stride is None:
             return None
-        (width, height), scale = self._size, file.header.factor * stride
+        (width, height), scale = self._size, preview_scale(file, stride)
         self._size = preview_size(file, stride)
         self._set_tile(file, preview=stride)
         self._preview_box = (0, 0, width / scale, height / scale)
@@ -187,6 +191,8 @@ class SdzImageFile(ImageFile.ImageFile):
                 arrived, announced = len(file.container.layers), file.header.layer_count
                 part = " and a part of the next" if truncation.part and file.progressive else ""
                 notice(f"{name} is truncated or damaged: decoding {arrived} of {announced} layers{part}")
+            elif file.container.lacks_patches:
+                notice(f"{name} is truncated or damaged: decoding without its patches")
             self.decoderconfig = (options.decode.resolved(self),)
         return super().load()
 

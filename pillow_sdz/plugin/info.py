@@ -27,7 +27,7 @@ ERROR_KEYS: Final = ("psnr", "ms_ssim", "ssimulacra2", "synthesised", "patched",
 
 BOOKKEEPING: Final = (
     "model", "fingerprint", "payload", "colors", "layers", "missing_layers", "bpp", "denoise_steps", "steps", "noise",
-    "step", "colour_space", *ERROR_KEYS,
+    "step", "colour_space", "patches", *ERROR_KEYS,
 )  # fmt: skip
 """Keys for facts about the file; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
 
@@ -63,31 +63,33 @@ def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
     fingerprint = header.fingerprint.hex()
     return {
         **to_info(file.metadata()),
-        "model": _model_name(header.fingerprint) or fingerprint,
+        **error_info(file),
+        "model": _model_name(header.fingerprint) or fingerprint if file.needs_model else None,
         "fingerprint": fingerprint,
         "payload": header.payload,
         "colors": (),
         "layers": len(file.container.layers),
         "missing_layers": header.layer_count - len(file.container.layers),
+        "patches": 0 if file.patches is None else len(file.patches.rectangles),
+        "patched": 0.0 if file.patches is None else file.patches.share(header.width, header.height),
         "bpp": 8 * file_bytes / (header.width * header.height),
         "denoise_steps": header.denoise_steps,
         "steps": header.denoise_steps,
         "noise": header.noise * NOISE_UNIT,
         **file.payload.describe().info,
-        **error_info(file),
     }
 
 
 def error_info(file: SdzFile) -> dict[str, float]:
     """What a file says about its own error, without what was not measured.
 
-    Empty where it says nothing, and where layers are missing: the figures are those of the whole file.
+    Empty where it says nothing, and where layers or patches are missing: the figures are those of the whole file.
 
     Raises:
         SdzError: the section is damaged.
     """
     error = file.error()
-    if error is None or file.container.truncation is not None:
+    if error is None or file.container.truncation is not None or file.container.lacks_patches:
         return {}
     return {name: value for name in ERROR_KEYS if (value := getattr(error, name)) is not None}
 

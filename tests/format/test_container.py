@@ -9,8 +9,9 @@ import pytest
 from sample_files import assemble, example, header, layer_body, sections_of, small
 
 from pillow_sdz import limits
+from pillow_sdz.container.framing import ALPHA, LAYER, PREVIEW
 from pillow_sdz.container.header import HEADER_BYTES
-from pillow_sdz.container.sections import ALPHA, LAYER, PREVIEW, Container, build, parse, parts_of
+from pillow_sdz.container.sections import Container, build, parse, parts_of
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.payloads.protocol import Truncation
 

@@ -11,9 +11,10 @@ from sample_files import assemble, example, header, sections_of, small
 
 from pillow_sdz import limits
 from pillow_sdz.container.colour_spaces import COLOUR_SPACES, GREY_MODES, GREY_SPACES
+from pillow_sdz.container.framing import ALPHA, LAYER
 from pillow_sdz.container.header import HEADER_BYTES
 from pillow_sdz.container.magic import MAGIC
-from pillow_sdz.container.sections import ALPHA, LAYER, Container, build, parse
+from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError, SdzTruncatedError, SdzVersionError
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from sample_files import assemble, decode_everything, example, header, layer_bod
 
 from pillow_sdz.coding import planes
 from pillow_sdz.coding.deflate import deflate
+from pillow_sdz.container.framing import ALPHA, LAYER
 from pillow_sdz.container.header import HEADER_BYTES
 from pillow_sdz.container.magic import MAGIC
 from pillow_sdz.container.metadata import Metadata, encode_metadata
 from pillow_sdz.container.metadata_codings import COMPACT, PRESET
-from pillow_sdz.container.sections import ALPHA, LAYER, Container, build, parse
+from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.container.tiff import EXIF_IFD, Directory, Value, write_tiff
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError
 from pillow_sdz.payloads.direct.payload import encode_direct

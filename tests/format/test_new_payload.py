@@ -53,10 +53,10 @@ def test_there_and_back(image: Image.Image, toy: Toy) -> None:
 
 def test_its_number_is_the_next_one(image: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
     data = saved(image, payload="halved")
-    assert data[11] >> 4 == 3
+    assert data[11] >> 4 == 4
     assert read(data).header.payload == "halved"
-    monkeypatch.setattr(kinds, "KINDS", kinds.KINDS[:3])
-    with pytest.raises(SdzVersionError, match=r"payload: the file needs a newer pillow_sdz .*found 3, expected 0 to 2"):
+    monkeypatch.setattr(kinds, "KINDS", kinds.KINDS[:4])
+    with pytest.raises(SdzVersionError, match=r"payload: the file needs a newer pillow_sdz .*found 4, expected 0 to 3"):
         opened(data)
 
 
@@ -92,7 +92,7 @@ def test_one_layer_is_the_most(image: Image.Image) -> None:
 
 
 def test_options(image: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SdzOptionError, match=r"payload: no such payload .*palette, direct, scalar or halved"):
+    with pytest.raises(SdzOptionError, match=r"payload: no such payload .*palette, direct, scalar, pixels or halved"):
         saved(image, payload="quartered")
     for keyword in ({"colors": 16}, {"step": 9.0}):
         with pytest.raises(SdzOptionError, match="cannot be given together"):

@@ -18,11 +18,12 @@ from pillow_sdz.coding import boxes, planes
 from pillow_sdz.container import (
     colour_spaces,
     compact_exif,
+    framing,
     header,
     magic,
     metadata,
     metadata_codings,
-    sections,
+    patches,
     stored_error,
 )
 from pillow_sdz.container.sections import build, parse
@@ -38,7 +39,7 @@ from pillow_sdz.payloads.scalar import payload as scalar_payload
 VECTORS = Path(__file__).parents[1] / "vectors"
 BOXES = {
     name: box
-    for module in (boxes, header, sections, metadata, compact_exif, stored_error, layers, scalar_payload)
+    for module in (boxes, header, framing, metadata, patches, compact_exif, stored_error, layers, scalar_payload)
     for name, box in vars(module).items()
     if isinstance(box, construct.Struct) and not name.startswith("_")
 }
@@ -124,9 +125,9 @@ def test_header_values() -> None:
 
 def test_section_types() -> None:
     rows = table("values: SECTION_NAMES")
-    assert {int(row[0], 16): row[1] for row in rows} == sections.SECTION_NAMES
+    assert {int(row[0], 16): row[1] for row in rows} == framing.SECTION_NAMES
     for row in rows:
-        assert bool(int(row[0], 16) & sections.ANCILLARY) == row[3].startswith(("MAY", "SHOULD"))
+        assert bool(int(row[0], 16) & framing.ANCILLARY) == row[3].startswith(("MAY", "SHOULD"))
 
 
 @pytest.mark.parametrize(

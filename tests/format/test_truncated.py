@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 from sample_files import assemble, example
 
+from pillow_sdz.container.framing import ALPHA, LAYER
 from pillow_sdz.container.header import HEADER_BYTES
-from pillow_sdz.container.sections import ALPHA, LAYER, build, parse
+from pillow_sdz.container.sections import build, parse
 from pillow_sdz.errors import SdzError, SdzFormatError
 from pillow_sdz.payloads.protocol import Truncation
 

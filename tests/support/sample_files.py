@@ -11,9 +11,10 @@ import toy_scalar
 from pillow_sdz.codec.file import read
 from pillow_sdz.coding import planes
 from pillow_sdz.coding.boxes import CODED_HEAD, build_box
+from pillow_sdz.container.framing import SECTION_HEAD
 from pillow_sdz.container.header import HEADER_BYTES, Header
 from pillow_sdz.container.metadata import TEXT_ENTRY, TEXT_HEAD
-from pillow_sdz.container.sections import SECTION_HEAD, Container
+from pillow_sdz.container.sections import Container
 from pillow_sdz.errors import naming_file
 from pillow_sdz.payloads.palette.layers import LAYER_HEAD
 

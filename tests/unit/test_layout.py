@@ -21,7 +21,7 @@ LONGEST_FILE = 300
 MOST_ENTRIES = 12
 """Modules and subpackages at the root of the package."""
 
-KINDS = "scalar|palette|direct"
+KINDS = "scalar|palette|direct|pixels"
 COMPARISONS = (
     rf"[!=]= *['\"]({KINDS})['\"]",  # payload == "scalar"
     rf"['\"]({KINDS})['\"] *[!=]=",

@@ -24,8 +24,8 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
 
+from pillow_sdz.container.framing import section_bytes
 from pillow_sdz.container.metadata import decode_metadata, encode_metadata
-from pillow_sdz.container.sections import section_bytes
 from pillow_sdz.options import METADATA_LEVELS
 from pillow_sdz.plugin.metadata.edits import current_info
 from pillow_sdz.plugin.metadata.levels import reduced

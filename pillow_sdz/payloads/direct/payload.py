@@ -65,6 +65,7 @@ class DirectPayload:
     progressive = False
     refined = False
     needs_prior = False
+    needs_model = True
 
     def require(self, model: ModelData) -> None:
         """Needs nothing of a model."""

@@ -48,6 +48,7 @@ class PalettePayload:
     progressive = False
     refined = False
     needs_prior = False
+    needs_model = True
 
     def require(self, model: ModelData) -> None:
         """Needs nothing of a model: palettes are in the file."""

@@ -143,6 +143,7 @@ class ScalarPayload:
     lossless = False
     refined = True
     needs_prior = True
+    needs_model = True
 
     def require(self, model: ModelData) -> None:
         """Needs the prior."""

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pillow_sdz.container.colour_spaces import GREY_MODES, GREY_SPACES
+from pillow_sdz.container.framing import section_bytes
 from pillow_sdz.container.metadata import Metadata, encode_metadata
-from pillow_sdz.container.sections import section_bytes
 from pillow_sdz.errors import SdzLimitError
 from pillow_sdz.plugin.colour.build import profile_of
 from pillow_sdz.plugin.colour.recognise import recognise

@@ -35,6 +35,7 @@ class HalvedPayload:
     progressive = False
     refined = False
     needs_prior = False
+    needs_model = True
 
     def require(self, model: ModelData) -> None:
         pass

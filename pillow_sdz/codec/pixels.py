@@ -1,0 +1,133 @@
+"""Files without a model: the whole picture as pixels, in the coding and quality that suit it. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pillow_sdz.coding.planes import encode_alpha
+from pillow_sdz.container.header import WITHOUT_MODEL, Header
+from pillow_sdz.container.metadata import encode_metadata
+from pillow_sdz.container.sections import Container, build
+from pillow_sdz.payloads.pixels import streams
+from pillow_sdz.payloads.pixels.payload import LOSSLESS_QUALITY, PixelsPlan, body_of, encode_pixels, speed_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pillow_sdz.codec.picture import Picture
+    from pillow_sdz.container.metadata import Metadata
+    from pillow_sdz.options import SaveOptions
+
+_FINE_CHROMA: Final = 90
+"""From this quality on the chroma is not subsampled, whatever the picture: it would be the larger error."""
+
+_CHROMA_EDGE: Final = 24
+"""By how much the mean of the chroma of 2x2 pixels may differ from the least or greatest of them, in levels."""
+
+_CHROMA_EDGES: Final = 0.01
+"""Share of 2x2 pixels with larger differences from which on the chroma is not subsampled: coloured letters, lines."""
+
+_WORTH_TRYING: Final = 1.5
+"""A lossless coding is tried in full if its fastest variant is at most so many times as long as AV1."""
+
+_STRIP: Final = 512
+"""Rows whose chroma is looked at together; even."""
+
+
+def encode_without_model(picture: Picture, options: SaveOptions, metadata: Metadata) -> bytes:
+    """Encode a picture as pixels, in the best plan for its quality.
+
+    Args:
+        picture: the pixels.
+        options: the options of saving.
+        metadata: the metadata to store.
+
+    Returns:
+        The bytes of the file.
+
+    Raises:
+        SdzError: the picture is too large for the codings, or Pillow was built without them.
+    """
+    body = best_body(picture.rgb, options.quality, options.effort)
+    return build_without_model(picture, body, options, metadata)
+
+
+def build_without_model(picture: Picture, body: bytes, options: SaveOptions, metadata: Metadata) -> bytes:
+    """A file of payload kind ``pixels``.
+
+    Args:
+        picture: the pixels; their alpha is coded here.
+        body: of the layer section, from `best_body` or `pillow_sdz.payloads.pixels.payload.encode_pixels`.
+        options: the options of saving.
+        metadata: the metadata to store.
+    """
+    height, width = picture.rgb.shape[:2]
+    header = Header(
+        mode=picture.mode,
+        payload=PixelsPlan.kind,
+        layer_count=1,
+        width=width,
+        height=height,
+        factor=1,
+        channels=3,
+        latent_width=width,
+        latent_height=height,
+        fingerprint=WITHOUT_MODEL,
+        noise=0,
+        denoise_steps=0,
+        synthesised=False,
+        colour_space=metadata.colour_space,
+    )
+    alpha = None if picture.alpha is None else encode_alpha(picture.alpha, options.effort)
+    return build(Container(header, [body], alpha=alpha, metadata=encode_metadata(metadata)))
+
+
+def best_body(rgb: NDArray[np.uint8], quality: int, effort: int) -> bytes:
+    """The body of the one layer: AV1 of a quality, or the lossless coding if that is smaller, as of pixel art.
+
+    Args:
+        rgb: (H, W, 3).
+        quality: 0 to 99; or 100, which is lossless if the picture is not too large for that coding.
+        effort: 0 (fast) to 9 (small).
+
+    Raises:
+        SdzError: the picture is too large for the codings, or Pillow was built without them.
+    """
+    may_be_lossless = max(rgb.shape[:2]) <= streams.longest_side(streams.LOSSLESS)
+    lossless = PixelsPlan(streams.LOSSLESS, LOSSLESS_QUALITY)
+    if quality == LOSSLESS_QUALITY and may_be_lossless:
+        return encode_pixels(rgb, lossless, effort)
+    body = encode_pixels(rgb, PixelsPlan("av1", quality, subsampling_for(rgb, quality)), effort)
+    if not may_be_lossless:
+        return body
+    fastest = body_of(streams.encode(rgb, streams.LOSSLESS, LOSSLESS_QUALITY, 10), streams.LOSSLESS)
+    if len(fastest) > _WORTH_TRYING * len(body):
+        return body
+    slow = encode_pixels(rgb, lossless, effort) if speed_of(effort) < 10 else fastest
+    return min(body, slow, fastest, key=len)
+
+
+def subsampling_for(rgb: NDArray[np.uint8], quality: int) -> str:
+    """``4:4:4`` at high qualities, and for pictures with many edges between colours of one brightness; else ``4:2:0``.
+
+    Args:
+        rgb: (H, W, 3).
+        quality: 0 to 100.
+    """
+    if quality >= _FINE_CHROMA:
+        return "4:4:4"
+    height, width = (side // 2 * 2 for side in rgb.shape[:2])
+    if min(height, width) < 2:
+        return "4:2:0"
+    edges = 0
+    for top in range(0, height, _STRIP):
+        strip = rgb[top : min(top + _STRIP, height), :width].astype(np.int16)
+        red, green, blue = (strip[..., channel] for channel in range(3))
+        luma = (red + 2 * green + blue) >> 2
+        for chroma in (red - luma, blue - luma):
+            blocks = chroma.reshape(chroma.shape[0] // 2, 2, width // 2, 2)
+            mean, low, high = blocks.mean((1, 3)), blocks.min((1, 3)), blocks.max((1, 3))
+            edges += int((np.maximum(high - mean, mean - low) > _CHROMA_EDGE).sum())
+    return "4:4:4" if edges > _CHROMA_EDGES * height * width / 2 else "4:2:0"

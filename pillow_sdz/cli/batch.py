@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pillow_sdz.cli import inspection
+from pillow_sdz.cli import inspection, verification
 from pillow_sdz.cli.convert import ConversionError, Result, convert, limits_and_options
 from pillow_sdz.cli.outputs import Outputs, WriteError
 from pillow_sdz.errors import SdzDependencyError, SdzError, SdzModelError
@@ -108,7 +108,7 @@ def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
         if settings.action == "info":
             result = inspection.info(job)
         elif settings.action == "test":
-            result = inspection.test(job)
+            result = inspection.test(job) if settings.against is None else verification.verify(job, settings)
         else:
             result = convert(job, settings, outputs)
     except Exception as error:  # Pillow's plugins may raise anything, and the other files must still be done

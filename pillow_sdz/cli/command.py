@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pillow_sdz import limits
+from pillow_sdz.cli import error_options
 from pillow_sdz.cli.exit_codes import MEANING, ExitCode
 from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_size
 from pillow_sdz.coding.threads import cores
@@ -26,7 +27,7 @@ T = TypeVar("T")
 RESERVED = ("autoload", "desktop", "view")
 """Words that may become subcommands; as inputs they are refused."""
 
-_ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort", "step")
+_ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort", "step", *error_options.ENCODING)
 """Options that only matter where an .sdz is written."""
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANING.items())
@@ -88,11 +89,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     help="Size that the file must not exceed, with the best quality that fits: 7842, 5kB, 5KiB.",
 )
 @click.option("--model", metavar="NAME", help="Model to encode with.  [default: tiny]")
-@click.option(
-    "--payload",
-    type=click.Choice(kinds.KINDS),
-    help="Kind of payload.  [default: by model and quality]",
-)
+@click.option("--payload", type=click.Choice(kinds.KINDS), help="Kind of payload.  [default: by model and quality]")
 @click.option(
     "--step",
     metavar="CODES",
@@ -114,6 +111,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     help="0 (fast) to 9 (slow): from 4 on pictures are refined until they come closer to the original; palettes,"
     " direct codes and alpha get smaller.  [default: 4]",
 )
+@error_options.error_options
 @click.option(
     "-j",
     "--jobs",
@@ -136,10 +134,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     "-p", "--preserve/--no-preserve", default=True, help="Keep times and permissions of the input.  [default: keep]"
 )
 @click.option(
-    "--strip",
-    type=click.Choice(["all", *METADATA]),
-    multiple=True,
-    help="Metadata not to copy; may be repeated.",
+    "--strip", type=click.Choice(["all", *METADATA]), multiple=True, help="Metadata not to copy; may be repeated."
 )
 @click.option(
     "--metadata",
@@ -230,9 +225,12 @@ def settings_from(given: dict[str, Any]) -> Settings:
     action = given["action"] or "convert"
     if action == "preview" and found is not None and found[0] == file_types.SDZ:
         raise click.UsageError("--preview reads .sdz; the output is a picture format.")
+    if given["against"] is not None and action != "test":
+        raise click.UsageError("--against is for --test.")
     strip = set(given["strip"])
     return Settings(
         action=action,
+        against=given["against"],
         output=given["output"],
         format=found and found[0],
         suffix=found and found[1],

@@ -9,7 +9,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pillow_sdz.cli.exit_codes import ExitCode
-from pillow_sdz.cli.inspection import lines
 from pillow_sdz.errors import SdzDependencyError, SdzModelError
 
 if TYPE_CHECKING:
@@ -68,12 +67,12 @@ class Report:
             self.error(result.error if result.error.startswith(f"{source}: ") else f"{source}: {result.error}")
             if self._settings.verbose and result.traceback:
                 self._write(result.traceback.rstrip(), sys.stderr)
-        elif result.details is None:
+        elif result.shown is None or self._settings.action == "test":
             self.note(self._line(result))
         if self._settings.json:
             self._write(json.dumps(self._record(result)), sys.stdout)
-        elif result.details is not None:
-            self._write("\n".join([f"{source}:", *lines(result.details)]), sys.stdout)
+        elif result.shown is not None:
+            self._write("\n".join([f"{source}:", *result.shown]), sys.stdout)
         if self._bar is not None:
             self._bar.update()
 

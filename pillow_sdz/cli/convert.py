@@ -50,7 +50,8 @@ class Result:
         seconds: time from opening the input to the finished output.
         notes: warnings for the user.
         error: the message of a failed job.
-        details: what --info found.
+        details: what --info or --against found, for JSON.
+        shown: the same as lines of text.
         traceback: of the error, for -v.
         exception: the error itself.
     """
@@ -65,6 +66,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     error: str | None = None
     details: dict[str, Any] | None = None
+    shown: list[str] | None = None
     traceback: str | None = None
     exception: BaseException | None = None
 

@@ -11,12 +11,16 @@ from pillow_sdz.codec.file import SdzFile, read
 from pillow_sdz.codec.preview import has_preview
 from pillow_sdz.container.metadata import METADATA_SECTIONS
 from pillow_sdz.container.sections import parts_of
+from pillow_sdz.container.stored_error import HIGHEST_DB, cell_side
 from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
 from pillow_sdz.plugin.image_file import read_all
+from pillow_sdz.plugin.info import error_info
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pillow_sdz.cli.jobs import Job
     from pillow_sdz.cli.sources import Source
 
@@ -31,8 +35,9 @@ def info(job: Job) -> Result:
         SdzError: the file is damaged.
     """
     with naming_file(job.source.name):
-        data, file = _read(job.source)
+        data, file = read_source(job.source)
         header, container, metadata = file.header, file.container, file.metadata()
+        error, error_map = error_info(file), _error_map(file)
     payload = file.payload.describe()
     details: dict[str, Any] = {
         "version": header.version,
@@ -56,6 +61,8 @@ def info(job: Job) -> Result:
         "layers": list(payload.layers),
         "patches": 0 if file.patches is None else len(file.patches.rectangles),
         "patched": 0.0 if file.patches is None else file.patches.share(header.width, header.height),
+        "stored_error": error or None,
+        "error_map": error_map,
         "alpha_bytes": len(container.alpha or b""),
         "preview": _has_preview(file),
         **{f"{kind}_bytes": len(getattr(metadata, kind) or b"") for kind in _BLOBS},
@@ -64,20 +71,22 @@ def info(job: Job) -> Result:
         "parts": [{"name": name, "bytes": size} for name, size in parts_of(container)],
         "unknown_sections": [{"type": kind, "bytes": len(body)} for kind, body in container.unknown],
     }
-    return Result(job, "done", len(data), None, header.width, header.height, details=details)
+    return Result(job, "done", len(data), None, header.width, header.height, details=details, shown=lines(details))
 
 
 def test(job: Job) -> Result:
-    """Check one file: structure, limits, checksums; then codes, patches, alpha and metadata by decoding them.
+    """Check one file: structure, limits, checksums; then codes and all other sections by decoding them.
 
     Raises:
         SdzError: something does not decode, or the codes need the prior of a model that is not installed.
     """
     started = time.perf_counter()
     with naming_file(job.source.name):
-        data, file = _read(job.source)
+        data, file = read_source(job.source)
         file.metadata()
         file.alpha()
+        file.error()
+        file.error_map()
         file.codes()
         file.check_patches()
     header = file.header
@@ -108,6 +117,10 @@ def lines(details: dict[str, Any]) -> list[str]:
     shown["detail"] = "may be synthesised in decoding" if details["synthesised"] else "none synthesised"
     if details["patches"]:
         shown["patches"] = f"{details['patches']}, {details['patched']:.1%} of the picture"
+    if details["stored_error"] is not None:
+        shown["as decoded"] = error_words(details["stored_error"])
+    if (error_map := details["error_map"]) is not None:
+        shown["error map"] = f"{error_map['columns']} x {error_map['rows']} cells of {error_map['cell']} pixels"
     if details["colour_space"] is not None:
         shown["colour space"] = details["colour_space"]
     shown["preview"] = "yes" if details["preview"] else "no"
@@ -125,7 +138,46 @@ def lines(details: dict[str, Any]) -> list[str]:
     return [f"  {name:<{width}}  {value}" for name, value in shown.items()]
 
 
-def _read(source: Source) -> tuple[bytes, SdzFile]:
+def error_words(error: Mapping[str, float]) -> str:
+    """What a file says about its own error, in words.
+
+    Args:
+        error: as `pillow_sdz.plugin.info.error_info`.
+
+    >>> error_words({"psnr": 25.31, "ms_ssim": 0.9187, "synthesised": 0.94, "patched": 0.06, "whole": 0.0})
+    '25.3 dB PSNR, MS-SSIM 0.919; 94 % of the area is synthesised, 6 % patched'
+    """
+    figures = []
+    if (psnr := error.get("psnr")) is not None:
+        figures.append("the same pixels as the original" if psnr == HIGHEST_DB else f"{psnr:.1f} dB PSNR")
+    if (similarity := error.get("ms_ssim")) is not None:
+        digits = 3 if similarity < 0.99 else 5
+        figures.append(f"MS-SSIM {similarity:.{digits}f}")
+    if (score := error.get("ssimulacra2")) is not None:
+        figures.append(f"SSIMULACRA 2 {score:.1f}")
+    names = {"synthesised": "synthesised", "patched": "patched", "whole": "stored as pixels"}
+    shares = [(word, round(100 * error[name])) for name, word in names.items() if error[name]]
+    first = [f"{shares[0][1]} % of the area is {shares[0][0]}"] if shares else []
+    areas = ", ".join(first + [f"{percent} % {word}" for word, percent in shares[1:]])
+    return "; ".join(filter(None, (", ".join(figures) or "not measured", areas)))
+
+
+def _error_map(file: SdzFile) -> dict[str, Any] | None:
+    """The error map for JSON: the side of a cell in pixels, and the levels row by row."""
+    levels = file.error_map()
+    if levels is None:
+        return None
+    rows, columns = levels.shape
+    side = cell_side(file.header.width, file.header.height)
+    return {"cell": side, "columns": columns, "rows": rows, "levels": levels.tolist()}
+
+
+def read_source(source: Source) -> tuple[bytes, SdzFile]:
+    """The bytes of a source, and the file read from them.
+
+    Raises:
+        SdzError: the file is damaged.
+    """
     if source.path is None:
         data = source.data or b""
     else:

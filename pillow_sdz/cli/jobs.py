@@ -67,6 +67,8 @@ def plan(inputs: Sequence[str], settings: Settings) -> tuple[list[Job], list[str
     _check_streams(inputs, settings)
     sources, notes = collect(inputs, settings)
     if settings.reads_only:
+        if settings.against is not None and len(sources) > 1 and kind(Path(settings.against)) == "file":
+            raise click.UsageError("--against: several files need a directory of originals, and this is a file.")
         return [Job(source, problem=source.problem or _must_be_sdz(source)) for source in sources], notes
     planner = _Planner(settings, sources, many=len(inputs) > 1 or any(source.root is not None for source in sources))
     return [planner.job(source) for source in sources], notes

@@ -18,6 +18,7 @@ class Settings:
 
     Attributes:
         action: ``convert``, ``preview``, ``info`` or ``test``.
+        against: with ``test``: the original, or a directory of originals, to measure the error against; or None.
         output: the argument of -o as it was written (a final separator means a directory); None: beside the input.
         format: Pillow's name of the output format; None: by the suffix of ``output``, else SDZ when encoding and PNG
             when decoding.
@@ -40,6 +41,7 @@ class Settings:
     """
 
     action: str = "convert"
+    against: str | None = None
     output: str | None = None
     format: str | None = None
     suffix: str | None = None

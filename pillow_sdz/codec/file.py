@@ -10,6 +10,7 @@ from pillow_sdz.coding.planes import decode_alpha
 from pillow_sdz.container.metadata import decode_metadata
 from pillow_sdz.container.patches import parse_patches
 from pillow_sdz.container.sections import parse
+from pillow_sdz.container.stored_error import parse_error, parse_error_map
 from pillow_sdz.models import model_data, registry
 from pillow_sdz.payloads import kinds
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pillow_sdz.container.metadata import Metadata
     from pillow_sdz.container.patches import Patches
     from pillow_sdz.container.sections import Container
+    from pillow_sdz.container.stored_error import StoredError
     from pillow_sdz.payloads.protocol import StoredPayload
 
 
@@ -71,6 +73,24 @@ class SdzFile:
             return None
         return decode_alpha(self.container.alpha, self.header.width, self.header.height)
 
+    def error(self) -> StoredError | None:
+        """Decode what the file says about its error, or None where it says nothing.
+
+        Raises:
+            SdzError: the section is damaged.
+        """
+        return None if self.container.error is None else parse_error(self.container.error)
+
+    def error_map(self) -> NDArray[np.uint8] | None:
+        """Decode the error map, (rows, columns), or None where there is none.
+
+        Raises:
+            SdzError: the section is damaged.
+        """
+        if self.container.error_map is None:
+            return None
+        return parse_error_map(self.container.error_map, self.header.width, self.header.height)
+
     def codes(self, stride: int = 1) -> NDArray[np.uint8]:
         """Decode the codes, or those of a grid; see `pillow_sdz.payloads.protocol.StoredPayload.decode`.
 
@@ -81,13 +101,15 @@ class SdzFile:
         return self.payload.decode(model_data.of_fingerprint(self.header.fingerprint), stride)
 
     def check(self) -> None:
-        """Decode metadata, alpha, codes and patches only to find errors; codes that need a missing model are skipped.
+        """Decode all sections only to find errors; codes that need a missing model are skipped.
 
         Raises:
             SdzError: a section is damaged, or contradicts the model if that is installed.
         """
         self.metadata()
         self.alpha()
+        self.error()
+        self.error_map()
         self._check_model()
         self.payload.check(model_data.of_fingerprint(self.header.fingerprint))
         self.check_patches()

@@ -25,7 +25,13 @@ LAYER: Final = 0x01
 ALPHA: Final = 0x02
 PREVIEW: Final = 0x81
 PATCHES: Final = 0x86
-SECTION_NAMES: Final = {LAYER: "layer", ALPHA: "alpha", PREVIEW: "preview", **METADATA_SECTIONS, PATCHES: "patches"}
+FIELDS: Final = {ALPHA: "alpha", PREVIEW: "preview", 0x87: "error", 0x88: "error_map"}
+"""Type of a section before the layers, other than metadata -> field of `pillow_sdz.container.sections.Container`."""
+
+SECTION_NAMES: Final = {
+    LAYER: "layer", **METADATA_SECTIONS, PATCHES: "patches",
+    **{number: name.replace("_", " ") for number, name in FIELDS.items()},
+}  # fmt: skip
 
 
 def name_of(section_type: int) -> str:

@@ -1,7 +1,7 @@
 """Bytes of a file <-> `Container`: the header and the sections, with their order, limits and checksums.
 
 Section bodies stay coded here. `pillow_sdz.payloads` (layers), `pillow_sdz.coding.planes` (alpha),
-`pillow_sdz.payloads.preview_matrix` and `pillow_sdz.container.metadata` decode them.
+`pillow_sdz.payloads.preview_matrix`, and of this package `metadata` and `stored_error` decode them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pillow_sdz.coding.boxes import build_box
 from pillow_sdz.container.framing import (
     ALPHA,
     ANCILLARY,
+    FIELDS,
     LAYER,
     PATCHES,
     PREVIEW,
@@ -50,6 +51,8 @@ class Container:
         alpha: alpha body; None exactly if the mode has no alpha.
         preview: preview matrix body, (channels + 1) * 3 bytes.
         metadata: metadata bodies by kind, a value of `pillow_sdz.container.metadata.METADATA_SECTIONS`.
+        error: body of the error section, see `pillow_sdz.container.stored_error`.
+        error_map: body of the error map section.
         unknown: (type, body) of ancillary sections that this version does not know.
         truncation: layers that the header announces but the file does not hold whole, or None; set only by
             ``parse(..., allow_truncated=True)``.
@@ -62,6 +65,8 @@ class Container:
     alpha: bytes | None = None
     preview: bytes | None = None
     metadata: dict[str, bytes] = field(default_factory=dict)
+    error: bytes | None = None
+    error_map: bytes | None = None
     unknown: list[tuple[int, bytes]] = field(default_factory=list)
     truncation: Truncation | None = None
     patches: bytes | None = None
@@ -184,7 +189,7 @@ def parts_of(container: Container) -> list[tuple[str, int]]:
 
 def _in_order(container: Container) -> list[tuple[int, bytes]]:
     """Types and bodies of all sections in the order of a file: those before the layers by type, layers, patches."""
-    known = {ALPHA: container.alpha, PREVIEW: container.preview}
+    known = {section_type: getattr(container, name) for section_type, name in FIELDS.items()}
     known |= {section_type: container.metadata.get(kind) for section_type, kind in METADATA_SECTIONS.items()}
     sections = [(section_type, body) for section_type, body in known.items() if body is not None]
     sections = sorted(sections + container.unknown, key=lambda section: section[0])
@@ -249,9 +254,7 @@ def _place_section(container: Container, seen: set[int], section_type: int, body
         raise fault(f"means nothing with payload {header.payload}")
     if section_type == PREVIEW and len(body) != (header.channels + 1) * 3:
         raise fault("has the wrong length", f"{len(body)} bytes", f"{(header.channels + 1) * 3} bytes")
-    if section_type == ALPHA:
-        container.alpha = body
-    elif section_type == PREVIEW:
-        container.preview = body
+    if section_type in FIELDS:
+        setattr(container, FIELDS[section_type], body)
     else:
         container.metadata[METADATA_SECTIONS[section_type]] = body

@@ -59,7 +59,11 @@ class SdzImageFile(ImageFile.ImageFile):
     - ``bpp``: bits of the file per pixel (float);
     - ``denoise_steps``: U-Net steps that the file asks for (int); ``steps`` is a deprecated name of it;
     - ``noise``: rms error of the quantisation, in codes; with a scalar payload the rms of a uniform distribution over
-      one step (float).
+      one step (float);
+    - ``psnr`` (in dB, 100 for the same pixels), ``ms_ssim``, ``ssimulacra2``: how close the decoded picture is to the
+      original, before alpha; those that the encoder measured (float);
+    - ``synthesised``, ``whole``: shares of the area that a model decodes, and that is stored as pixels, 0 to 1; in
+      files that have such figures (float).
     """
 
     format = FORMAT

@@ -22,9 +22,12 @@ from pillow_sdz.plugin.metadata.keys import EXIF_PREFIX, PNG_XMP, RAW_PROFILE, R
 if TYPE_CHECKING:
     from pillow_sdz.codec.file import SdzFile
 
+ERROR_KEYS: Final = ("psnr", "ms_ssim", "ssimulacra2", "synthesised", "patched", "whole")
+"""Keys for what a file says about its own error: the fields of `pillow_sdz.container.stored_error.StoredError`."""
+
 BOOKKEEPING: Final = (
     "model", "fingerprint", "payload", "colors", "layers", "missing_layers", "bpp", "denoise_steps", "steps", "noise",
-    "step", "colour_space", "patches", "patched",
+    "step", "colour_space", "patches", *ERROR_KEYS,
 )  # fmt: skip
 """Keys for facts about the file; see `pillow_sdz.plugin.image_file.SdzImageFile`."""
 
@@ -60,6 +63,7 @@ def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
     fingerprint = header.fingerprint.hex()
     return {
         **to_info(file.metadata()),
+        **error_info(file),
         "model": _model_name(header.fingerprint) or fingerprint if file.needs_model else None,
         "fingerprint": fingerprint,
         "payload": header.payload,
@@ -74,6 +78,20 @@ def describe(file: SdzFile, file_bytes: int) -> dict[str, Any]:
         "noise": header.noise * NOISE_UNIT,
         **file.payload.describe().info,
     }
+
+
+def error_info(file: SdzFile) -> dict[str, float]:
+    """What a file says about its own error, without what was not measured.
+
+    Empty where it says nothing, and where layers or patches are missing: the figures are those of the whole file.
+
+    Raises:
+        SdzError: the section is damaged.
+    """
+    error = file.error()
+    if error is None or file.container.truncation is not None or file.container.lacks_patches:
+        return {}
+    return {name: value for name in ERROR_KEYS if (value := getattr(error, name)) is not None}
 
 
 def _model_name(fingerprint: bytes) -> str | None:

@@ -24,6 +24,7 @@ from pillow_sdz.container import (
     metadata,
     metadata_codings,
     patches,
+    stored_error,
 )
 from pillow_sdz.container.sections import build, parse
 from pillow_sdz.models import registry
@@ -38,7 +39,7 @@ from pillow_sdz.payloads.scalar import payload as scalar_payload
 VECTORS = Path(__file__).parents[1] / "vectors"
 BOXES = {
     name: box
-    for module in (boxes, header, framing, metadata, patches, compact_exif, layers, scalar_payload)
+    for module in (boxes, header, framing, metadata, patches, compact_exif, stored_error, layers, scalar_payload)
     for name, box in vars(module).items()
     if isinstance(box, construct.Struct) and not name.startswith("_")
 }

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # where a script finds the p
 import pillow_sdz  # noqa: F401  registers the format
 from pillow_sdz.codec.file import read
 from pillow_sdz.codec.patching import blend, encode_patches
-from pillow_sdz.codec.pixels import build_without_model
+from pillow_sdz.codec.pixels import container_of
 from pillow_sdz.container.header import VERSION
 from pillow_sdz.container.metadata import Metadata
 from pillow_sdz.container.patches import Rectangle
@@ -155,7 +155,7 @@ def of_pixels(image: Image.Image, plan: PixelsPlan) -> bytes:
     """The bytes of a file with a payload of pixels."""
     picture = to_picture(image)
     body = encode_pixels(picture.rgb, plan)
-    return build_without_model(picture, body, SaveOptions(payload=plan.kind), Metadata())
+    return container_of(picture, body, SaveOptions(payload=plan.kind), Metadata())
 
 
 def with_patches(image: Image.Image, rectangles: list[Rectangle], coding: str) -> bytes:

@@ -1,63 +1,42 @@
-"""From a picture to a file: autoencoder, codes, payload, container. The inverse of `pillow_sdz.codec.decode`."""
+"""From a picture to a file: by a model and guarded, by a model alone, or as pixels. The inverse of `codec.decode`.
+
+`pillow_sdz.codec.with_model` and `pillow_sdz.codec.pixels` make the two sorts of files. The guard
+(`pillow_sdz.codec.guard`) looks at what a model made of the picture, and buys patches, or the whole picture as pixels.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from pillow_sdz.codec import buehlmann2022
-from pillow_sdz.codec.pixels import encode_without_model
-from pillow_sdz.coding.planes import encode_alpha
+from pillow_sdz.codec import pixels
+from pillow_sdz.codec.decode import decode
+from pillow_sdz.codec.file import read
+from pillow_sdz.codec.guard import purchases
+from pillow_sdz.codec.guard.settings import WITHOUT_MODEL, settings_for
+from pillow_sdz.codec.measure import Measures, Shares, error_sections, measure
+from pillow_sdz.codec.patching import apply_patches
+from pillow_sdz.codec.with_model import ModelEncoder
 from pillow_sdz.container.framing import section_bytes
-from pillow_sdz.container.header import Header
-from pillow_sdz.container.metadata import KIND_NAMES, encode_metadata
 from pillow_sdz.container.sections import Container, build
-from pillow_sdz.errors import SdzOptionError, needs_packages
+from pillow_sdz.errors import needs_packages
 from pillow_sdz.limits import check_picture
-from pillow_sdz.models import model_data, registry
-from pillow_sdz.models.runtime import decoding_dtype
+from pillow_sdz.options import DecodeSettings
+from pillow_sdz.options.saving import SSIMULACRA2
 from pillow_sdz.payloads import kinds
-from pillow_sdz.payloads.codes import round_targets, to_codes, to_targets
-from pillow_sdz.payloads.protocol import Latent
-from pillow_sdz.refinement.refine import refine
-from pillow_sdz.refinement.schedule import SCHEDULES
+from pillow_sdz.payloads.rate_control import DIRECT_QUALITY
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pillow_sdz.codec.guard.purchases import Purchases
     from pillow_sdz.codec.picture import Picture
     from pillow_sdz.container.metadata import Metadata
-    from pillow_sdz.models.manifest import Manifest
     from pillow_sdz.options import ComputeSettings, SaveOptions
-    from pillow_sdz.payloads.protocol import Payload, Plan, Shape
 
-
-@dataclass(frozen=True)
-class Prepared:
-    """All inputs of a file but the plan. A search for ``target_size`` computes them once and tries many plans.
-
-    Attributes:
-        mode: mode of the picture: L, LA, RGB or RGBA.
-        width: width of the picture in pixels.
-        height: height of the picture in pixels.
-        latent: the latent that the payload will hold.
-        manifest: the manifest of the model.
-        alpha: body of the alpha section, or None.
-        metadata: bodies of the metadata sections, by kind.
-        colour_space: the colour space that the header names, or None.
-        options: the options of saving.
-    """
-
-    mode: str
-    width: int
-    height: int
-    latent: Latent
-    manifest: Manifest
-    alpha: bytes | None
-    metadata: dict[str, bytes]
-    colour_space: str | None
-    options: SaveOptions
+FITTINGS: Final = 3
+"""How often a file that measuring its error has made larger than the target size is made smaller again."""
 
 
 def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: ComputeSettings) -> bytes:
@@ -67,7 +46,7 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
         picture: the pixels.
         options: the options of saving.
         metadata: the metadata to store.
-        compute: device, number type and tile size of the autoencoder.
+        compute: device, number type and tile size of the networks.
 
     Returns:
         The bytes of the file.
@@ -78,139 +57,112 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     """
     height, width = picture.rgb.shape[:2]
     check_picture(width, height)
+    job = _Job(picture, options, metadata, compute)
     if options.payload is not None and not kinds.payload(options.payload).needs_model:
-        return encode_without_model(picture, options, metadata)
-    manifest = registry.find(options.model)
-    payload = kinds.payload(_payload_kind(options, manifest))
-    payload.require(model_data.of(manifest))  # a missing prior is reported before the networks run
-    shape = (-(-height // manifest.codes.factor), -(-width // manifest.codes.factor), manifest.codes.channels)
-    plan = None if options.target_size is not None else _plan(payload, options, shape)
+        return job.as_pixels(pixels.best_body(picture.rgb, options.quality, options.effort))
+    if options.guarded and options.may_be_pixels and _is_beyond_models(options):
+        quality = DIRECT_QUALITY if options.quality == DIRECT_QUALITY else settings_for(options.quality).whole
+        return job.as_pixels(pixels.best_body(picture.rgb, quality, options.effort))
     with needs_packages("encoding the picture"):
-        latent = _latent(picture, options, manifest, _encoder_settings(compute, options, plan))
-    alpha = None if picture.alpha is None else encode_alpha(picture.alpha, options.effort)
-    prepared = Prepared(
-        picture.mode, width, height, latent, manifest, alpha, encode_metadata(metadata), metadata.colour_space, options
-    )  # fmt: skip
-    plan = plan or _fitting(payload, prepared)
-    refined = _refined(picture, prepared, plan, compute)
-    if refined is None:
-        return _build(prepared, plan)
-    prepared = replace(prepared, latent=refined)
-    return _build(prepared, plan if options.target_size is None else _fitting(payload, prepared))
+        return job.guarded() if options.guarded else job.by_model()
 
 
-def _fitting(payload: Payload[Any], prepared: Prepared) -> Plan:
-    """The best plan found whose file is not larger than the target size."""
-    assert prepared.options.target_size is not None
-    size_of = cache(lambda plan: len(_build(prepared, plan)))
-    try:
-        return payload.fit_target(prepared.options.target_size, size_of, prepared.latent.shape)
-    except SdzOptionError as error:
-        raise _naming_metadata(error, prepared.metadata, prepared.options) from error
+def _is_beyond_models(options: SaveOptions) -> bool:
+    """Whether a model can't reach this quality."""
+    return options.target_size is None and options.quality >= WITHOUT_MODEL
 
 
-def _naming_metadata(error: SdzOptionError, metadata: dict[str, bytes], options: SaveOptions) -> SdzOptionError:
-    """The error that a picture does not fit a target size, naming the largest part of its metadata if that is large."""
-    assert options.target_size is not None
-    kind = max(metadata, key=lambda each: len(metadata[each]), default=None)
-    if kind is None or 10 * len(metadata[kind]) < options.target_size:
-        return error
-    keyword = {"icc": "icc_profile"}.get(kind, kind)
-    level = "none" if kind == "icc" else "essential"
-    size = section_bytes(len(metadata[kind]))
-    smaller = "metadata='useful' may make it smaller, " if options.metadata == "all" else ""
-    remedy = f"{KIND_NAMES[kind]} takes {size} bytes: {smaller}{keyword}=None or metadata={level!r} leaves it out"
-    return SdzOptionError(
-        error.problem, field=error.field, found=error.found, expected=error.expected, remedy=remedy
-    )  # fmt: skip
+@dataclass
+class _Job:
+    """One picture to encode, and how.
 
-
-def _refined(picture: Picture, prepared: Prepared, plan: Plan, compute: ComputeSettings) -> Latent | None:
-    """The latent refined for a plan (`pillow_sdz.refinement`); None if the effort or the payload kind has none."""
-    schedule = SCHEDULES[prepared.options.effort]
-    loop = kinds.payload(plan.kind).closed_loop(plan, model_data.of(prepared.manifest))
-    if loop is None or schedule.steps == 0:
-        return None
-    dtype = compute.dtype or decoding_dtype(compute.device)
-    model = registry.load(prepared.manifest, compute.device, dtype)
-    targets = refine(model, picture.rgb, prepared.latent.targets, loop, schedule)
-    return Latent(round_targets(targets), targets)
-
-
-def _encoder_settings(compute: ComputeSettings, options: SaveOptions, plan: Plan | None) -> ComputeSettings:
-    """The settings in which the encoder runs: in refinement's number type if that follows, otherwise in float32.
-
-    Refinement makes up for a faster type, and then one copy of the model is enough. With a target size there may turn
-    out to be room for direct codes, which are not refined.
+    Attributes:
+        picture, options, metadata, compute: see `encode`.
+        settings: how the file will be decoded.
     """
-    refined = plan is not None and kinds.payload(plan.kind).refined and SCHEDULES[options.effort].steps > 0
-    if compute.dtype is None and refined:
-        return replace(compute, dtype=decoding_dtype(compute.device))
-    return compute
 
+    picture: Picture
+    options: SaveOptions
+    metadata: Metadata
+    compute: ComputeSettings
+    settings: DecodeSettings = field(init=False)
 
-def _payload_kind(options: SaveOptions, manifest: Manifest) -> str:
-    """The payload kind that the options name or imply (by an option of that kind only); else the model's default."""
-    if options.profile is not None:
-        return buehlmann2022.PLAN.kind
-    return options.payload or next(iter(options.payload_keywords().values()), manifest.default_payload)
+    def __post_init__(self) -> None:
+        self.settings = DecodeSettings(**asdict(self.compute))
 
+    def as_pixels(self, body: bytes) -> bytes:
+        """The file with a layer of pixels."""
+        container = pixels.container_of(self.picture, body, self.options, self.metadata)
+        if self.options.error is False:
+            return build(container)
+        return build(self._with_error(container, self._decoded(container), Shares(whole=1.0)))
 
-def _latent(picture: Picture, options: SaveOptions, manifest: Manifest, compute: ComputeSettings) -> Latent:
-    """Run the encoder of the autoencoder, and quantise."""
-    if options.profile is not None:
-        buehlmann2022.check_model(manifest.codes, manifest.full_name)
-    model = registry.load(manifest, compute.device, compute.dtype)
-    step = manifest.codes.step
-    if options.profile is not None:
-        latents = model.encode_sample(picture.rgb, buehlmann2022.SEED)
-        return Latent(buehlmann2022.to_codes(latents), to_targets(latents, step))
-    latents = model.encode(picture.rgb, compute.tile_size)
-    return Latent(to_codes(latents, step), to_targets(latents, step))
+    def by_model(self) -> bytes:
+        """The file as a model decodes it, without a guard."""
+        encoder = ModelEncoder(self.picture, self.options, self.metadata, self.compute)
+        plan = encoder.plan()
+        if encoder.refine(plan):
+            plan = encoder.plan()
+        container = encoder.container(plan)
+        if not self.options.asks_for_error:
+            return build(container)
+        return build(self._with_error(container, self._decoded(container), Shares(synthesised=1.0)))
 
+    def guarded(self) -> bytes:
+        """The file that the guard chooses."""
+        encoder = ModelEncoder(self.picture, self.options, self.metadata, self.compute)
+        plan = encoder.plan()
+        if self.options.target_size is None:
+            encoder.refine(plan)
+        container = encoder.container(plan)
+        decoded = self._decoded(container)
+        bought = purchases.choose(
+            self.picture.rgb, decoded, len(build(container)), encoder.quality_of(plan), self.options, self.settings
+        )
+        if bought.whole is not None:
+            return self.as_pixels(bought.whole)
+        if self.options.target_size is None:
+            return build(self._patched(container, decoded, bought))
+        return self._fitted(encoder, self._patched(container, decoded, bought), bought)
 
-def _plan(payload: Payload[Any], options: SaveOptions, shape: Shape) -> Plan:
-    """The plan for the options.
+    def _fitted(self, encoder: ModelEncoder, draft: Container, bought: Purchases) -> bytes:
+        """The refined file with its patches, within the target size; ``draft`` is the same, but larger."""
+        target = self.options.target_size
+        assert target is not None
+        bodies = (draft.patches, draft.error, draft.error_map)
+        spare = sum(section_bytes(len(body)) for body in bodies if body is not None)
+        encoder.refine(encoder.plan(spare))
+        for _ in range(FITTINGS):
+            container = encoder.container(encoder.plan(spare))
+            data = build(self._patched(container, self._decoded(container), bought))
+            if len(data) <= target:
+                return data
+            spare += len(data) - target  # the map of the error is as large as it is
+        return build(replace(container, patches=bought.patches))
 
-    Raises:
-        SdzOptionError: the payload that the options name does not have this quality.
-    """
-    if options.profile is not None:
-        return buehlmann2022.PLAN
-    parameter = None if payload.keyword is None else getattr(options, payload.keyword)
-    plan = payload.plan(options.quality, parameter, shape)
-    if options.payload not in (None, plan.kind):
-        raise SdzOptionError(
-            f"this quality stores {plan.kind} codes", field="payload", found=options.payload,
-            expected=f"{plan.kind}, or a lower quality, or {payload.keyword}",
-        )  # fmt: skip
-    return plan
+    def _patched(self, container: Container, decoded: NDArray[np.uint8], bought: Purchases) -> Container:
+        """A file with its patches and its error; ``decoded`` becomes the picture with patches."""
+        share = 0.0
+        if bought.patches is not None:
+            container = replace(container, patches=bought.patches)
+            share = apply_patches(decoded, bought.patches)
+        if self.options.error is False:
+            return container
+        return self._with_error(container, decoded, Shares(synthesised=1 - share, patched=share))
 
+    def _with_error(self, container: Container, decoded: NDArray[np.uint8], shares: Shares) -> Container:
+        """The file with its own error, measured on the picture as decoded."""
+        measures = self._measured(decoded)
+        error, error_map = error_sections(measures, shares, error_map=self.options.error_map)
+        return replace(container, error=error, error_map=error_map)
 
-def _build(prepared: Prepared, plan: Plan) -> bytes:
-    """Encode the payload by a plan, and build the file."""
-    latent, manifest = prepared.latent, prepared.manifest
-    payload = kinds.payload(plan.kind)
-    encoded = payload.encode(latent, plan, model_data.of(manifest), prepared.options.effort)
-    denoise_steps = prepared.options.denoise_steps
-    if denoise_steps is None:
-        denoise_steps = 0 if payload.lossless else manifest.denoise_steps  # no quantisation noise to remove
-    header = Header(
-        mode=prepared.mode,
-        payload=plan.kind,
-        layer_count=len(encoded.layers),
-        width=prepared.width,
-        height=prepared.height,
-        factor=manifest.codes.factor,
-        channels=manifest.codes.channels,
-        latent_width=latent.shape[1],
-        latent_height=latent.shape[0],
-        fingerprint=manifest.short_fingerprint,
-        noise=encoded.noise,
-        denoise_steps=denoise_steps,
-        colour_space=prepared.colour_space,
-    )
-    preview = None
-    if manifest.preview is None or not payload.needs_prior:  # readers that have the prior have the networks, too
-        preview = np.array(manifest.preview_matrix, np.int8).tobytes()
-    return build(Container(header, encoded.layers, alpha=prepared.alpha, preview=preview, metadata=prepared.metadata))
+    def _measured(self, decoded: NDArray[np.uint8]) -> Measures:
+        grey = self.picture.mode.startswith("L")
+        asked = self.options.error == SSIMULACRA2
+        return measure(self.picture.rgb, decoded, grey=grey, ssimulacra2=asked)
+
+    def _decoded(self, container: Container) -> NDArray[np.uint8]:
+        """What a reader makes of a file, before alpha; (H, W, 3), writeable."""
+        import numpy as np
+
+        return np.array(decode(read(build(container)), self.settings).rgb)

@@ -112,18 +112,23 @@ def decode_sheet(patches: Patches) -> NDArray[np.uint8]:
     return streams.decode(patches.coding, patches.stream, *patches.sheet_size(), "patches")
 
 
-def apply_patches(rgb: NDArray[np.uint8], body: bytes) -> None:
+def apply_patches(rgb: NDArray[np.uint8], body: bytes) -> float:
     """Blend the patches of a section over a picture, in place.
 
     Args:
         rgb: (H, W, 3), writeable.
         body: of the section.
 
+    Returns:
+        The share of the picture that they cover, 0.0 to 1.0.
+
     Raises:
         SdzError: the section is damaged, or Pillow was built without its coding.
     """
     height, width = rgb.shape[:2]
-    blend(rgb, parse_patches(body, width, height))
+    patches = parse_patches(body, width, height)
+    blend(rgb, patches)
+    return patches.share(width, height)
 
 
 def blend(rgb: NDArray[np.uint8], patches: Patches) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy as np
 from pillow_sdz.coding.planes import encode_alpha
 from pillow_sdz.container.header import WITHOUT_MODEL, Header
 from pillow_sdz.container.metadata import encode_metadata
-from pillow_sdz.container.sections import Container, build
+from pillow_sdz.container.sections import Container
 from pillow_sdz.payloads.pixels import streams
 from pillow_sdz.payloads.pixels.payload import LOSSLESS_QUALITY, PixelsPlan, body_of, encode_pixels, speed_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from pillow_sdz.codec.picture import Picture
@@ -32,34 +35,28 @@ _CHROMA_EDGES: Final = 0.01
 _WORTH_TRYING: Final = 1.5
 """A lossless coding is tried in full if its fastest variant is at most so many times as long as AV1."""
 
+LOSSLESS_PLAN: Final = PixelsPlan(streams.LOSSLESS, LOSSLESS_QUALITY)
+"""The plan that loses nothing."""
+
+FASTEST: Final = 10
+"""The highest speed of the codings."""
+
+QUICK: Final = 8
+"""The speed at which a quality is searched for, at least."""
+
+SLACK: Final = 2
+"""How many qualities around the one that was found are tried at the speed of the effort."""
+
 _STRIP: Final = 512
 """Rows whose chroma is looked at together; even."""
 
 
-def encode_without_model(picture: Picture, options: SaveOptions, metadata: Metadata) -> bytes:
-    """Encode a picture as pixels, in the best plan for its quality.
-
-    Args:
-        picture: the pixels.
-        options: the options of saving.
-        metadata: the metadata to store.
-
-    Returns:
-        The bytes of the file.
-
-    Raises:
-        SdzError: the picture is too large for the codings, or Pillow was built without them.
-    """
-    body = best_body(picture.rgb, options.quality, options.effort)
-    return build_without_model(picture, body, options, metadata)
-
-
-def build_without_model(picture: Picture, body: bytes, options: SaveOptions, metadata: Metadata) -> bytes:
+def container_of(picture: Picture, body: bytes, options: SaveOptions, metadata: Metadata) -> Container:
     """A file of payload kind ``pixels``.
 
     Args:
         picture: the pixels; their alpha is coded here.
-        body: of the layer section, from `best_body` or `pillow_sdz.payloads.pixels.payload.encode_pixels`.
+        body: of the layer section, from `best_body` or `fit_body`.
         options: the options of saving.
         metadata: the metadata to store.
     """
@@ -81,7 +78,7 @@ def build_without_model(picture: Picture, body: bytes, options: SaveOptions, met
         colour_space=metadata.colour_space,
     )
     alpha = None if picture.alpha is None else encode_alpha(picture.alpha, options.effort)
-    return build(Container(header, [body], alpha=alpha, metadata=encode_metadata(metadata)))
+    return Container(header, [body], alpha=alpha, metadata=encode_metadata(metadata))
 
 
 def best_body(rgb: NDArray[np.uint8], quality: int, effort: int) -> bytes:
@@ -95,18 +92,85 @@ def best_body(rgb: NDArray[np.uint8], quality: int, effort: int) -> bytes:
     Raises:
         SdzError: the picture is too large for the codings, or Pillow was built without them.
     """
-    may_be_lossless = max(rgb.shape[:2]) <= streams.longest_side(streams.LOSSLESS)
-    lossless = PixelsPlan(streams.LOSSLESS, LOSSLESS_QUALITY)
+    may_be_lossless = _may_be_lossless(rgb)
     if quality == LOSSLESS_QUALITY and may_be_lossless:
-        return encode_pixels(rgb, lossless, effort)
+        return encode_pixels(rgb, LOSSLESS_PLAN, effort)
     body = encode_pixels(rgb, PixelsPlan("av1", quality, subsampling_for(rgb, quality)), effort)
     if not may_be_lossless:
         return body
-    fastest = body_of(streams.encode(rgb, streams.LOSSLESS, LOSSLESS_QUALITY, 10), streams.LOSSLESS)
+    fastest = body_of(streams.encode(rgb, streams.LOSSLESS, LOSSLESS_QUALITY, FASTEST), streams.LOSSLESS)
     if len(fastest) > _WORTH_TRYING * len(body):
         return body
-    slow = encode_pixels(rgb, lossless, effort) if speed_of(effort) < 10 else fastest
+    slow = encode_pixels(rgb, LOSSLESS_PLAN, effort) if speed_of(effort) < FASTEST else fastest
     return min(body, slow, fastest, key=len)
+
+
+@dataclass(frozen=True)
+class FittedBody:
+    """The body of a layer, and the quality that it has: 0 to 99, or 100 if it is lossless."""
+
+    body: bytes
+    quality: int
+
+
+def fit_body(rgb: NDArray[np.uint8], size: int, effort: int) -> FittedBody | None:
+    """The best body of the one layer that is found to be no larger than a number of bytes, or None.
+
+    The quality is searched for with a fast variant of the coding, whose sizes are nearly those of slower ones.
+
+    Args:
+        rgb: (H, W, 3).
+        size: bytes of the body at most.
+        effort: 0 (fast) to 9 (small).
+
+    Raises:
+        SdzError: the picture is too large for the codings, or Pillow was built without them.
+    """
+    if _may_be_lossless(rgb):
+        fastest = body_of(streams.encode(rgb, streams.LOSSLESS, LOSSLESS_QUALITY, FASTEST), streams.LOSSLESS)
+        if len(fastest) <= _WORTH_TRYING * size:
+            body = min(fastest, encode_pixels(rgb, LOSSLESS_PLAN, effort), key=len)
+            if len(body) <= size:
+                return FittedBody(body, LOSSLESS_QUALITY)
+    subsampling = subsampling_for(rgb, 0)
+
+    def measure(quality: int) -> int:
+        return len(streams.encode(rgb, "av1", quality, max(QUICK, speed_of(effort)), subsampling))
+
+    quality = _bisected(measure, size)
+    best = None
+    for each in range(max(0, quality - SLACK), quality + SLACK + 1):
+        if each >= LOSSLESS_QUALITY:
+            break
+        body = encode_pixels(rgb, PixelsPlan("av1", each, subsampling), effort)
+        if len(body) > size:
+            break
+        best = FittedBody(body, each)
+    return best
+
+
+def _bisected(measure: Callable[[int], int], size: int) -> int:
+    """The highest quality, 0 to 99, that measures no more than a size; 0 if there is none."""
+    fits, fails = 0, LOSSLESS_QUALITY
+    while fails - fits > 1:
+        middle = (fits + fails) // 2
+        fits, fails = (middle, fails) if measure(middle) <= size else (fits, middle)
+    return fits
+
+
+def decode_body(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The pixels (H, W, 3) of a body, as readers decode it.
+
+    Args:
+        body: of the layer section.
+        shape: (H, W, 3).
+    """
+    height, width = shape[:2]
+    return streams.decode(body[0], body[1:], width, height, "layer 1")
+
+
+def _may_be_lossless(rgb: NDArray[np.uint8]) -> bool:
+    return max(rgb.shape[:2]) <= streams.longest_side(streams.LOSSLESS)
 
 
 def subsampling_for(rgb: NDArray[np.uint8], quality: int) -> str:

@@ -24,6 +24,9 @@ PROFILES: Final = ("buehlmann2022",)
 METADATA_LEVELS: Final = ("useful", "all", "essential", "none")
 """How much of an image's metadata is stored; see `SaveOptions`."""
 
+GUARDED_EFFORT: Final = 3
+"""The effort from which on the encoder looks at what a reader will see; see ``guard``."""
+
 SSIMULACRA2: Final = "ssimulacra2"
 """The value of the option ``error`` that also measures SSIMULACRA 2."""
 
@@ -50,6 +53,10 @@ class SaveOptions:
             thumbnails, maker notes and padding; a usual ICC profile is stored as the name of its colour space.
             ``all``: every byte. ``essential``: orientation and colour. ``none``: nothing at all. Metadata that are
             given as keywords are stored as they are, whatever the level.
+        guard: whether the encoder decodes its own file, and stores as pixels what came out wrong and matters:
+            lettering, small faces, regular structure; or the whole picture, where that is closer to the original at the
+            same bytes, or at a ``quality`` that models do not reach. None: from effort 3 on. With ``payload``,
+            ``colors`` or ``step``, parts only.
         error: whether the file says how far its picture, as decoded, is from the original: True where the encoder
             decodes it anyway (from effort 3 on), False never. ``ssimulacra2`` at any effort, and SSIMULACRA 2 as well,
             which needs the package of that name and 0.4 s for 512x512 pixels, ten times as long as the rest.
@@ -70,6 +77,7 @@ class SaveOptions:
     step: float | None = None
     profile: str | None = None
     metadata: str = "useful"
+    guard: bool | None = None
     error: bool | str = True
     error_map: bool = False
     steps: InitVar[int | None] = None
@@ -99,6 +107,7 @@ class SaveOptions:
         self._check_choice("payload", kinds.KINDS)
         self._check_choice("profile", PROFILES)
         self._check_choice("metadata", METADATA_LEVELS)
+        self._check_choice("guard", (True, False))
         self._check_choice("error", (True, False, SSIMULACRA2))
         self._check_choice("error_map", (True, False))
         self._check_contradictions()
@@ -111,6 +120,8 @@ class SaveOptions:
             raise SdzOptionError(f"no such {field}", field=field, found=repr(value), expected=expected)
 
     def _check_contradictions(self) -> None:
+        if self.guard:
+            refuse_both("guard", self.guard, "profile", self.profile)
         keywords = self.payload_keywords()
         refuse_both("target_size", self.target_size, "payload", self.payload)
         if self.payload is not None and not kinds.payload(self.payload).needs_model:
@@ -122,6 +133,18 @@ class SaveOptions:
                     refuse_both(name, name, other, other)
             if self.payload not in (None, kind):
                 refuse_both(f"payload={self.payload!r}", self.payload, name, getattr(self, name))
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the guard is on."""
+        if self.guard is None:
+            return self.profile is None and self.effort >= GUARDED_EFFORT
+        return self.guard
+
+    @property
+    def may_be_pixels(self) -> bool:
+        """Whether the guard may store the whole picture as pixels: nothing else is asked for."""
+        return self.payload is None and not self.payload_keywords()
 
     @property
     def asks_for_error(self) -> bool:

@@ -241,6 +241,14 @@ class Payload(Protocol[P]):
             The plan, perhaps one of another kind that reaches this quality in fewer bytes.
         """
 
+    def quality_of(self, plan: P, shape: Shape) -> float:
+        """The quality, 0 to 100, that a plan stands for, also if it came from another option.
+
+        Args:
+            plan: a plan whose `Plan.kind` is this kind.
+            shape: (h, w, C) of the latent.
+        """
+
     def fit_target(self, target: int, size_of: Callable[[Any], int], shape: Shape) -> Plan:
         """Find the best plan whose file is not larger than ``target`` bytes.
 

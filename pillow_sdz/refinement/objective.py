@@ -58,10 +58,21 @@ class Objective:
 
     def _features(self, picture: Tensor) -> list[Tensor]:
         """Feature vectors of unit length, (1, C, h, w) each."""
-        height, width = (
-            (side - start) // PLACES * PLACES for side, start in zip(picture.shape[2:], self._start, strict=True)
-        )
-        top, left = self._start
-        part = picture[:, :, top : top + height, left : left + width]
-        vectors = [each.float() for each in self._model.activations(part, self._schedule.depth)]
-        return [each / (torch.linalg.vector_norm(each, dim=1, keepdim=True) + EPSILON) for each in vectors]
+        return unit_features(self._model, picture, self._schedule.depth, self._start)
+
+
+def unit_features(model: TorchModel, picture: Tensor, depth: int, start: tuple[int, int] = (0, 0)) -> list[Tensor]:
+    """What a model's encoder sees of a picture: feature vectors of unit length, (1, C, h, w) each.
+
+    Args:
+        model: the model.
+        picture: (1, 3, h, w), RGB in [0, 1].
+        depth: how many of the encoder's activations.
+        start: row and column where the part of the picture starts that is looked at; its end is a multiple of 8 pixels
+            away.
+    """
+    height, width = ((side - first) // PLACES * PLACES for side, first in zip(picture.shape[2:], start, strict=True))
+    top, left = start
+    part = picture[:, :, top : top + height, left : left + width]
+    vectors = [each.float() for each in model.activations(part, depth)]
+    return [each / (torch.linalg.vector_norm(each, dim=1, keepdim=True) + EPSILON) for each in vectors]

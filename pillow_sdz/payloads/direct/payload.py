@@ -10,7 +10,7 @@ import numpy as np
 from pillow_sdz.coding.planes import decode_planes, encode_planes
 from pillow_sdz.payloads.codes import NOISE_UNIT
 from pillow_sdz.payloads.protocol import Contents, Description, Encoded
-from pillow_sdz.payloads.rate_control import does_not_fit
+from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, does_not_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +73,10 @@ class DirectPayload:
     def plan(self, quality: int, parameter: Any, shape: Shape) -> DirectPlan:  # noqa: ARG002
         """The only plan, whatever the quality."""
         return DirectPlan()
+
+    def quality_of(self, plan: DirectPlan, shape: Shape) -> float:  # noqa: ARG002
+        """The highest: the codes are stored as they are."""
+        return DIRECT_QUALITY
 
     def fit_target(self, target: int, size_of: Callable[[DirectPlan], int], shape: Shape) -> DirectPlan:
         """The only plan, if its file fits."""

@@ -62,6 +62,13 @@ class PalettePayload:
         height, width, channels = shape
         return plan_for_quality(quality, height * width, channels)
 
+    def quality_of(self, plan: PalettePlan, shape: Shape) -> float:
+        """The lowest quality whose palettes are at least as large."""
+        from pillow_sdz.payloads.palette.rate_control import quality_of_colors
+
+        height, width, channels = shape
+        return quality_of_colors(plan.colors, height * width, channels)
+
     def fit_target(self, target: int, size_of: Callable[[Plan], int], shape: Shape) -> Plan:
         """The largest palettes that fit; see `pillow_sdz.payloads.palette.rate_control`."""
         from pillow_sdz.payloads.palette.rate_control import fit_target

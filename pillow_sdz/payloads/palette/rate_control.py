@@ -7,6 +7,7 @@ next.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ from pillow_sdz.payloads.palette.payload import PalettePlan
 from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, check_quality, does_not_fit, interpolate_geometrically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 ENTRIES_AT_DEFAULT: Final = 470
 """Palette entries at quality 50, the default, and of the layers below the last one at higher qualities: 0.12 to 0.14
@@ -90,6 +91,20 @@ def plan_for_quality(quality: int, positions: int, channels: int = 4) -> LadderP
     plan, direct = PalettePlan(colors), DirectPlan()
     sizes = [uncompressed_size(each, positions, channels) for each in (plan, direct)]
     return plan if sizes[0] < sizes[1] else direct
+
+
+def quality_of_colors(colors: Sequence[int], positions: int, channels: int = 4) -> int:
+    """The lowest quality, 0 to 100, whose plan has no fewer layers and, with as many, no fewer entries.
+
+    >>> [quality_of_colors(colors, 4096) for colors in ((2,), (256,), (470,), (470, 300), (4096,) * 8)]
+    [0, 44, 50, 92, 98]
+    """
+
+    def is_enough(quality: int) -> bool:
+        plan = plan_for_quality(quality, positions, channels)
+        return isinstance(plan, DirectPlan) or (len(plan.colors), sum(plan.colors)) >= (len(colors), sum(colors))
+
+    return bisect_left(range(DIRECT_QUALITY), True, key=is_enough)
 
 
 def uncompressed_size(plan: LadderPlan, positions: int, channels: int) -> int:

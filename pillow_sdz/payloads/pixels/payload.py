@@ -100,6 +100,10 @@ class PixelsPayload:
             return PixelsPlan(streams.LOSSLESS, quality)
         return PixelsPlan("av1", quality)
 
+    def quality_of(self, plan: PixelsPlan, shape: Shape) -> float:  # noqa: ARG002
+        """That of the plan."""
+        return plan.quality
+
     def fit_target(self, target: int, size_of: Callable[[PixelsPlan], int], shape: Shape) -> PixelsPlan:
         """The lossless plan if its file fits, else AV1 of the highest quality that fits, found by bisection."""
         height, width = shape[:2]

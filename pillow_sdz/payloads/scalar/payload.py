@@ -155,6 +155,12 @@ class ScalarPayload:
 
         return plan_for_quality(quality) if parameter is None else ScalarPlan.in_codes(parameter)
 
+    def quality_of(self, plan: ScalarPlan, shape: Shape) -> float:  # noqa: ARG002
+        """See `pillow_sdz.payloads.scalar.rate_control.quality_of_step`."""
+        from pillow_sdz.payloads.scalar.rate_control import quality_of_step
+
+        return quality_of_step(plan.step * STEP_UNIT)
+
     def fit_target(self, target: int, size_of: Callable[[Plan], int], shape: Shape) -> Plan:  # noqa: ARG002
         """The finest step found whose file fits; see `pillow_sdz.payloads.scalar.rate_control`."""
         from pillow_sdz.payloads.scalar.rate_control import fit_target

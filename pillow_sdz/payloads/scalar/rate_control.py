@@ -6,6 +6,7 @@ file fits is searched for.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -66,6 +67,20 @@ def plan_for_quality(quality: int) -> Plan:
         return ScalarPlan.in_codes(interpolate_geometrically(STEP_AT_ZERO, STEP_AT_DEFAULT, quality / DEFAULT))
     part = (quality - DEFAULT) / (FINEST - DEFAULT)
     return ScalarPlan.in_codes(interpolate_geometrically(STEP_AT_DEFAULT, STEP_AT_FINEST, part))
+
+
+def quality_of_step(step: float) -> float:
+    """The quality, 0.0 to 99.0, whose step is nearest to one in codes: the inverse of `plan_for_quality`.
+
+    >>> [round(quality_of_step(step), 1) for step in (128, 86, 27, 10, 1)]
+    [0.0, 0.0, 50.0, 66.8, 99]
+    """
+    if step >= STEP_AT_DEFAULT:
+        quality = DEFAULT * math.log(STEP_AT_ZERO / step) / math.log(STEP_AT_ZERO / STEP_AT_DEFAULT)
+    else:
+        part = math.log(STEP_AT_DEFAULT / step) / math.log(STEP_AT_DEFAULT / STEP_AT_FINEST)
+        quality = DEFAULT + (FINEST - DEFAULT) * part
+    return min(max(quality, 0.0), FINEST)
 
 
 def fit_target(target: int, size_of: Callable[[Plan], int]) -> Plan:

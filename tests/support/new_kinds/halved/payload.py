@@ -43,6 +43,9 @@ class HalvedPayload:
     def plan(self, quality: int, parameter: Any, shape: Shape) -> HalvedPlan:
         return HalvedPlan((100 - quality) // 13)
 
+    def quality_of(self, plan: HalvedPlan, shape: Shape) -> float:
+        return 100 - 13 * plan.bits
+
     def fit_target(self, target: int, size_of: Callable[[HalvedPlan], int], shape: Shape) -> HalvedPlan:
         for plan in map(HalvedPlan, range(8)):
             if size_of(plan) <= target:

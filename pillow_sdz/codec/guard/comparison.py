@@ -1,0 +1,101 @@
+"""Which of two decoded pictures is closer to the original: that of a model, or that of a codec for pixels.
+
+Two distances decide, those that refinement makes smaller (`pillow_sdz.refinement.objective`): structure, which goes
+along with SSIMULACRA 2, and the features that the model's encoder sees, which go along with LPIPS-VGG.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from pillow_sdz.models import registry
+from pillow_sdz.models.runtime import decoding_dtype
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pillow_sdz.options import ComputeSettings
+
+DEPTH: Final = 5
+"""How many of the encoder's activations are compared."""
+
+LARGEST: Final = 1 << 20
+"""Pixels that are compared at most: of larger pictures, a grid of squares."""
+
+SQUARE: Final = 256
+"""Side of such a square in pixels."""
+
+SMALLEST: Final = 64
+"""Shortest side in pixels of what is compared: smaller pictures are continued by repeating their edges."""
+
+JUDGE: Final = "tiny"
+"""The shipped model."""
+
+FEATURE_BIAS: Final = 1.1
+"""How much larger the distance of features may be for pixels: it is somewhat harder on blur than LPIPS-VGG is."""
+
+
+class Distances(NamedTuple):
+    """Distances of a decoded picture from the original; smaller is closer."""
+
+    structure: float
+    features: float
+
+
+class Comparison:
+    """Compares decoded pictures with one original. The features are those of the shipped model, whatever model encodes.
+
+    Args:
+        original: (H, W, 3).
+        settings: device and number type of that model.
+    """
+
+    def __init__(self, original: NDArray[np.uint8], settings: ComputeSettings) -> None:
+        self._original = original
+        dtype = settings.dtype or decoding_dtype(settings.device)
+        self._model = registry.load(registry.find(JUDGE), settings.device, dtype)
+
+    def pixels_are_closer(self, pixels: NDArray[np.uint8], synthesised: NDArray[np.uint8]) -> bool:
+        """Whether the picture of a codec for pixels is closer to the original than that of a model, by both distances.
+
+        Args:
+            pixels, synthesised: (H, W, 3).
+        """
+        one, other = self.distances(pixels), self.distances(synthesised)
+        return one.structure <= other.structure and one.features <= FEATURE_BIAS * other.features
+
+    def distances(self, decoded: NDArray[np.uint8]) -> Distances:
+        """The distances of a picture (H, W, 3)."""
+        values = [self._of_piece(piece, decoded) for piece in _pieces(*decoded.shape[:2])]
+        return Distances(*np.mean(values, axis=0).tolist())
+
+    def _of_piece(self, piece: tuple[slice, slice], decoded: NDArray[np.uint8]) -> Distances:
+        import torch
+
+        from pillow_sdz.models.runtime import isolated
+        from pillow_sdz.refinement.objective import unit_features
+        from pillow_sdz.refinement.structure import statistics, structure_distance
+
+        def tensor(rgb: NDArray[np.uint8]) -> torch.Tensor:
+            part = rgb[piece]
+            missing = [(0, max(0, SMALLEST - side)) for side in part.shape[:2]]
+            pixels = torch.from_numpy(np.pad(part, (*missing, (0, 0)), "edge")).to(self._model.device)
+            return pixels.permute(2, 0, 1)[None].float() / 255
+
+        with isolated():
+            one, other = tensor(self._original), tensor(decoded)
+            structure = structure_distance(statistics(one), statistics(other)).mean()
+            pairs = zip(*(unit_features(self._model, each, DEPTH) for each in (one, other)), strict=True)
+            features = torch.stack([(a - b).square().sum(1).mean() for a, b in pairs]).mean()
+            return Distances(float(structure), float(features))
+
+
+def _pieces(height: int, width: int) -> list[tuple[slice, slice]]:
+    """The whole picture, or squares evenly spread over a large one."""
+    if height * width <= LARGEST:
+        return [(slice(0, height), slice(0, width))]
+    places = int(np.sqrt(LARGEST) / SQUARE)
+    rows, columns = (np.linspace(0, max(0, side - SQUARE), places).astype(int) for side in (height, width))
+    return [(slice(y, y + SQUARE), slice(x, x + SQUARE)) for y in rows for x in columns]

@@ -1,0 +1,56 @@
+"""What the guard buys at each quality: how well patches and whole pictures are coded, and what counts as a failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+QUALITIES: Final = (0, 25, 50, 65, 79, 90, 99)
+"""The qualities of the tables below. In between, values are interpolated."""
+
+LETTERING: Final = (12, 18, 25, 32, 45, 60, 80)
+"""AVIF quality of a sheet of lettering and regular structure. At 25, tesseract misreads as much as in the original."""
+
+FACES: Final = (25, 32, 40, 45, 52, 65, 80)
+"""AVIF quality of a sheet with faces: LPIPS of faces of 50 pixels is then a third lower than without patches."""
+
+WHOLE: Final = (5, 12, 22, 32, 46, 66, 92)
+"""AVIF quality of a whole picture, where it is pixels whatever they cost."""
+
+WHOLE_AT_MOST: Final = (25, 40, 57, 66, 75, 85, 92)
+"""AVIF quality above which a whole picture leaves bytes unused, where the model's file had more."""
+
+WITHOUT_MODEL: Final = 79
+"""From this quality on the model is not asked: AVIF at as many bytes is closer to the original in every metric."""
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """What the guard buys.
+
+    Attributes:
+        lettering, faces: AVIF quality of a sheet of patches that holds no faces, or some.
+        whole, whole_at_most: lowest and highest AVIF quality of a whole picture that is coded as pixels.
+        tolerance: structural error up to which lettering is left as it is; see `failure.structural_error`.
+    """
+
+    lettering: int
+    faces: int
+    whole: int
+    whole_at_most: int
+    tolerance: float
+
+
+def settings_for(quality: float) -> GuardSettings:
+    """The settings of a quality, 0 to 100.
+
+    >>> settings_for(50)
+    GuardSettings(lettering=25, faces=40, whole=22, whole_at_most=57, tolerance=0.1)
+    """
+
+    def at(values: tuple[int, ...]) -> int:
+        return round(float(np.interp(quality, QUALITIES, values)))
+
+    return GuardSettings(at(LETTERING), at(FACES), at(WHOLE), at(WHOLE_AT_MOST), 0.1)

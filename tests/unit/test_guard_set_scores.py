@@ -13,7 +13,7 @@ from tools.guard_set import measure, reading
 from tools.guard_set.cache import Cache, digest
 from tools.guard_set.matching import by_target, equal, matched
 from tools.guard_set.measure import Measurer, face_crop
-from tools.guard_set.score import options
+from tools.guard_set.score import kept, options
 from tools.guard_set.summary import Row, table, totals, verdicts
 
 if TYPE_CHECKING:
@@ -229,3 +229,15 @@ def test_options_are_json_or_strings() -> None:
     assert options(("quality=50", "guard=false", "payload=pixels")) == {
         "quality": 50, "guard": False, "payload": "pixels",
     }  # fmt: skip
+
+
+def test_file_is_made_once_for_each_set_of_options(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def make() -> bytes:
+        made.append(len(made))
+        return bytes([made[-1]])
+
+    facts: list[dict[str, int]] = [{"quality": 50}, {"quality": 51}, {"quality": 50}]
+    assert [kept(tmp_path, "a", each, make) for each in facts] == [b"\0", b"\1", b"\0"]
+    assert kept(tmp_path, "b", facts[0], make) == b"\2"

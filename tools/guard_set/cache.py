@@ -29,13 +29,16 @@ class Cache:
         self.path = path
         self.values: dict[str, Any] = {}
         if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
+            text = path.read_text(encoding="utf-8")
+            for line in text.splitlines():
                 try:
                     key, value = json.loads(line)
                 except ValueError:
                     continue
                 self.values[key] = value
-            path.write_text("".join(f"{json.dumps(item)}\n" for item in self.values.items()), encoding="utf-8")
+            if text and not text.endswith("\n"):  # what follows must not join the line that was cut off
+                with path.open("a", encoding="utf-8") as file:
+                    file.write("\n")
 
     def get(self, key: str, compute: Callable[[], Any]) -> Any:
         """The value of a key; computed and kept if it is not known. It must be what JSON gives back unchanged."""

@@ -18,6 +18,7 @@ RESULT.json: a run that was interrupted goes on where it was. After a change of 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import sys
@@ -67,8 +68,9 @@ def options(texts: tuple[str, ...]) -> dict[str, Any]:
     return result
 
 
-def kept(path: Path, make: Callable[[], bytes]) -> bytes:
-    """The bytes of a file, which is written if it is not there."""
+def kept(folder: Path, name: str, facts: object, make: Callable[[], bytes]) -> bytes:
+    """The bytes of a .sdz, which is written if it is not there; ``facts`` (options) are part of the file's name."""
+    path = folder / f"{name}.{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]}.sdz"
     if not path.exists():
         path.write_bytes(make())
     return path.read_bytes()
@@ -92,15 +94,14 @@ def score(
 ) -> dict[str, Any]:  # fmt: skip
     """The row of a picture; see `tools.guard_set.summary.Row`."""
     name = record["name"]
-    file = kept(files / f"{name}.sdz", lambda: saved(image, "SDZ", **save))
+    file = kept(files, name, save, lambda: saved(image, "SDZ", **save))
     made: dict[str, tuple[bytes, dict[str, Any]]] = {"sdz": (file, {})}
     if against is not None:
 
         def other(limit: int) -> bytes:
             return saved(image, "SDZ", **against, target_size=limit)
 
-        path = files / f"{name}.against.sdz"
-        made["against"] = kept(path, partial(by_target, other, len(file))), {}
+        made["against"] = kept(files, name, [against, len(file)], partial(by_target, other, len(file))), {}
     for codec in OTHERS:
         data, quality = at_size(codec, image, len(file), measurer.cache)
         made[codec.name] = data, {"quality": quality}

@@ -175,7 +175,7 @@ def test_words_can_be_read_before_they_are_coded() -> None:
 
 def test_edit_distance() -> None:
     for a, b, distance in (("", "abc", 3), ("kitten", "sitting", 3), ("garden", "garden", 0)):
-        assert details._levenshtein(a, b) == distance
+        assert details.levenshtein(a, b) == distance
 
 
 def test_cold_start() -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tools.guard_set.build import write
 from tools.guard_set.documents import bar_chart, code, form, line_chart, page, town_map
-from tools.guard_set.drawings import comic, line_drawing, pixel_art
+from tools.guard_set.drawings import PAYLOADS, comic, line_drawing, pixel_art, qr_codes
 from tools.guard_set.entries import Entry, TextLine
 from tools.guard_set.faces import BOXES, PORTRAITS, SCENES
 from tools.guard_set.lattices import pattern
@@ -49,6 +49,18 @@ def test_rendered_pictures_are_the_same_each_time_and_keep_the_rules(fonts: Font
         one.check()
         assert one.image.tobytes() == other.image.tobytes()
         assert one.record() == other.record()
+
+
+def test_qr_codes_are_black_and_white_with_a_quiet_zone(fonts: Fonts, tmp_path: Path) -> None:
+    Image.new("RGB", (960, 640), (90, 60, 30)).save(tmp_path / "codrops_0050.png")
+    large, small, poster = qr_codes(Photos(tmp_path), fonts)
+    assert [large.qr, small.qr, poster.qr] == [[PAYLOADS[0]], list(PAYLOADS[1:]), [PAYLOADS[3]]]
+    code = np.array(large.image.convert("L"))[64:-26, 24:-24]  # below the title
+    assert set(np.unique(code)) == {0, 255}
+    assert (code[:32] == 255).all()  # four modules of eight pixels
+    assert (code[32:40, 32:88] == 0).all()  # the upper side of the first finder pattern, of seven modules
+    for entry in (large, small, poster):
+        entry.check()
 
 
 def test_ink_of_a_line_is_within_its_box_and_only_there(fonts: Fonts) -> None:

@@ -79,7 +79,7 @@ class Word(NamedTuple):
 
     def wrong_characters(self, picture: Image.Image) -> float:
         """The share of characters that tesseract reads wrong in another version of the picture, at most 1."""
-        return min(1, _levenshtein(read(picture.crop(self.box), self.inverted), self.text) / len(self.text))
+        return min(1, levenshtein(read(picture.crop(self.box), self.inverted), self.text) / len(self.text))
 
 
 def words() -> Iterator[Word]:
@@ -150,7 +150,7 @@ def read(panel: Image.Image, inverted: bool) -> str:
     return "".join(filter(str.isalpha, process.stdout.lower()))
 
 
-def _levenshtein(a: str, b: str) -> int:
+def levenshtein(a: str, b: str) -> int:
     """Fewest insertions, deletions and replacements that make one text into the other."""
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):

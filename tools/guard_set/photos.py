@@ -27,7 +27,7 @@ SKIMAGE: Final = {
     "page": "BSD-3-Clause (scikit-image)",
     "rocket": "public domain (SpaceX)",
 }
-"""Photos that scikit-image's wheel contains -> licence, as the docstrings of `skimage.data` say; scikit-image's own where they say nothing."""
+"""Photos that scikit-image's wheel contains -> licence, as `skimage.data` says, or its own."""
 
 
 @dataclass(frozen=True)

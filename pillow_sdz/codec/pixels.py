@@ -12,7 +12,7 @@ from pillow_sdz.container.header import WITHOUT_MODEL, Header
 from pillow_sdz.container.metadata import encode_metadata
 from pillow_sdz.container.sections import Container
 from pillow_sdz.payloads.pixels import streams
-from pillow_sdz.payloads.pixels.payload import LOSSLESS_QUALITY, PixelsPlan, body_of, encode_pixels, speed_of
+from pillow_sdz.payloads.pixels.payload import LOSSLESS_QUALITY, PixelsPlan, encode_pixels, speed_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,11 @@ QUICK: Final = 8
 """The speed at which a quality is searched for, at least."""
 
 SLACK: Final = 2
-"""How many qualities around the one that was found are tried at the speed of the effort."""
+"""How many qualities around the one that was X_SMALL: Final = 1 << 20
+"""Up to how many pixels the fastest lossless variant is tried on the whole picture."""
+
+_SAMPLE, _SAMPLED = 16, 128
+"""Of larger pictures, it is tried on so many of so many rows."""
 
 _STRIP: Final = 512
 """Rows whose chroma is looked at together; even."""
@@ -98,11 +102,23 @@ def best_body(rgb: NDArray[np.uint8], quality: int, effort: int) -> bytes:
     body = encode_pixels(rgb, PixelsPlan("av1", quality, subsampling_for(rgb, quality)), effort)
     if not may_be_lossless:
         return body
-    fastest = body_of(streams.encode(rgb, streams.LOSSLESS, LOSSLESS_QUALITY, FASTEST), streams.LOSSLESS)
-    if len(fastest) > _WORTH_TRYING * len(body):
+    if _lossless_bytes(rgb) > _WORTH_TRYING * len(body):
         return body
-    slow = encode_pixels(rgb, LOSSLESS_PLAN, effort) if speed_of(effort) < FASTEST else fastest
-    return min(body, slow, fastest, key=len)
+    return min(body, encode_pixels(rgb, LOSSLESS_PLAN, effort), key=len)
+
+
+def _lossless_bytes(rgb: NDArray[np.uint8]) -> float:
+    """About how many bytes the fastest lossless variant takes."""
+    sample = _sample(rgb)
+    return len(streams.encode(sample, streams.LOSSLESS, LOSSLESS_QUALITY, FASTEST)) * rgb.size / sample.size
+
+
+def _sample(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture of at most `_SAMPLE` rows of each `_SAMPLED` of a large picture; a small one as it is."""
+    height = rgb.shape[0]
+    if height * rgb.shape[1] <= _SMALL:
+        return rgb
+    return np.concatenate([rgb[top : top + _SAMPLE] for top in range(0, height, _SAMPLED)])
 
 
 @dataclass(frozen=True)
@@ -126,12 +142,10 @@ def fit_body(rgb: NDArray[np.uint8], size: int, effort: int) -> FittedBody | Non
     Raises:
         SdzError: the picture is too large for the codings, or Pillow was built without them.
     """
-    if _may_be_lossless(rgb):
-        fastest = body_of(streams.encode(rgb, streams.LOSSLESS, LOSSLESS_QUALITY, FASTEST), streams.LOSSLESS)
-        if len(fastest) <= _WORTH_TRYING * size:
-            body = min(fastest, encode_pixels(rgb, LOSSLESS_PLAN, effort), key=len)
-            if len(body) <= size:
-                return FittedBody(body, LOSSLESS_QUALITY)
+    if _may_be_lossless(rgb) and _lossless_bytes(rgb) <= _WORTH_TRYING * size:
+        body = encode_pixels(rgb, LOSSLESS_PLAN, effort)
+        if len(body) <= size:
+            return FittedBody(body, LOSSLESS_QUALITY)
     subsampling = subsampling_for(rgb, 0)
 
     def measure(quality: int) -> int:
@@ -191,7 +205,8 @@ def subsampling_for(rgb: NDArray[np.uint8], quality: int) -> str:
         red, green, blue = (strip[..., channel] for channel in range(3))
         luma = (red + 2 * green + blue) >> 2
         for chroma in (red - luma, blue - luma):
-            blocks = chroma.reshape(chroma.shape[0] // 2, 2, width // 2, 2)
-            mean, low, high = blocks.mean((1, 3)), blocks.min((1, 3)), blocks.max((1, 3))
+            four = [chroma[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+            mean = (four[0] + four[1] + four[2] + four[3]) >> 2
+            high, low = (extreme.reduce(four) for extreme in (np.maximum, np.minimum))
             edges += int((np.maximum(high - mean, mean - low) > _CHROMA_EDGE).sum())
     return "4:4:4" if edges > _CHROMA_EDGES * height * width / 2 else "4:2:0"

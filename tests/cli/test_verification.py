@@ -70,7 +70,7 @@ def test_as_json(run: Run, pair: Path) -> None:
     ],
 )
 def test_lies_are_found(run: Run, pair: Path, lie: dict[str, float], named: str) -> None:
-    (pair / "cat.sdz").write_bytes(measured_file(original(), **lie))
+    (pair / "cat.sdz").write_bytes(measured_file(original(), lies=lie))
     assert run("--test", "--against", "cat.png", "cat.sdz") == 1
     assert f"cat.sdz: what it says about its error is not what was measured here: {named}\n" in run.err
     assert "ok" not in run.err
@@ -80,12 +80,13 @@ def test_lies_are_found(run: Run, pair: Path, lie: dict[str, float], named: str)
 
 
 def test_small_differences_pass(run: Run, pair: Path) -> None:
-    true = json.loads(run("--test", "--against", "cat.png", "cat.sdz", "--json") == 0 and run.out)["measured"]
+    assert run("--test", "--against", "cat.png", "cat.sdz", "--json") == 0
+    true = json.loads(run.out)["measured"]
     for difference, code in ((0.08, 0), (0.12, 1)):
-        (pair / "cat.sdz").write_bytes(measured_file(original(), psnr=true["PSNR"] + difference))
+        (pair / "cat.sdz").write_bytes(measured_file(original(), lies={"psnr": true["PSNR"] + difference}))
         assert run("--test", "--against", "cat.png", "cat.sdz") == code
         loss = (1 - true["MS-SSIM"]) * 10 ** (difference / 10)
-        (pair / "cat.sdz").write_bytes(measured_file(original(), ms_ssim=1 - loss))
+        (pair / "cat.sdz").write_bytes(measured_file(original(), lies={"ms_ssim": 1 - loss}))
         assert run("--test", "--against", "cat.png", "cat.sdz") == code
 
 
@@ -96,7 +97,7 @@ def test_ssimulacra2_is_measured_where_it_is_stored(run: Run, pair: Path) -> Non
     found = json.loads(run.out)
     assert found["stored"]["SSIMULACRA 2"] == pytest.approx(found["measured"]["SSIMULACRA 2"], abs=0.006)
     lie = found["measured"]["SSIMULACRA 2"] + 0.4
-    (pair / "cat.sdz").write_bytes(measured_file(original(), ssimulacra2=lie))
+    (pair / "cat.sdz").write_bytes(measured_file(original(), lies={"ssimulacra2": lie}))
     assert run("--test", "--against", "cat.png", "cat.sdz") == 1
     assert "SSIMULACRA 2\n" in run.err
 
@@ -206,7 +207,7 @@ def test_info_says_it_in_words(run: Run, pair: Path) -> None:
     (line,) = [line for line in run.out.splitlines() if "as decoded" in line]
     assert "dB PSNR, MS-SSIM 0." in line
     assert line.endswith("; 100 % of the area is synthesised")
-    assert any(line.split() == "error map 6 x 6 cells of 32 pixels".split() for line in run.out.splitlines())
+    assert "6 x 6 cells of 32 pixels" in run.out
     assert "error 15, error map" in run.out
     assert run("--info", "--json", "cat.sdz") == 0
     found = json.loads(run.out)

@@ -17,6 +17,8 @@ from pillow_sdz.container.sections import build, parse
 from pillow_sdz.container.stored_error import build_error, parse_error
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 SIDE = 176
@@ -31,7 +33,12 @@ def original(seed: int = 0, strength: float = 12.0) -> NDArray[np.uint8]:
 
 
 def measured_file(
-    rgb: NDArray[np.uint8], mode: str = "RGB", *, score: bool = False, error_map: bool = True, **lies: float
+    rgb: NDArray[np.uint8],
+    mode: str = "RGB",
+    *,
+    score: bool = False,
+    error_map: bool = True,
+    lies: Mapping[str, float] | None = None,
 ) -> bytes:
     """A file of a picture with its error as it is with the toy model, which must be installed.
 
@@ -51,6 +58,6 @@ def measured_file(
     container.error, container.error_map = error_sections(
         found, shares_of(file.header, file.patches), error_map=error_map
     )
-    changes: dict[str, Any] = lies
+    changes: dict[str, Any] = dict(lies or {})
     container.error = build_error(replace(parse_error(container.error), **changes))
     return build(container)

@@ -2,37 +2,54 @@
 
     python tools/make_vectors.py
 
-Each folder of tests/vectors/v0/ and v0-tiny-8/ holds file.sdz, codes.npy (the codes that it must always decode to) and
-expected.json (what its headers say). A new format version gets a new folder beside v0; old files stay readable. v0 has
-files of models that were never released, written with the defaults of their time; v0-tiny-8 has files of tiny-8.
+Each folder of tests/vectors/v0/, v0-tiny-8/ and v0-pixels/ holds file.sdz, codes.npy (the codes that it must always
+decode to) and expected.json (what its headers say); with patches also patched.npy, the patches blended over grey. A new
+format version gets a new folder beside v0; old files stay readable. v0 has files of models that were never released,
+written with the defaults of their time; v0-tiny-8 has files of tiny-8, and v0-pixels files that need no model.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 import skimage.data
-from PIL import Image
+from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # where a script finds the packages pillow_sdz and tools
 
 import pillow_sdz  # noqa: F401  registers the format
 from pillow_sdz.codec.file import read
+from pillow_sdz.codec.patching import blend, encode_patches
+from pillow_sdz.codec.pixels import build_without_model
 from pillow_sdz.container.header import VERSION
+from pillow_sdz.container.metadata import Metadata
+from pillow_sdz.container.patches import Rectangle
+from pillow_sdz.container.sections import build, parse
+from pillow_sdz.options import SaveOptions
+from pillow_sdz.payloads.pixels.payload import PixelsPlan, encode_pixels
 from pillow_sdz.plugin.colour.build import profile_of
+from pillow_sdz.plugin.pixels import to_picture
 from tools.bench.camera_metadata import camera_exif, editor_xmp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 VECTORS = Path(__file__).parent.parent / "tests" / "vectors"
 SHIPPED = "tiny-8"
-INFO = ("model", "fingerprint", "payload", "colors", "step", "layers", "steps", "noise", "colour_space")
+INFO = ("model", "fingerprint", "payload", "colors", "step", "layers", "steps", "noise", "colour_space", "patches")
+
+GREY = 128
+"""The level of the picture that patches are blended over for ``patched.npy``."""
 
 
 def coffee_photo() -> Image.Image:
@@ -107,16 +124,76 @@ def shipped_samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
     }
 
 
+def sign(width: int, height: int) -> Image.Image:
+    """A photo with letters on it."""
+    picture = coffee_photo().crop((180, 60, 480, 310)).resize((width, height), Image.Resampling.LANCZOS)
+    ImageDraw.Draw(picture).text((4, 9), "SDZ 14255", fill=(255, 255, 255), stroke_width=1, stroke_fill=(150, 0, 0))
+    return picture
+
+
+def pixel_samples() -> dict[str, tuple[Image.Image, PixelsPlan]]:
+    """Name -> picture and plan: every coding and every subsampling."""
+    picture = sign(70, 53)
+    rgba = picture.copy()
+    rgba.putalpha(Image.radial_gradient("L").resize(picture.size).point(lambda level: level // 32 * 36))
+    return {
+        "av1": (picture, PixelsPlan("av1", 60)),
+        "av1_fine": (picture, PixelsPlan("av1", 85, "4:4:4")),
+        "av1_grey": (picture.convert("L"), PixelsPlan("av1", 60)),
+        "vp8": (picture, PixelsPlan("vp8", 60)),
+        "vp8l": (rgba, PixelsPlan("vp8l", 100)),
+    }
+
+
+def patched_samples() -> dict[str, tuple[Image.Image, list[Rectangle], str]]:
+    """Name -> picture, patches and their coding; the pictures' last cells are not whole."""
+    letters = [Rectangle(0, 1, 5, 2), Rectangle(5, 1, 3, 1), Rectangle(7, 5, 2, 2), Rectangle(1, 4, 1, 1)]
+    return {"patches": (sign(70, 53), letters, "vp8l"), "patches_av1": (sign(70, 53), letters[:2], "av1")}
+
+
+def of_pixels(image: Image.Image, plan: PixelsPlan) -> bytes:
+    """The bytes of a file with a payload of pixels."""
+    picture = to_picture(image)
+    body = encode_pixels(picture.rgb, plan)
+    return build_without_model(picture, body, SaveOptions(payload=plan.kind), Metadata())
+
+
+def with_patches(image: Image.Image, rectangles: list[Rectangle], coding: str) -> bytes:
+    """The bytes of a file with a scalar payload and patches."""
+    out = io.BytesIO()
+    image.save(out, "SDZ", model=SHIPPED, quality=30)
+    container = parse(out.getvalue())
+    header = dataclasses.replace(container.header, patched=True)
+    body = encode_patches(np.asarray(image), rectangles, coding, 70)
+    return build(dataclasses.replace(container, header=header, patches=body))
+
+
 def write(folder: Path, image: Image.Image, options: dict[str, Any]) -> None:
     """Save a picture with its codes and what its headers say, unless that was done before."""
+
+    def saved() -> bytes:
+        out = io.BytesIO()
+        image.save(out, "SDZ", **options)
+        return out.getvalue()
+
+    write_file(folder, saved)
+
+
+def write_file(folder: Path, make: Callable[[], bytes]) -> None:
+    """Write a file with its codes, what its headers say, and its patches, unless that was done before."""
     name = f"{folder.parent.name}/{folder.name}"
     if folder.exists():
         click.echo(f"{name}: kept")
         return
     folder.mkdir(parents=True)
-    image.save(folder / "file.sdz", **options)
-    data = (folder / "file.sdz").read_bytes()
-    np.save(folder / "codes.npy", read(data).codes())
+    data = make()
+    (folder / "file.sdz").write_bytes(data)
+    file = read(data)
+    np.save(folder / "codes.npy", file.codes())
+    if file.patches is not None:
+        grey = np.full((file.header.height, file.header.width, 3), GREY, np.uint8)
+        blend(grey, file.patches)
+        np.save(folder / "patched.npy", grey)
     with Image.open(folder / "file.sdz") as opened:
         expected = {key: opened.info[key] for key in INFO if key in opened.info} | {
             "size": opened.size,
@@ -135,6 +212,10 @@ def main() -> None:
         # the default must be written without naming the model, by whichever is shipped
         named = options if name == "default" else {"model": SHIPPED, **options}
         write(VECTORS / f"v{VERSION}-{SHIPPED}" / name, image, named)
+    for name, (image, plan) in pixel_samples().items():
+        write_file(VECTORS / f"v{VERSION}-{plan.kind}" / name, partial(of_pixels, image, plan))
+    for name, (image, rectangles, coding) in patched_samples().items():
+        write_file(VECTORS / f"v{VERSION}-{SHIPPED}" / name, partial(with_patches, image, rectangles, coding))
 
 
 if __name__ == "__main__":

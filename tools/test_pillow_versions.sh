@@ -3,7 +3,7 @@
 # TESTS      pytest paths, separated by spaces; patterns are allowed
 # PACKAGES   the Python whose packages are borrowed; without it, .venv is made as tools/test.sh makes it
 tests="${TESTS:-tests/plugin}"
-[ $# -gt 0 ] || set -- 11.0 11.3 12.0 13.0
+[ $# -gt 0 ] || set -- 11.3 12.0 13.0
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

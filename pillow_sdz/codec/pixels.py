@@ -11,7 +11,7 @@ from pillow_sdz.container.header import WITHOUT_MODEL, Header
 from pillow_sdz.container.metadata import encode_metadata
 from pillow_sdz.container.sections import Container, build
 from pillow_sdz.payloads.pixels import streams
-from pillow_sdz.payloads.pixels.payload import LOSSLESS_QUALITY, PixelsPlan, body_of, encode_pixels, speed_of
+from pillow_sdz.payloads.pixels.payload import LOSSLESS_QUALITY, PixelsPlan, encode_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +31,12 @@ _CHROMA_EDGES: Final = 0.01
 
 _WORTH_TRYING: Final = 1.5
 """A lossless coding is tried in full if its fastest variant is at most so many times as long as AV1."""
+
+_SMALL: Final = 1 << 20
+"""Up to how many pixels the fastest lossless variant is tried on the whole picture."""
+
+_SAMPLE, _SAMPLED = 16, 128
+"""Of larger pictures, it is tried on so many of so many rows."""
 
 _STRIP: Final = 512
 """Rows whose chroma is looked at together; even."""
@@ -102,11 +108,19 @@ def best_body(rgb: NDArray[np.uint8], quality: int, effort: int) -> bytes:
     body = encode_pixels(rgb, PixelsPlan("av1", quality, subsampling_for(rgb, quality)), effort)
     if not may_be_lossless:
         return body
-    fastest = body_of(streams.encode(rgb, streams.LOSSLESS, LOSSLESS_QUALITY, 10), streams.LOSSLESS)
-    if len(fastest) > _WORTH_TRYING * len(body):
+    pixels, sample = rgb.shape[0] * rgb.shape[1], _sample(rgb)
+    fastest = len(streams.encode(sample, streams.LOSSLESS, LOSSLESS_QUALITY, 10)) * pixels
+    if fastest > _WORTH_TRYING * len(body) * sample.shape[0] * sample.shape[1]:
         return body
-    slow = encode_pixels(rgb, lossless, effort) if speed_of(effort) < 10 else fastest
-    return min(body, slow, fastest, key=len)
+    return min(body, encode_pixels(rgb, lossless, effort), key=len)
+
+
+def _sample(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture of at most `_SAMPLE` rows of each `_SAMPLED` of a large picture; a small one as it is."""
+    height = rgb.shape[0]
+    if height * rgb.shape[1] <= _SMALL:
+        return rgb
+    return np.concatenate([rgb[top : top + _SAMPLE] for top in range(0, height, _SAMPLED)])
 
 
 def subsampling_for(rgb: NDArray[np.uint8], quality: int) -> str:
@@ -127,7 +141,8 @@ def subsampling_for(rgb: NDArray[np.uint8], quality: int) -> str:
         red, green, blue = (strip[..., channel] for channel in range(3))
         luma = (red + 2 * green + blue) >> 2
         for chroma in (red - luma, blue - luma):
-            blocks = chroma.reshape(chroma.shape[0] // 2, 2, width // 2, 2)
-            mean, low, high = blocks.mean((1, 3)), blocks.min((1, 3)), blocks.max((1, 3))
+            four = [chroma[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+            mean = (four[0] + four[1] + four[2] + four[3]) >> 2
+            high, low = (extreme.reduce(four) for extreme in (np.maximum, np.minimum))
             edges += int((np.maximum(high - mean, mean - low) > _CHROMA_EDGE).sum())
     return "4:4:4" if edges > _CHROMA_EDGES * height * width / 2 else "4:2:0"

@@ -38,7 +38,8 @@ class SaveOptions:
         model: name of the model, with a version (``tiny-8``) or without (``tiny``, the newest).
         denoise_steps: U-Net steps that readers should take by default, 0 to 255; None takes the model's default.
         payload: ``scalar`` (uniformly quantised prediction residuals), ``palette`` (vector quantisation), ``direct``
-            (8-bit codes: larger, closer to the original), or None to let the model and the quality decide.
+            (8-bit codes: larger, closer to the original), ``pixels`` (no model: the picture as AV1, or as lossless VP8L
+            where that is smaller and at quality 100), or None to let the model and the quality decide.
         effort: 0 (fastest) to 9 (best): from 4 on the latents of scalar payloads are refined, see
             `pillow_sdz.refinement`; palettes, direct codes and alpha get smaller.
         target_size: maximum size of the file in bytes; the best quality found that fits is taken.
@@ -112,6 +113,8 @@ class SaveOptions:
     def _check_contradictions(self) -> None:
         keywords = self.payload_keywords()
         refuse_both("target_size", self.target_size, "payload", self.payload)
+        if self.payload is not None and not kinds.payload(self.payload).needs_model:
+            refuse_both(f"payload={self.payload!r}", self.payload, "denoise_steps", self.denoise_steps)
         for name, kind in keywords.items():
             refuse_both("target_size", self.target_size, name, getattr(self, name))
             for other, other_kind in keywords.items():

@@ -34,6 +34,7 @@ from pillow_sdz.models.fingerprint import DECODER_FIELDS, SCHEDULE_FIELDS, UNET_
 from pillow_sdz.models.manifest import CONFIG_FILES
 from pillow_sdz.payloads import kinds
 from pillow_sdz.payloads.palette import index_codings, layers, palette_coder
+from pillow_sdz.payloads.pixels import streams
 from pillow_sdz.payloads.scalar import payload as scalar_payload
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -70,10 +71,12 @@ def test_boxes(name: str) -> None:
     rows = table(f"box: {name}")
     assert [row[2] for row in rows] == [field.name for field in fields]
     assert [row[1] for row in rows] == [size_of(field) for field in fields]
-    offset = 0
+    offset: int | None = 0
     for row, field in zip(rows, fields, strict=True):
-        assert row[0] == str(offset)
-        if row[1].isdigit():  # a field that may be absent shares its offset with the next one
+        assert row[0] == ("" if offset is None else str(offset))
+        if not row[1].isdigit():  # after a field whose size varies there are no offsets
+            offset = None
+        elif offset is not None:
             offset += field.sizeof()
 
 
@@ -120,7 +123,8 @@ def test_header_values() -> None:
     assert tuple(map(int, re.findall(r"\d+", content["factor"]))) == limits.FACTORS
     row = table("bits: HEADER.payload")[0]
     assert re.findall(r"\d: (\w+)", row[2]) == list(kinds.KINDS)
-    assert 1 << int(re.findall(r"bit (\d)", content["flags"])[0]) == header.FLAG_SYNTHESISED
+    flags = [1 << int(bit) for bit in re.findall(r"bit (\d)", content["flags"])]
+    assert flags == [header.FLAG_SYNTHESISED, header.FLAG_PATCHED]
 
 
 def test_section_types() -> None:
@@ -132,7 +136,12 @@ def test_section_types() -> None:
 
 @pytest.mark.parametrize(
     ("mark", "module"),
-    [("INDEX_CODINGS", index_codings), ("PLANE_CODINGS", planes), ("METADATA_CODINGS", metadata_codings)],
+    [
+        ("INDEX_CODINGS", index_codings),
+        ("PLANE_CODINGS", planes),
+        ("METADATA_CODINGS", metadata_codings),
+        ("STREAM_CODINGS", streams),
+    ],
 )
 def test_codings(mark: str, module: Any) -> None:
     documented = {row[1].upper(): int(row[0]) for row in table(f"values: {mark}")}

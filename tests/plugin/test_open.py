@@ -60,6 +60,8 @@ def test_open_reads_what_the_headers_say(path: Path, data: bytes, toy: Toy) -> N
             "colors": (15,),
             "layers": 1,
             "missing_layers": 0,
+            "patches": 0,
+            "patched": 0.0,
             "bpp": 8 * len(data) / 800,
             "denoise_steps": 1,
             "steps": 1,

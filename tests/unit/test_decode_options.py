@@ -14,9 +14,11 @@ from pillow_sdz.options import ComputeSettings, DecodeOptions, DecodeSettings, S
 
 SET: dict[str, Any] = {
     "denoise_steps": 7, "strength": 0.25, "device": "cuda:1", "tile_size": 128, "dtype": "bfloat16", "runtime": "torch",
+    "patches": True,
 }  # fmt: skip
 OTHER: dict[str, Any] = {
     "denoise_steps": 0, "strength": 0.0, "device": "cpu", "tile_size": 64, "dtype": "float32", "runtime": "onnx",
+    "patches": False,
 }  # fmt: skip
 
 
@@ -75,6 +77,7 @@ def test_other_objects_than_images_are_errors() -> None:
         ("device", ("", "gpu", "cuda:", "cpu:0", 0)),
         ("tile_size", (63, 65536, 64.0, False)),
         ("dtype", ("", "float64", np.float32)),
+        ("patches", (0, 1, "False", np.True_)),
     ],
 )
 def test_wrong_values_are_refused_and_change_nothing(name: str, values: tuple[object, ...]) -> None:

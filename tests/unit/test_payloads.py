@@ -27,7 +27,8 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "scalar": (1.0, 4.04, 128.0),
 }
 
-each_kind = pytest.mark.parametrize("kind", kinds.KINDS)
+each_kind = pytest.mark.parametrize("kind", [kind for kind in kinds.KINDS if kinds.payload(kind).needs_model])
+"""Those for latents; `test_pixels_payload` has the one for pixels."""
 
 
 def latent_of(shape: Shape, seed: int = 0) -> Latent:
@@ -55,10 +56,10 @@ def rms(latent: Latent, stored: StoredPayload) -> float:
 
 
 def test_kinds_have_the_numbers_of_the_specification() -> None:
-    assert kinds.KINDS == ("palette", "direct", "scalar")
+    assert kinds.KINDS == ("palette", "direct", "scalar", "pixels")
 
 
-@each_kind
+@pytest.mark.parametrize("kind", kinds.KINDS)
 def test_attributes_of_a_kind(kind: str) -> None:
     payload = kinds.payload(kind)
     assert payload is kinds.payload(kind)

@@ -131,9 +131,16 @@ def test_a_target_size_excludes_what_it_would_choose(name: str, value: object) -
         SaveOptions(target_size=5000, **{name: value})  # type: ignore[arg-type]
 
 
+def test_pixels_need_nothing_of_a_model() -> None:
+    assert SaveOptions(payload="pixels", quality=100).payload == "pixels"
+    for option in ({"denoise_steps": 0}, {"step": 2.0}, {"colors": 9}):
+        with pytest.raises(SdzOptionError, match=r"^payload='pixels': cannot be given together with"):
+            SaveOptions(payload="pixels", **option)
+
+
 def test_choices_are_listed() -> None:
     with pytest.raises(
-        SdzOptionError, match=r"^payload: no such payload .found 'raw', expected palette, direct or scalar"
+        SdzOptionError, match=r"^payload: no such payload .found 'raw', expected palette, direct, scalar or pixels"
     ):
         SaveOptions(payload="raw")
     with pytest.raises(SdzOptionError, match=r"^profile: no such profile .found 'x', expected buehlmann2022\)"):

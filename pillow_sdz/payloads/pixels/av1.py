@@ -154,8 +154,8 @@ def _sequence(reader: BitReader, field: str) -> Sequence:
     if reader.read(1):  # high_bitdepth
         raise SdzVersionError(NEEDS_NEWER_VERSION, field=f"{field}, bit depth", found="10 or 12", expected=8)
     monochrome = profile == 0 and bool(reader.read(1))
-    demand("color_description_present_flag", reader.read(1), 1)
-    demand("colour description", tuple(reader.read(8) for _ in range(3)), COLOUR_DESCRIPTION)
+    if reader.read(1):  # color_description_present_flag: encoders before libavif 1.4 leave it to the boxes
+        demand("colour description", tuple(reader.read(8) for _ in range(3)), COLOUR_DESCRIPTION)
     demand("color_range", reader.read(1), 1)
     chroma_position = reader.read(2) if profile == 0 and not monochrome else 0
     if not monochrome:

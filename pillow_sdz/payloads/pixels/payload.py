@@ -59,12 +59,8 @@ def encode_pixels(rgb: NDArray[np.uint8], plan: PixelsPlan, effort: int = 4) -> 
     Raises:
         SdzError: see `pillow_sdz.payloads.pixels.streams.encode`.
     """
-    return body_of(streams.encode(rgb, plan.coding, plan.quality, speed_of(effort), plan.subsampling), plan.coding)
-
-
-def body_of(stream: bytes, coding: str) -> bytes:
-    """The body of the one layer section with a stream in this coding."""
-    return build_box(CODED_HEAD, coding=streams.number_of(coding)) + stream
+    stream = streams.encode(rgb, plan.coding, plan.quality, speed_of(effort), plan.subsampling)
+    return build_box(CODED_HEAD, coding=streams.number_of(plan.coding)) + stream
 
 
 def speed_of(effort: int) -> int:

@@ -200,7 +200,7 @@ def _pixels(coding: int, data: bytes, size: tuple[int, int], field: str) -> NDAr
             if found in ((size, "RGB", 1), (size, "L", 1)):  # Pillow from 12 on opens AV1 without chroma as grey
                 pixels: NDArray[np.uint8] = np.asarray(image)
                 return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError) as error:
         raise SdzFormatError(f"Pillow cannot decode the {name} stream: {error}", field=field) from error
     (width, height), mode, frames = found
     raise SdzFormatError(

@@ -57,6 +57,17 @@ HEADER: dict[str, Any] = {
 }
 
 
+WITHOUT_MODEL: dict[str, Any] = {
+    "factor": 1,
+    "channels": 3,
+    "latent_width": 48,
+    "latent_height": 40,
+    "fingerprint": bytes(8),
+    "steps": 0,
+    "synthesised": False,
+}
+
+
 def headers() -> Iterator[tuple[str, Written]]:
     def written(**changes: Any) -> Written:
         return Written(calls.head_bytes(calls.header(**{**HEADER, **changes})))
@@ -64,6 +75,7 @@ def headers() -> Iterator[tuple[str, Written]]:
     for mode in ("L", "LA", "RGB", "RGBA"):
         for payload in ("palette", "direct", "scalar"):
             yield f"{mode}, {payload}", written(mode=mode, payload=payload)
+        yield f"{mode}, pixels", written(mode=mode, payload="pixels", **WITHOUT_MODEL)
     for count in range(1, 9):
         yield f"{count} layers", written(payload="palette", layer_count=count)
     for factor in (1, 2, 4, 8, 16, 32, 64):
@@ -72,6 +84,7 @@ def headers() -> Iterator[tuple[str, Written]]:
     yield "64 channels", written(channels=64)
     yield "noise 255, steps 255", written(noise=255, steps=255)
     yield "nothing synthesised", written(synthesised=False)
+    yield "patched", written(patched=True)
 
 
 def containers() -> Iterator[tuple[str, Written]]:
@@ -87,7 +100,7 @@ def containers() -> Iterator[tuple[str, Written]]:
         "exif": b"\0MM\0*",
         "xmp": b"\0<x/>",
         "text": calls.text_section({"Title": "cat"}),
-        "unknown": [(0x90, b"later"), (0xFF, b""), (0x86, bytes(200))],
+        "unknown": [(0x90, b"later"), (0xFF, b""), (0x8E, bytes(200))],
     }
     wide = np.arange(30, dtype=np.uint16).reshape(5, 6) % 5
     first, second = (calls.layer_body(a_palette(seed, 5, 4), wide, 0) for seed in (1, 2))
@@ -97,6 +110,7 @@ def containers() -> Iterator[tuple[str, Written]]:
         "direct, every section and alpha",
         written({"mode": "RGBA"}, [calls.encode_direct(values)], alpha=alpha, **every),
     )
+    yield "direct, patches", written({"patched": True}, [calls.encode_direct(values)], patches=bytes(range(150)))
     yield "palette, two layers", written({"payload": "palette", "mode": "L", "noise": 9}, [first, second])
     yield "palette, eight layers", written({"payload": "palette", "mode": "LA"}, [first] * 8, alpha=alpha)
     prior, _ = priors()["wider"]

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 VECTORS = Path(__file__).parents[2] / "vectors"
 
 
+OF_PILLOW = "v0-pixels"
+"""Folder of the files whose codes Pillow decodes: what its decoders make of damage depends on their versions."""
+
+
 def golden_files() -> dict[str, bytes]:
-    """All golden files, by the names of their folders."""
-    return {f"{path.parts[-3]}/{path.parts[-2]}": path.read_bytes() for path in sorted(VECTORS.glob("*/*/file.sdz"))}
+    """All golden files but those of pixels, by the names of their folders."""
+    paths = sorted(path for path in VECTORS.glob("*/*/file.sdz") if path.parts[-3] != OF_PILLOW)
+    return {f"{path.parts[-3]}/{path.parts[-2]}": path.read_bytes() for path in paths}
 
 
 def in_json(value: Any) -> Any:

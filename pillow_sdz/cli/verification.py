@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from pillow_sdz.cli.inspection import read_source
 from pillow_sdz.cli.outputs import kind
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.codec.decode import decode
-from pillow_sdz.codec.measure import Measures, measure
-from pillow_sdz.container.stored_error import to_decibels
+from pillow_sdz.codec.measure import Measures, Shares, measure, shares_of
+from pillow_sdz.container.stored_error import StoredError, to_decibels
 from pillow_sdz.errors import naming_file
 from pillow_sdz.plugin.pixels import to_picture
 
@@ -93,6 +93,7 @@ def verify(job: Job, settings: Settings) -> Result:
     figures = _figures(stored, found)
     cells = None if stored_map is None else different_cells(stored_map, found.levels)
     wrong = [figure.name for figure in figures if not figure.agrees] + (["error map"] if cells else [])
+    wrong += [] if stored is None else wrong_shares(stored, shares_of(header, file.patches))
     problem = None
     if stored is None and stored_map is None:
         problem = "says nothing about its error; saving with error=True and effort 3 or more stores it"
@@ -119,8 +120,14 @@ def different_cells(stored: NDArray[np.uint8], measured: NDArray[np.uint8]) -> i
     return int((apart & (np.maximum(stored, measured) >= VISIBLE_LEVEL)).sum())
 
 
-def _figures(stored: Any, found: Measures) -> list[Figure]:
-    """The figures side by side; ``stored`` is a `StoredError` or None."""
+def wrong_shares(stored: StoredError, found: Shares) -> list[str]:
+    """Names of the shares that a file states by more than a percent wrongly."""
+    names = ("synthesised", "patched", "whole")
+    return [f"{name} share" for name in names if abs(getattr(stored, name) - getattr(found, name)) > 0.0101]
+
+
+def _figures(stored: StoredError | None, found: Measures) -> list[Figure]:
+    """The figures side by side."""
     names = {"PSNR": "psnr", "MS-SSIM": "ms_ssim", "SSIMULACRA 2": "ssimulacra2"}
     return [Figure(name, getattr(stored, field, None), getattr(found, field)) for name, field in names.items()]
 

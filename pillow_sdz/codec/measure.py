@@ -18,9 +18,13 @@ from pillow_sdz.codec.ms_ssim import ms_ssim
 from pillow_sdz.container import stored_error
 from pillow_sdz.container.stored_error import HIGHEST_DB, HIGHEST_LEVEL, StoredError
 from pillow_sdz.errors import require_installed
+from pillow_sdz.payloads import kinds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pillow_sdz.container.header import Header
+    from pillow_sdz.container.patches import Patches
 
 SSIMULACRA2_SIDE: Final = 8
 """Shortest side in pixels of a picture that SSIMULACRA 2 can measure."""
@@ -97,6 +101,19 @@ def error_sections(measures: Measures, shares: Shares, *, error_map: bool) -> tu
         whole=shares.whole,
     )
     return stored_error.build_error(error), stored_error.build_error_map(measures.levels) if error_map else None
+
+
+def shares_of(header: Header, patches: Patches | None) -> Shares:
+    """How the parts of a picture's area are stored.
+
+    Args:
+        header: of the file.
+        patches: its patches, if any; pixels that fade from the one into the other count as patched.
+    """
+    if not kinds.payload(header.payload).needs_model:
+        return Shares(whole=1.0)
+    patched = 0.0 if patches is None else patches.share(header.width, header.height)
+    return Shares(synthesised=1 - patched if header.synthesised else 0.0, patched=patched)
 
 
 def require_ssimulacra2() -> None:

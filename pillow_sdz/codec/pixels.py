@@ -45,7 +45,9 @@ QUICK: Final = 8
 """The speed at which a quality is searched for, at least."""
 
 SLACK: Final = 2
-"""How many qualities around the one that was X_SMALL: Final = 1 << 20
+"""How many qualities around the one that was found are tried at the speed of the effort."""
+
+_SMALL: Final = 1 << 20
 """Up to how many pixels the fastest lossless variant is tried on the whole picture."""
 
 _SAMPLE, _SAMPLED = 16, 128

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pillow_sdz import limits
-from pillow_sdz.cli import error_options
+from pillow_sdz.cli import fidelity_options
 from pillow_sdz.cli.exit_codes import MEANING, ExitCode
 from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_size
 from pillow_sdz.coding.threads import cores
@@ -27,7 +27,7 @@ T = TypeVar("T")
 RESERVED = ("autoload", "desktop", "view")
 """Words that may become subcommands; as inputs they are refused."""
 
-_ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort", "step", *error_options.ENCODING)
+_ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort", "step", *fidelity_options.ENCODING)
 """Options that only matter where an .sdz is written."""
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANING.items())
@@ -111,7 +111,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     help="0 (fast) to 9 (slow): from 4 on pictures are refined until they come closer to the original; palettes,"
     " direct codes and alpha get smaller.  [default: 4]",
 )
-@error_options.error_options
+@fidelity_options.fidelity_options
 @click.option(
     "-j",
     "--jobs",

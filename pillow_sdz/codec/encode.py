@@ -138,13 +138,13 @@ class _Job:
             if len(data) <= target:
                 return data
             spare += len(data) - target  # the map of the error is as large as it is
-        return build(replace(container, patches=bought.patches))
+        return build(_with_patches(container, bought.patches))
 
     def _patched(self, container: Container, decoded: NDArray[np.uint8], bought: Purchases) -> Container:
         """A file with its patches and its error; ``decoded`` becomes the picture with patches."""
         share = 0.0
         if bought.patches is not None:
-            container = replace(container, patches=bought.patches)
+            container = _with_patches(container, bought.patches)
             share = apply_patches(decoded, bought.patches)
         if self.options.error is False:
             return container
@@ -166,3 +166,10 @@ class _Job:
         import numpy as np
 
         return np.array(decode(read(build(container)), self.settings).rgb)
+
+
+def _with_patches(container: Container, body: bytes | None) -> Container:
+    """A file with a patches section, which its header announces; or the file as it is."""
+    if body is None:
+        return container
+    return replace(container, header=replace(container.header, patched=True), patches=body)

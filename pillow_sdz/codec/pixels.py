@@ -186,7 +186,7 @@ def decode_body(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _may_be_lossless(rgb: NDArray[np.uint8]) -> bool:
-    return max(rgb.shape[:2]) <= streams.longest_side(streams.LOSSLESS)
+    return bool(max(rgb.shape[:2]) <= streams.longest_side(streams.LOSSLESS))
 
 
 def subsampling_for(rgb: NDArray[np.uint8], quality: int) -> str:

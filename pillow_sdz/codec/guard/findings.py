@@ -1,4 +1,4 @@
-"""Where a decoded picture fails in a way that matters: lettering, small faces and regular structure that came out wrong."""
+"""Where a decoded picture fails in a way that matters: wrong lettering, small faces, regular structure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of ``sdz-convert`` about a file's own error: to store it, and to verify it."""
+"""The options of ``sdz-convert`` about what came out wrong: to guard against it, to store and to verify the error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., object]")
 
-ENCODING = ("error", "error_map")
+ENCODING = ("guard", "error", "error_map")
 """Those that only matter where an .sdz is written."""
 
 _WORDS: dict[str, bool | str] = {"yes": True, "no": False, SSIMULACRA2: SSIMULACRA2}
@@ -23,9 +23,15 @@ def _value(_ctx: click.Context, _param: click.Parameter, word: str | None) -> bo
     return None if word is None else _WORDS[word]
 
 
-def error_options(command: F) -> F:
+def fidelity_options(command: F) -> F:
     """Add the options to a click command; a decorator."""
     options = (
+        click.option(
+            "--guard/--no-guard",
+            default=None,
+            help="Whether lettering, small faces and regular structure that came out wrong are stored as pixels; or the"
+            " whole picture, where that is closer at the same size.  [default: from effort 3 on]",
+        ),
         click.option(
             "--error",
             type=click.Choice(list(_WORDS)),

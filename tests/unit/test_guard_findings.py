@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from pillow_sdz.codec.guard import findings
+from pillow_sdz.codec.guard.detector import FACE, LATTICE, TEXT
+from pillow_sdz.codec.guard.failure import contrast, structural_error
+from pillow_sdz.codec.guard.findings import find
+from pillow_sdz.codec.guard.settings import settings_for
+
+SIDE = 128
+
+
+def texture(seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def marks(kind: int, rows: slice, columns: slice) -> np.ndarray:
+    probabilities = np.zeros((SIDE // 8, SIDE // 8, 3), np.float32)
+    probabilities[rows, columns, kind] = 0.9
+    return probabilities
+
+
+class TestStructuralError:
+    def test_of_the_same_picture_is_0(self) -> None:
+        assert structural_error(texture(), texture()).max() == pytest.approx(0, abs=1e-5)
+
+    def test_of_another_brightness_is_0_and_of_an_unrelated_texture_about_1(self) -> None:
+        one = texture() // 2
+        assert structural_error(one, one + 40).max() < 0.01
+        assert structural_error(one, texture(2)).mean() == pytest.approx(1, abs=0.3)
+
+    def test_of_the_negative_is_2(self) -> None:
+        assert structural_error(texture(), 255 - texture()).mean() == pytest.approx(2, abs=0.05)
+
+    def test_is_where_the_pictures_differ(self) -> None:
+        other = texture()
+        other[64:80, 32:48] = 128
+        error = structural_error(texture(), other)
+        assert error[8:10, 4:6].min() > 0.3
+        assert error[:7].max() < 0.01
+
+    @pytest.mark.parametrize("shape", [(1, 1), (9, 7), (17, 40)])
+    def test_has_a_value_for_each_cell_also_at_the_edge(self, shape: tuple[int, int]) -> None:
+        picture = texture()[: shape[0], : shape[1]]
+        expected = (-(-shape[0] // 8), -(-shape[1] // 8))
+        assert structural_error(picture, picture).shape == contrast(picture).shape == expected
+
+    def test_contrast_is_the_standard_deviation_of_luma(self) -> None:
+        grey = np.repeat(np.tile(np.array([100, 140], np.uint8), (SIDE, SIDE // 2))[:, :, None], 3, axis=2)
+        assert contrast(grey) == pytest.approx(20, abs=0.01)
+
+
+class TestFind:
+    def blurred(self, picture: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(3)))
+
+    @pytest.mark.parametrize("kind", [TEXT, FACE, LATTICE])
+    def test_what_is_marked_and_came_out_wrong_is_bought(self, kind: int) -> None:
+        probabilities = marks(kind, slice(4, 6), slice(3, 9))
+        found = find(texture(), self.blurred(texture()), probabilities, settings_for(50))
+        assert [(each.x, each.y, each.width, each.height) for each in found.rectangles] == [(3, 4, 6, 2)]
+        assert found.faces == (kind == FACE)
+
+    def test_what_is_marked_and_came_out_right_is_not(self) -> None:
+        probabilities = marks(TEXT, slice(4, 6), slice(3, 9))
+        assert find(texture(), texture(), probabilities, settings_for(50)).rectangles == ()
+
+    def test_what_came_out_wrong_and_is_not_marked_is_not(self) -> None:
+        probabilities = np.zeros((SIDE // 8, SIDE // 8, 3), np.float32)
+        found = find(texture(), self.blurred(texture()), probabilities, settings_for(50))
+        assert found.rectangles == ()
+        assert found.marked == 0
+
+    def test_large_faces_are_left_to_the_model(self) -> None:
+        side = findings.LARGEST_FACE + 1
+        probabilities = marks(FACE, slice(2, 2 + side), slice(2, 2 + side))
+        assert find(texture(), self.blurred(texture()), probabilities, settings_for(50)).rectangles == ()
+
+    def test_the_most_harmful_come_first(self) -> None:
+        picture = texture()
+        picture[:64] = 64 + picture[:64] // 4  # little contrast
+        probabilities = np.maximum(marks(TEXT, slice(1, 3), slice(2, 6)), marks(TEXT, slice(12, 13), slice(2, 6)))
+        found = find(picture, self.blurred(picture), probabilities, settings_for(50))
+        assert [each.y for each in found.rectangles] == [12, 1]
+
+    def test_counts_flat_cells_and_marked_ones(self) -> None:
+        picture = texture()
+        picture[:64] = 77
+        probabilities = marks(TEXT, slice(8, 16), slice(0, 8))
+        found = find(picture, self.blurred(picture), probabilities, settings_for(50))
+        assert found.flat == pytest.approx(7 / 16, abs=0.001)  # the window of a cell reaches into the next one
+        assert found.marked == pytest.approx(0.5, abs=0.1)

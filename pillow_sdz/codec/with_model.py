@@ -57,6 +57,7 @@ class Prepared:
     colour_space: str | None
     options: SaveOptions
 
+
 class ModelEncoder:
     """One picture on its way to a file that a model decodes. The encoder of the autoencoder runs once, at the start.
 
@@ -116,7 +117,6 @@ class ModelEncoder:
     def container(self, plan: Plan) -> Container:
         """The file by a plan."""
         return _container(self._prepared, plan)
-
 
 
 def _fitting(payload: Payload[Any], prepared: Prepared, spare: int) -> Plan:

@@ -109,16 +109,18 @@ def to_xyb(linear: Tensor) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _matrix(device: torch.device) -> Tensor:
-    return torch.tensor(OPSIN, device=device)
+    with torch.inference_mode(False):  # what is kept here may be needed for gradients later
+        return torch.tensor(OPSIN, device=device)
 
 
 @lru_cache(maxsize=16)
 def _window(length: int, device: torch.device) -> Tensor:
     """The window along one axis as a matrix (length, length), whose rows add up to 1 at the edges, too."""
-    places = torch.arange(length, device=device)
-    distance = places[:, None] - places
-    weights = torch.exp(-(distance**2) / (2 * SIGMA**2)) * (distance.abs() <= RADIUS)
-    return weights / weights.sum(1, keepdim=True)
+    with torch.inference_mode(False):
+        places = torch.arange(length, device=device)
+        distance = places[:, None] - places
+        weights = torch.exp(-(distance**2) / (2 * SIGMA**2)) * (distance.abs() <= RADIUS)
+        return weights / weights.sum(1, keepdim=True)
 
 
 def blurred(planes: Tensor) -> Tensor:

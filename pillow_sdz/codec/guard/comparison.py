@@ -33,9 +33,6 @@ SMALLEST: Final = 64
 JUDGE: Final = "tiny"
 """The shipped model."""
 
-FEATURE_BIAS: Final = 1.1
-"""How much larger the distance of features may be for pixels: it is somewhat harder on blur than LPIPS-VGG is."""
-
 
 class Distances(NamedTuple):
     """Distances of a decoded picture from the original; smaller is closer."""
@@ -57,14 +54,15 @@ class Comparison:
         dtype = settings.dtype or decoding_dtype(settings.device)
         self._model = registry.load(registry.find(JUDGE), settings.device, dtype)
 
-    def pixels_are_closer(self, pixels: NDArray[np.uint8], synthesised: NDArray[np.uint8]) -> bool:
+    def pixels_are_closer(self, pixels: NDArray[np.uint8], synthesised: NDArray[np.uint8], features: float) -> bool:
         """Whether the picture of a codec for pixels is closer to the original than that of a model, by both distances.
 
         Args:
             pixels, synthesised: (H, W, 3).
+            features: how large the distance of features of the first may be, in multiples of the other's.
         """
         one, other = self.distances(pixels), self.distances(synthesised)
-        return one.structure <= other.structure and one.features <= FEATURE_BIAS * other.features
+        return one.structure <= other.structure and one.features <= features * other.features
 
     def distances(self, decoded: NDArray[np.uint8]) -> Distances:
         """The distances of a picture (H, W, 3)."""

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from pillow_sdz.container.patches import Rectangle
 
 THRESHOLDS: Final = {TEXT: 0.5, FACE: 0.5, LATTICE: 0.5}
-"""Probability from which on a cell counts as marked, by class of the detector."""
+"""Probability from which on a cell is marked, by class of the detector."""
+
+BESIDE: Final = 0.2
+"""Probability from which on a cell near a marked one is marked, too: the ends of words, the edges of faces."""
+
+GROWTH: Final = 2
+"""How many cells away from a marked one."""
 
 TOLERANCES: Final = {TEXT: 1.0, FACE: 1.0, LATTICE: 2.0}
 """Structural error that each class may have, in tolerances of the settings."""
@@ -65,7 +71,7 @@ def find(
     wrong = np.zeros(error.shape, bool)
     faces = False
     for each, threshold in THRESHOLDS.items():
-        marked = probabilities[:, :, each] >= threshold
+        marked = _grown(probabilities[:, :, each], threshold)
         for rectangle in cover(marked):
             if each == FACE and max(rectangle.width, rectangle.height) > LARGEST_FACE:
                 continue
@@ -78,6 +84,16 @@ def find(
     found.sort(key=lambda each: -float(harm[_slices(each)].mean()))
     share = float((wrong & active).sum() / max(1, active.sum()))
     return Findings(tuple(found), faces, share, float((local == 0).mean()))
+
+
+def _grown(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """The cells of at least the threshold, and those near them of at least `BESIDE`."""
+    marked, beside = probabilities >= threshold, probabilities >= BESIDE
+    for _ in range(GROWTH):
+        wide = np.pad(marked, 1)
+        wide = wide[:-2] | wide[1:-1] | wide[2:]
+        marked = (wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]) & beside
+    return marked
 
 
 def _slices(rectangle: Rectangle) -> tuple[slice, slice]:

@@ -26,14 +26,23 @@ if TYPE_CHECKING:
     from pillow_sdz.container.patches import Rectangle
     from pillow_sdz.options import DecodeSettings, SaveOptions
 
-MOSTLY: Final = 0.35
+MOSTLY: Final = 0.7
 """If the share of the active cells that matter and came out wrong is this large, the whole picture is pixels."""
+
+MOSTLY_OF_DRAWN: Final = 0.35
+"""The same for pictures that may be drawings."""
 
 DRAWN: Final = 0.15
 """If the share of exactly flat cells is this large, the picture may be a drawing or a screenshot."""
 
 MANY: Final = 0.1
 """If patches cover this share of the picture, the whole may cost less."""
+
+FEATURES: Final = 0.85
+"""How large the distance of features of AVIF may be, in multiples of the synthesised picture's, to be preferred."""
+
+FEATURES_OF_DRAWN: Final = 1.1
+"""The same for pictures that may be drawings. (LPIPS-VGG is the same at about 1.2.)"""
 
 SELDOM_SYNTHESISED: Final = 60.0
 """From this quality on AVIF may be closer to the original at the same bytes, whatever the picture."""
@@ -85,7 +94,8 @@ def choose(
     ladder = settings_for(quality)
     findings = find(original, decoded, detect(original), ladder)
     target = options.target_size
-    if options.may_be_pixels and findings.marked >= MOSTLY:
+    mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
+    if options.may_be_pixels and findings.marked >= mostly:
         whole = _whole(original, target or size, ladder, options)
         if whole is not None:
             return Purchases(whole=whole)
@@ -97,7 +107,7 @@ def choose(
         share = apply_patches(picture, patches)
         size += section_bytes(len(patches))
     if options.may_be_pixels and _whole_may_be_better(findings, share, quality):
-        whole = _closer_whole(original, picture, target or size, ladder, options, settings)
+        whole = _closer_whole(original, picture, target or size, findings, ladder, options, settings)
         if whole is not None:
             return Purchases(whole=whole)
     return Purchases(patches)
@@ -134,6 +144,7 @@ def _closer_whole(
     original: NDArray[np.uint8],
     decoded: NDArray[np.uint8],
     size: int,
+    findings: Findings,
     ladder: GuardSettings,
     options: SaveOptions,
     settings: DecodeSettings,
@@ -142,10 +153,13 @@ def _closer_whole(
     found = pixels.fit_body(original, size, options.effort)
     if found is None:
         return None
-    comparison = Comparison(original, settings)
-    if not comparison.pixels_are_closer(pixels.decode_body(found.body, original.shape), decoded):
+    bias = FEATURES_OF_DRAWN if findings.flat >= DRAWN else FEATURES
+    picture = pixels.decode_body(found.body, original.shape)
+    if not Comparison(original, settings).pixels_are_closer(picture, decoded, bias):
         return None
-    return _whole(original, size, ladder, options)
+    if found.quality > ladder.whole_at_most and options.target_size is None:
+        return pixels.best_body(original, ladder.whole_at_most, options.effort)
+    return found.body
 
 
 def _whole(original: NDArray[np.uint8], size: int, ladder: GuardSettings, options: SaveOptions) -> bytes | None:

@@ -122,7 +122,7 @@ def test_a_side_that_no_decoder_takes(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: av1_stream()[:-100], SdzTruncatedError, "ends within an OBU"),
         (lambda: b"\x0a\x8d\x00" + sequence_header(), SdzFormatError, "not in its shortest form"),
         (lambda: b"\x0a\xff\xff\xff\xff\xff\xff\xff\x7f", SdzFormatError, "written in too many bytes"),
-        (lambda: b"\x0a\xff\xff", SdzTruncatedError, "ends within an OBU"),
+        (lambda: b"\x0a\xff\xff", SdzTruncatedError, "the data ends too early"),
         (lambda: b"\x0a\xff\xff\xff\x7f" + sequence_header(), SdzTruncatedError, "ends within an OBU"),
     ],
 )

@@ -155,7 +155,7 @@ def of_pixels(image: Image.Image, plan: PixelsPlan) -> bytes:
     """The bytes of a file with a payload of pixels."""
     picture = to_picture(image)
     body = encode_pixels(picture.rgb, plan)
-    return container_of(picture, body, SaveOptions(payload=plan.kind), Metadata())
+    return build(container_of(picture, body, SaveOptions(payload=plan.kind), Metadata()))
 
 
 def with_patches(image: Image.Image, rectangles: list[Rectangle], coding: str) -> bytes:

@@ -43,7 +43,7 @@ def test_the_headers_made_here_are_those_of_real_streams() -> None:
 
 def test_a_header_without_colour_description_is_read() -> None:
     """The boxes have one: the matrix is the same."""
-    none = {name: (0, 0) for name in ("color_primaries", "transfer_characteristics", "matrix_coefficients")}
+    none = dict.fromkeys(("color_primaries", "transfer_characteristics", "matrix_coefficients"), (0, 0))
     stream = av1_stream(color_description_present_flag=(1, 0), **none)
     assert (read(pixels_of(stream, AV1)).codes() == read(pixels_of(av1_stream(), AV1)).codes()).all()
 
@@ -122,7 +122,7 @@ def test_a_side_that_no_decoder_takes(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: av1_stream()[:-100], SdzTruncatedError, "ends within an OBU"),
         (lambda: b"\x0a\x8d\x00" + sequence_header(), SdzFormatError, "not in its shortest form"),
         (lambda: b"\x0a\xff\xff\xff\xff\xff\xff\xff\x7f", SdzFormatError, "written in too many bytes"),
-        (lambda: b"\x0a\xff\xff", SdzTruncatedError, "ends within an OBU"),
+        (lambda: b"\x0a\xff\xff", SdzTruncatedError, "the data ends too early"),
         (lambda: b"\x0a\xff\xff\xff\x7f" + sequence_header(), SdzTruncatedError, "ends within an OBU"),
     ],
 )
@@ -177,6 +177,16 @@ def test_an_empty_layer(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("coding", [AV1, VP8, VP8L])
 def test_another_coding_than_the_streams(coding: int, monkeypatch: pytest.MonkeyPatch) -> None:
     refused(pixels_of(real(coding), (coding + 1) % 3), SdzError, "layer 1", monkeypatch)
+
+
+@pytest.mark.parametrize("coding", [AV1, VP8, VP8L])
+def test_every_flipped_bit_and_every_cut_is_refused(coding: int) -> None:
+    data = pixels_of(real(coding), coding)
+    for at in range(len(data)):
+        with pytest.raises(SdzError):
+            read(data[:at])
+        with pytest.raises(SdzError):
+            read(flipped(data, at, 1 << at % 8))
 
 
 @pytest.mark.parametrize("coding", [AV1, VP8, VP8L])

@@ -72,6 +72,46 @@ def parse_box(box: Any, data: bytes | memoryview, offset: int, *, field: str) ->
     return parsed
 
 
+def parse_varints(data: bytes, offset: int, count: int, *, field: str) -> tuple[list[int], int]:
+    """Parse varints that follow each other; for many of them, where a box for each would take long.
+
+    Args:
+        data: the bytes that hold them.
+        offset: where the first one starts, in bytes.
+        count: how many there are.
+        field: the section or field that errors name.
+
+    Returns:
+        The numbers, and the offset after them.
+
+    Raises:
+        SdzTruncatedError: the data ends among them.
+        SdzFormatError: one has more than four bytes, or could be written in fewer.
+
+    >>> parse_varints(bytes([5, 0x80, 1]), 0, 2, field="numbers")
+    ([5, 128], 3)
+    """
+    numbers: list[int] = []
+    value, shift = 0, 0
+    while len(numbers) < count:
+        if offset >= len(data):
+            raise SdzTruncatedError("the data ends too early", field=field, remedy="get the file again")
+        byte = data[offset]
+        offset += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            if byte == 0 and shift > 7:
+                raise SdzFormatError("a length is not in its shortest form", field=field)
+            numbers.append(value)
+            value, shift = 0, 0
+        elif shift == 28:
+            raise SdzFormatError(
+                "a length is written in too many bytes", field=field, expected="a varint of at most 4 bytes"
+            )
+    return numbers, offset
+
+
 def build_box(box: Any, **fields: Any) -> bytes:
     """Serialise one box from its fields.
 

@@ -12,7 +12,7 @@ import numpy as np
 from construct import Int8ul, Struct, Tell, VarInt
 
 from pillow_sdz import limits
-from pillow_sdz.coding.boxes import build_box, parse_box, with_varint
+from pillow_sdz.coding.boxes import build_box, parse_box, parse_varints, with_varint
 from pillow_sdz.errors import SdzFormatError, SdzLimitError
 from pillow_sdz.payloads.pixels import streams
 
@@ -128,12 +128,9 @@ def parse_patches(body: bytes, width: int, height: int) -> Patches:
     if not 1 <= head.count <= limits.MAX_PATCHES:
         error = SdzLimitError if head.count else SdzFormatError
         raise error("is out of range", field="patches, count", found=head.count, expected=f"1 to {limits.MAX_PATCHES}")
-    offset, rectangles = head.end, []
-    for number in range(1, head.count + 1):
-        box = parse_box(PATCH, body[offset : offset + 16], 0, field=f"patch {number}")
-        offset += box.end
-        rectangles.append(Rectangle(box.x, box.y, box.width, box.height))
-    patches = Patches(tuple(rectangles), head.sheet_width, head.coding, body[offset:])
+    numbers, offset = parse_varints(body, head.end, 4 * head.count, field=field)
+    rectangles = tuple(Rectangle(*numbers[at : at + 4]) for at in range(0, len(numbers), 4))
+    patches = Patches(rectangles, head.sheet_width, head.coding, body[offset:])
     check_patches(patches, width, height)
     return patches
 

@@ -43,7 +43,7 @@ def test_the_headers_made_here_are_those_of_real_streams() -> None:
 
 def test_a_header_without_colour_description_is_read() -> None:
     """The boxes have one: the matrix is the same."""
-    none = {name: (0, 0) for name in ("color_primaries", "transfer_characteristics", "matrix_coefficients")}
+    none = dict.fromkeys(("color_primaries", "transfer_characteristics", "matrix_coefficients"), (0, 0))
     stream = av1_stream(color_description_present_flag=(1, 0), **none)
     assert (read(pixels_of(stream, AV1)).codes() == read(pixels_of(av1_stream(), AV1)).codes()).all()
 
@@ -122,7 +122,7 @@ def test_a_side_that_no_decoder_takes(monkeypatch: pytest.MonkeyPatch) -> None:
         (lambda: av1_stream()[:-100], SdzTruncatedError, "ends within an OBU"),
         (lambda: b"\x0a\x8d\x00" + sequence_header(), SdzFormatError, "not in its shortest form"),
         (lambda: b"\x0a\xff\xff\xff\xff\xff\xff\xff\x7f", SdzFormatError, "written in too many bytes"),
-        (lambda: b"\x0a\xff\xff", SdzTruncatedError, "ends within an OBU"),
+        (lambda: b"\x0a\xff\xff", SdzTruncatedError, "the data ends too early"),
         (lambda: b"\x0a\xff\xff\xff\x7f" + sequence_header(), SdzTruncatedError, "ends within an OBU"),
     ],
 )

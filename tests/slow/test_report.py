@@ -15,9 +15,12 @@ from PIL import Image, features
 from pillow_sdz.errors import SdzDependencyError
 from pillow_sdz.evaluation import codecs as formats
 from pillow_sdz.evaluation.report import channels, draw, latent_files, page, requirements
+from pillow_sdz.evaluation.report.context import PictureContext, Request
 from pillow_sdz.evaluation.report.page import boxes
+from pillow_sdz.evaluation.report.payload_stages import of_file
 from pillow_sdz.evaluation.sheet import CAPTION, sheet
 from pillow_sdz.models import model_data, registry
+from pillow_sdz.options import ComputeSettings, SaveOptions
 from pillow_sdz.payloads.scalar import encoder as scalar_coding
 
 if TYPE_CHECKING:
@@ -63,6 +66,18 @@ def test_a_latent_as_other_formats_hold_it(count: int, monkeypatch: pytest.Monke
     with Image.open(io.BytesIO(data)) as back:
         assert (np.asarray(back.convert("RGBA")) == stacked).all()
     assert latent_files.deflated(codes) == len(zlib.compress(codes.transpose(2, 0, 1).tobytes(), 9))
+
+
+def test_a_file_of_pixels_has_a_stage(astronaut: Image.Image) -> None:
+    """Without a latent in it: nothing is drawn, and there is no U-Net."""
+    request = Request(SaveOptions(payload="pixels", quality=40), 0.3, [], [], ComputeSettings())
+    context = PictureContext(astronaut.crop((120, 0, 184, 56)), "a.png", request)
+    (stage,) = of_file(context)
+    assert (stage.key, stage.drawings, stage.picture.size) == ("sdz", (), (64, 56))
+    assert stage.details["payload"] == "pixels"
+    assert "The file holds the pixels, coded as AV1, 4:2:0." in stage.text
+    assert context.left_out["sdz with U-Net"] == "the file asks for none"
+    assert len(context.channels) == context.mapping.channels
 
 
 def test_a_latent_too_high_for_webp_has_no_size_there() -> None:

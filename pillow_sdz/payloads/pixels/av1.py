@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from construct import BitsInteger, BitStruct, Bytes, Const, Int8ub, Int16ub, Int32ub, Padding, Struct
 
+from pillow_sdz.coding.boxes import parse_varints
 from pillow_sdz.errors import NEEDS_NEWER_VERSION, SdzFormatError, SdzTruncatedError, SdzVersionError
 from pillow_sdz.payloads.pixels.bits import BitReader
 
@@ -111,7 +112,7 @@ def _obus(stream: bytes, field: str) -> Iterator[tuple[int, int, int]]:
                 "has an OBU header that is not allowed", field=field, found=f"0x{head:02x} at byte {offset}",
                 expected="a size field, no extension, and reserved bits of 0",
             )  # fmt: skip
-        size, start = _leb128(stream, offset + 1, field)
+        (size,), start = parse_varints(stream, offset + 1, 1, field=field)
         offset = start + size
         if offset > len(stream):
             raise SdzTruncatedError(
@@ -119,20 +120,6 @@ def _obus(stream: bytes, field: str) -> Iterator[tuple[int, int, int]]:
                 remedy="get the file again",
             )  # fmt: skip
         yield head >> 3, start, offset
-
-
-def _leb128(stream: bytes, offset: int, field: str) -> tuple[int, int]:
-    """The number at an offset, and the offset after it."""
-    value = 0
-    for count, byte in enumerate(stream[offset : offset + 4]):
-        value |= (byte & 0x7F) << 7 * count
-        if byte < 0x80:
-            if byte == 0 and count:
-                raise SdzFormatError("a length is not in its shortest form", field=field)
-            return value, offset + count + 1
-    if len(stream) < offset + 4:
-        raise SdzTruncatedError("ends within an OBU", field=field, remedy="get the file again")
-    raise SdzFormatError("a length is written in too many bytes", field=field, expected="at most 4 bytes")
 
 
 def _sequence(reader: BitReader, field: str) -> Sequence:

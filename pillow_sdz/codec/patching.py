@@ -23,6 +23,7 @@ from pillow_sdz.container.patches import (
     parse_patches,
 )
 from pillow_sdz.payloads.pixels import streams
+from pillow_sdz.payloads.pixels.chroma import subsampling_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +47,7 @@ def encode_patches(
 
     Args:
         rgb: (H, W, 3).
-        rectangles: in cells; they may be stored in another order.
+        rectangles: in cells; they may be stored in another order. The chroma of AV1 is subsampled if they allow it.
         coding, quality, speed: see `pillow_sdz.payloads.pixels.streams.encode`.
 
     Returns:
@@ -60,7 +61,8 @@ def encode_patches(
     check_rectangles(rectangles, width, height)
     ordered = sorted(rectangles, key=lambda each: (-each.height, each.y, each.x))
     sheet_width = _best_width(ordered)
-    stream = streams.encode(cut_sheet(rgb, ordered, sheet_width), coding, quality, speed)
+    sheet = cut_sheet(rgb, ordered, sheet_width)
+    stream = streams.encode(sheet, coding, quality, speed, subsampling_for(sheet, quality))
     return build_patches(Patches(tuple(ordered), sheet_width, streams.number_of(coding), stream), width, height)
 
 

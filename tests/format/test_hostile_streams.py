@@ -180,6 +180,16 @@ def test_another_coding_than_the_streams(coding: int, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("coding", [AV1, VP8, VP8L])
+def test_every_flipped_bit_and_every_cut_is_refused(coding: int) -> None:
+    data = pixels_of(real(coding), coding)
+    for at in range(len(data)):
+        with pytest.raises(SdzError):
+            read(data[:at])
+        with pytest.raises(SdzError):
+            read(flipped(data, at, 1 << at % 8))
+
+
+@pytest.mark.parametrize("coding", [AV1, VP8, VP8L])
 def test_damage_within_a_stream_never_escapes(coding: int) -> None:
     """Behind valid headers and checksums: another picture of the same size, or an SdzError."""
     stream = real(coding)

@@ -36,6 +36,16 @@ def letters(width: int = WIDTH, height: int = HEIGHT, seed: int = 0) -> NDArray[
     return picture
 
 
+def smooth(width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint8]:
+    """A picture like a photo's sky with some noise, (height, width, 3)."""
+    y, x = np.mgrid[:height, :width]
+    noise = np.random.default_rng(0).normal(0, 6, (height, width))
+    picture: NDArray[np.uint8] = (
+        np.stack([x + y / 2 + noise, 90 + x / 3 + noise, 160 - y + noise], 2).clip(0, 255).astype(np.uint8)
+    )
+    return picture
+
+
 def pixels_header(width: int, height: int, **changes: object) -> Header:
     """The header of a file of pixels; with changes."""
     fields: dict[str, object] = {

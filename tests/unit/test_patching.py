@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pixel_samples import CODINGS, HEIGHT, RECTANGLES, WIDTH, base, letters
+from pixel_samples import CODINGS, HEIGHT, RECTANGLES, WIDTH, base, letters, smooth
 from reference_patches import blended, read_section, sheet_places
 
 from pillow_sdz import limits
@@ -133,6 +133,14 @@ def test_the_section_reads_back() -> None:
     assert decode_sheet(patches).shape == (*patches.sheet_size()[::-1], 3)
     visible = 24 * 16 + 16 * 32 + 14 * 21
     assert patches.share(WIDTH, HEIGHT) == pytest.approx(visible / (WIDTH * HEIGHT))
+
+
+def test_the_chroma_of_coloured_letters_is_kept() -> None:
+    white, red = np.full((HEIGHT, WIDTH, 3), 255, np.uint8), np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    red[::4] = 220, 0, 0
+    for rgb, words in ((white, "AV1, 4:0:0"), (smooth(WIDTH, HEIGHT), "AV1, 4:2:0"), (red, "AV1, 4:4:4")):
+        patches = parse_patches(encode_patches(rgb, RECTANGLES, "av1", 60), WIDTH, HEIGHT)
+        assert streams.check(patches.coding, patches.stream, *patches.sheet_size(), "sheet") == words
 
 
 def test_many_small_patches_make_a_full_sheet() -> None:

@@ -8,24 +8,18 @@ from functools import cache
 import numpy as np
 import pytest
 from PIL import Image
-from pixel_samples import CODINGS, letters
+from pixel_samples import CODINGS, letters, smooth
 from scalar_samples import PriorOnly
 
-from pillow_sdz.codec.pixels import best_body, subsampling_for
+from pillow_sdz.codec.pixels import best_body
 from pillow_sdz.errors import SdzError, SdzOptionError
 from pillow_sdz.payloads.pixels import streams
+from pillow_sdz.payloads.pixels.chroma import subsampling_for
 from pillow_sdz.payloads.pixels.payload import PAYLOAD, PixelsPlan, encode_pixels, speed_of
 from pillow_sdz.payloads.protocol import Contents, Latent
 
 NO_MODEL = PriorOnly(None)
 SHAPE = (53, 70, 3)
-
-
-def smooth(width: int = 70, height: int = 53) -> np.ndarray:
-    """A picture like a photo's sky with some noise, (height, width, 3)."""
-    y, x = np.mgrid[:height, :width]
-    noise = np.random.default_rng(0).normal(0, 6, (height, width))
-    return np.stack([x + y / 2 + noise, 90 + x / 3 + noise, 160 - y + noise], 2).clip(0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("coding", CODINGS)

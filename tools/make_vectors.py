@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # where a script finds the p
 
 import pillow_sdz  # noqa: F401  registers the format
 from pillow_sdz.codec.file import read
+from pillow_sdz.codec.measure import error_sections, measure, shares_of
 from pillow_sdz.codec.patching import blend, encode_patches
 from pillow_sdz.codec.pixels import container_of
 from pillow_sdz.container.header import VERSION
@@ -46,7 +47,10 @@ if TYPE_CHECKING:
 
 VECTORS = Path(__file__).parent.parent / "tests" / "vectors"
 SHIPPED = "tiny-8"
-INFO = ("model", "fingerprint", "payload", "colors", "step", "layers", "steps", "noise", "colour_space", "patches")
+INFO = (
+    "model", "fingerprint", "payload", "colors", "step", "layers", "steps", "noise", "colour_space", "patches", "psnr",
+    "ms_ssim", "ssimulacra2", "synthesised", "whole",
+)  # fmt: skip
 
 GREY = 128
 """The level of the picture that patches are blended over for ``patched.npy``."""
@@ -168,6 +172,33 @@ def with_patches(image: Image.Image, rectangles: list[Rectangle], coding: str) -
     return build(dataclasses.replace(container, header=header, patches=body))
 
 
+def error_samples() -> dict[str, tuple[Image.Image, dict[str, Any]]]:
+    """Name -> picture and options of files with their error: one large enough for MS-SSIM, one too small for it."""
+    return {
+        "error": (sign(200, 170), {"rectangles": [Rectangle(0, 1, 9, 2)], "ssimulacra2": True}),
+        "error_small": (sign(70, 53).convert("L"), {"payload": "direct"}),
+    }
+
+
+def with_error(
+    image: Image.Image, *, rectangles: list[Rectangle] | None = None, ssimulacra2: bool = False, **options: Any
+) -> bytes:
+    """The bytes of a file that says how far its picture is from the original, and where."""
+    if rectangles:
+        data = with_patches(image, rectangles, "vp8l")
+    else:
+        out = io.BytesIO()
+        image.save(out, "SDZ", model=SHIPPED, **options)
+        data = out.getvalue()
+    with Image.open(io.BytesIO(data)) as opened:
+        decoded = np.array(opened.convert("RGB"))
+    file = read(data)
+    pixels = np.array(image.convert("RGB"))
+    found = measure(pixels, decoded, grey=image.mode == "L", ssimulacra2=ssimulacra2)
+    error, error_map = error_sections(found, shares_of(file.header, file.patches), error_map=True)
+    return build(dataclasses.replace(file.container, error=error, error_map=error_map))
+
+
 def write(folder: Path, image: Image.Image, options: dict[str, Any]) -> None:
     """Save a picture with its codes and what its headers say, unless that was done before."""
 
@@ -180,7 +211,7 @@ def write(folder: Path, image: Image.Image, options: dict[str, Any]) -> None:
 
 
 def write_file(folder: Path, make: Callable[[], bytes]) -> None:
-    """Write a file with its codes, what its headers say, and its patches, unless that was done before."""
+    """Write a file with its codes, what its headers say, its patches and error map, unless that was done before."""
     name = f"{folder.parent.name}/{folder.name}"
     if folder.exists():
         click.echo(f"{name}: kept")
@@ -194,6 +225,8 @@ def write_file(folder: Path, make: Callable[[], bytes]) -> None:
         grey = np.full((file.header.height, file.header.width, 3), GREY, np.uint8)
         blend(grey, file.patches)
         np.save(folder / "patched.npy", grey)
+    if (levels := file.error_map()) is not None:
+        np.save(folder / "error_map.npy", levels)
     with Image.open(folder / "file.sdz") as opened:
         expected = {key: opened.info[key] for key in INFO if key in opened.info} | {
             "size": opened.size,
@@ -216,6 +249,8 @@ def main() -> None:
         write_file(VECTORS / f"v{VERSION}-{plan.kind}" / name, partial(of_pixels, image, plan))
     for name, (image, rectangles, coding) in patched_samples().items():
         write_file(VECTORS / f"v{VERSION}-{SHIPPED}" / name, partial(with_patches, image, rectangles, coding))
+    for name, (image, how) in error_samples().items():
+        write_file(VECTORS / f"v{VERSION}-{SHIPPED}" / name, partial(with_error, image, **how))
 
 
 if __name__ == "__main__":

@@ -146,11 +146,13 @@ def error_words(error: Mapping[str, float]) -> str:
 
     >>> error_words({"psnr": 25.31, "ms_ssim": 0.9187, "synthesised": 0.94, "patched": 0.06, "whole": 0.0})
     '25.3 dB PSNR, MS-SSIM 0.919; 94 % of the area is synthesised, 6 % patched'
+    >>> error_words({"psnr": 100.0, "ms_ssim": 1.0, "synthesised": 0.0, "patched": 0.0, "whole": 1.0})
+    'the same pixels as the original; 100 % of the area is stored as pixels'
     """
     figures = []
     if (psnr := error.get("psnr")) is not None:
         figures.append("the same pixels as the original" if psnr == HIGHEST_DB else f"{psnr:.1f} dB PSNR")
-    if (similarity := error.get("ms_ssim")) is not None:
+    if (similarity := error.get("ms_ssim")) is not None and psnr != HIGHEST_DB:
         digits = 3 if similarity < 0.99 else 5
         figures.append(f"MS-SSIM {similarity:.{digits}f}")
     if (score := error.get("ssimulacra2")) is not None:

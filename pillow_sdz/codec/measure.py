@@ -81,7 +81,7 @@ def measure(
     height, width, channels = original.shape
     squares, values = _squares(original, decoded, stored_error.cell_side(width, height))
     total = int(squares.sum())
-    score = _ssimulacra2(original, decoded) if ssimulacra2 else None
+    score = ssimulacra2_of(original, decoded) if ssimulacra2 else None
     return Measures(
         psnr=_psnr(total, height * width * channels),
         ms_ssim=ms_ssim(original, decoded),
@@ -161,7 +161,12 @@ def _levels(squares: NDArray[np.int64]) -> NDArray[np.uint8]:
     return np.searchsorted(bounds, squares, side="right").astype(np.uint8)
 
 
-def _ssimulacra2(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
+def ssimulacra2_of(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
+    """SSIMULACRA 2 of two pictures, (H, W, 3) or (H, W, 1); None if a side is shorter than `SSIMULACRA2_SIDE`.
+
+    Raises:
+        SdzDependencyError: its package is missing.
+    """
     require_ssimulacra2()
     if min(original.shape[:2]) < SSIMULACRA2_SIDE:
         return None
@@ -169,8 +174,7 @@ def _ssimulacra2(original: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> flo
 
     def stream(pixels: NDArray[np.uint8]) -> io.BytesIO:
         buffer = io.BytesIO()
-        picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-        picture.convert("RGB").save(buffer, "PPM")
+        Image.fromarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))).save(buffer, "PPM")
         buffer.seek(0)
         return buffer
 

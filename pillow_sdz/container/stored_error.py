@@ -205,7 +205,8 @@ def _hundredths(decibels: float | None, *, exact: bool) -> int:
 
 
 def _from_decibels(hundredths: int) -> float:
-    return 1.0 if hundredths == _HIGHEST else 1 - 10 ** (-hundredths / 1000)
+    """Undo `to_decibels`; rounded to digits that are the same on every machine, and enough for 99.99 dB."""
+    return 1.0 if hundredths == _HIGHEST else round(1 - 10 ** (-hundredths / 1000), 13)
 
 
 def _percent(share: float) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from pillow_sdz.codec.measure import ssimulacra2_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,9 +22,6 @@ SSIM_SIDE: Final = 11
 
 MS_SSIM_SIDE: Final = 161
 """The same for MS-SSIM: one window of 11 pixels after four halvings, as pytorch-msssim requires."""
-
-SSIMULACRA2_SIDE: Final = 8
-"""The same for SSIMULACRA 2."""
 
 HIGHEST_PSNR: Final = 100.0
 """Upper limit of PSNR in dB: that of identical pictures is infinite, which JSON cannot express and no mean survives."""
@@ -128,22 +126,10 @@ def _ssim(name: str) -> Callable[[Image.Image, Image.Image], float | None]:
 
 def _ssimulacra2() -> Callable[[Image.Image, Image.Image], float | None]:
     try:
-        from ssimulacra2 import compute_ssimulacra2
+        import ssimulacra2  # noqa: F401
     except ImportError as error:
         raise ImportError("pip install ssimulacra2") from error
-
-    def stream(image: Image.Image) -> io.BytesIO:
-        buffer = io.BytesIO()
-        image.save(buffer, "PPM")
-        buffer.seek(0)
-        return buffer
-
-    def measure(original: Image.Image, other: Image.Image) -> float | None:
-        if min(original.size) < SSIMULACRA2_SIDE:
-            return None
-        return float(compute_ssimulacra2(stream(original), stream(other)))
-
-    return measure
+    return lambda original, other: ssimulacra2_of(np.asarray(original), np.asarray(other))
 
 
 def _network(name: str, folder: Path | None) -> Callable[[Image.Image, Image.Image], float | None]:

@@ -10,6 +10,7 @@ from in_memory import saved
 from PIL import Image
 
 import pillow_sdz
+from pillow_sdz.cli.command import command, settings_from
 
 
 def test_options_reach_the_encoder(run: Run, tmp_path: Path) -> None:
@@ -50,6 +51,16 @@ def test_encoding_options_without_an_sdz_to_write_are_pointed_out(run: Run, tmp_
     assert run("a.png") == 0
     assert run("a.sdz", "-o", "b.jpg", "-q", "90", "--effort", "1") == 0
     assert "no .sdz is written here, so --quality, --effort has no effect" in run.err
+
+
+def test_options_about_the_error_reach_save() -> None:
+    def save(*arguments: str) -> dict[str, Any]:
+        return settings_from(command.make_context("sdz-convert", ["a.png", *arguments]).params).save
+
+    assert save() == {}
+    assert save("--error", "yes") == {"error": True}
+    assert save("--error", "no", "--error-map") == {"error": False, "error_map": True}
+    assert save("--error", "ssimulacra2") == {"error": "ssimulacra2"}
 
 
 def test_the_old_name_of_denoise_steps(run: Run, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def test_other_bytes_like_input(kind: type) -> None:
 def test_all_sections_survive() -> None:
     full = example()
     full.metadata |= {"icc": b"\x00icc", "exif": b"\x00exif", "xmp": b"\x00xmp"}
+    full.error, full.error_map = b"figures", b"map"
     full.unknown = [(0xFE, b"later"), (0xFF, b"")]
     assert parse(build(full)) == full
 

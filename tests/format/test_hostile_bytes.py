@@ -19,6 +19,7 @@ from pillow_sdz.container.magic import MAGIC
 from pillow_sdz.container.metadata import Metadata, encode_metadata
 from pillow_sdz.container.metadata_codings import COMPACT, PRESET
 from pillow_sdz.container.sections import Container, build, parse
+from pillow_sdz.container.stored_error import StoredError, build_error, build_error_map
 from pillow_sdz.container.tiff import EXIF_IFD, Directory, Value, write_tiff
 from pillow_sdz.errors import SdzError, SdzFormatError, SdzLimitError
 from pillow_sdz.payloads.direct.payload import encode_direct
@@ -74,7 +75,14 @@ def described() -> Container:
     return replace(made, header=replace(made.header, mode="RGB", colour_space="Display P3"), metadata=metadata)
 
 
-FILES = [small, coded, direct, scalar, described]
+def measured() -> Container:
+    """A file that says how far its picture is from the original."""
+    figures = StoredError(25.31, None, -3.5, synthesised=0.9, patched=0.0, whole=0.0)
+    levels = build_error_map(np.array([[3, 7], [0, 15]], np.uint8))
+    return replace(direct(), error=build_error(figures), error_map=levels)
+
+
+FILES = [small, coded, direct, scalar, described, measured]
 
 
 def assert_refused(data: bytes) -> None:
@@ -124,7 +132,8 @@ def test_every_lost_doubled_or_zeroed_byte_is_refused(make: Callable[[], Contain
 
 
 @pytest.mark.parametrize(
-    "make", [direct, *(pytest.param(each, marks=pytest.mark.slow) for each in (small, coded, scalar, described))]
+    "make",
+    [direct, *(pytest.param(each, marks=pytest.mark.slow) for each in (small, coded, scalar, described, measured))],
 )
 def test_damage_behind_valid_checksums_never_escapes(make: Callable[[], Container]) -> None:
     """Bodies changed by someone who also mends the checksums: another picture, or an SdzError, nothing else."""
@@ -175,6 +184,9 @@ def replaced(make: Callable[[], Container], kind: int, body: bytes) -> bytes:
         ("text", small, 0x85, b"\x01" + BOMB, SdzLimitError),
         ("xmp", small, 0x84, b"\x02" + BOMB, SdzLimitError),
         ("exif", small, 0x83, b"\x03" + BOMB, SdzLimitError),
+        ("error map", small, 0x88, b"\x02" + BOMB, SdzFormatError),
+        ("error map", small, 0x88, bytes([planes.BILEVEL]) + BOMB, SdzFormatError),
+        ("error", small, 0x87, bytes(MEGABYTE), SdzFormatError),
         ("layer 1", small, LAYER, layer_body([[0] * 4, [1] * 4], BOMB, index_coding=1), SdzFormatError),
         ("layer 1", small, LAYER, layer_body([[0] * 4] * 300, BOMB, index_coding=1), SdzFormatError),
         ("direct codes", direct, LAYER, b"\x05" + BOMB, SdzFormatError),

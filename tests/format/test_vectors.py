@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import reference_error
 from PIL import Image
 from reference_patches import blended, read_section, sheet_places
 
@@ -37,8 +39,8 @@ def test_there_are_vectors() -> None:
     payloads = [json.loads((folder / "expected.json").read_text())["payload"] for folder in VECTORS]
     assert {payload: payloads.count(payload) for payload in set(payloads)} == {
         "palette": 13,
-        "direct": 4,
-        "scalar": 18,
+        "direct": 5,
+        "scalar": 19,
         "pixels": 5,
     }
 
@@ -73,6 +75,23 @@ def test_old_patches_are_blended_the_same(name: str) -> None:
     blend(grey, file.patches)
     np.testing.assert_array_equal(grey, np.array(blended(slowly, sheet, boxes, sheet_width), np.uint8))
     assert np.abs(grey.astype(int) - expected).max() <= (ROUNDING if name.endswith("av1") else 0)
+
+
+@pytest.mark.parametrize("name", ["error", "error_small"])
+def test_old_files_say_the_same_of_their_error(name: str) -> None:
+    """To the package, and to a reader that knows the specification alone."""
+    folder = VECTORS_OF_PATCHES / name
+    file = read((folder / "file.sdz").read_bytes())
+    expected = json.loads((folder / "expected.json").read_text())
+    found = file.error()
+    assert found is not None
+    assert file.container.error is not None
+    figures = reference_error.figures(file.container.error)
+    assert reference_error.same(asdict(found), figures)
+    said = {key: value for key, value in figures.items() if key != "patched" and value is not None}
+    assert reference_error.same(said, {key: expected[key] for key in reference_error.NAMES if key in expected})
+    assert (figures["ms_ssim"] is None) == (figures["ssimulacra2"] is None) == (name == "error_small")
+    np.testing.assert_array_equal(file.error_map(), np.load(folder / "error_map.npy"))
 
 
 @pytest.mark.parametrize("folder", VECTORS, ids=lambda folder: f"{folder.parent.name}-{folder.name}")

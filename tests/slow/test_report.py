@@ -69,11 +69,12 @@ def test_a_latent_as_other_formats_hold_it(count: int, monkeypatch: pytest.Monke
 
 
 def test_a_file_of_pixels_has_a_stage(astronaut: Image.Image) -> None:
-    """Without a latent in it: nothing is drawn, and there is no U-Net."""
+    """Without a latent in it: only the local error is drawn, and there is no U-Net."""
     request = Request(SaveOptions(payload="pixels", quality=40), 0.3, [], [], ComputeSettings())
     context = PictureContext(astronaut.crop((120, 0, 184, 56)), "a.png", request)
     (stage,) = of_file(context)
-    assert (stage.key, stage.drawings, stage.picture.size) == ("sdz", (), (64, 56))
+    assert (stage.key, stage.picture.size) == ("sdz", (64, 56))
+    assert [drawing.title for drawing in stage.drawings] == ["Where it differs"]
     assert stage.details["payload"] == "pixels"
     assert "The file holds the pixels, coded as AV1, 4:2:0." in stage.text
     assert context.left_out["sdz with U-Net"] == "the file asks for none"

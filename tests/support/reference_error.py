@@ -10,7 +10,7 @@ from math import log10
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     Picture = Sequence[Sequence[Sequence[int]]]
     """Rows of pixels of samples."""
@@ -27,6 +27,15 @@ def figures(body: bytes) -> dict[str, float | None]:
         "ssimulacra2": None if ssimulacra2 == -32768 else ssimulacra2 / 100,
         **dict(zip(NAMES[3:], (share / 100 for share in shares), strict=True)),
     }
+
+
+def same(one: Mapping[str, float | None], other: Mapping[str, float | None]) -> bool:
+    """Whether two sets of figures are the same but for the last digits."""
+
+    def close(a: float | None, b: float | None) -> bool:
+        return a is b if a is None or b is None else abs(a - b) < 1e-12
+
+    return one.keys() == other.keys() and all(close(one[name], other[name]) for name in one)
 
 
 def side(width: int, height: int) -> int:

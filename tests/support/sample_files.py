@@ -123,5 +123,7 @@ def decode_everything(data: bytes, *, allow_truncated: bool = False) -> tuple[ND
     with naming_file("test.sdz"):
         file = read(data, allow_truncated=allow_truncated)
         alpha = file.alpha()
+        file.error()
+        file.error_map()
         rest = (None if alpha is None else alpha.tolist(), file.metadata())
         return file.payload.decode(toy_scalar.ModelData()), rest

@@ -31,13 +31,22 @@ def options(**keywords: Any) -> SaveOptions:
         ("step", (4, 4.0, 21.3, 128, np.float32(7.5), np.int64(9), Fraction(9, 2))),
         ("effort", (0, 9)),
         ("target_size", (1, 5000)),
+        ("error", (True, False, "ssimulacra2")),
+        ("error_map", (True, False)),
     ],
 )
 def test_values(name: str, values: tuple[Any, ...]) -> None:
     for value in values:
         kept = getattr(options(**{name: value}), name)
         assert kept == value
-        assert type(kept) in (int, str, tuple, float)
+        assert type(kept) in (int, str, tuple, float, bool)
+
+
+def test_only_what_is_asked_for_is_measured_at_any_effort() -> None:
+    assert not options().asks_for_error
+    assert not options(error=False).asks_for_error
+    assert options(error="ssimulacra2").asks_for_error
+    assert options(error_map=True).asks_for_error
 
 
 def test_sequences_of_colors_become_tuples() -> None:
@@ -54,6 +63,8 @@ def test_sequences_of_colors_become_tuples() -> None:
         ("denoise_steps", (-1, 256, 1.0, False, "1")),
         ("payload", ("", "raw", 0, "Direct")),
         ("effort", (-1, 10, 4.5, True)),
+        ("error", (1, 0, "yes", "SSIMULACRA2", 1.0, ("ssimulacra2",))),
+        ("error_map", (1, 0, "ssimulacra2", "yes")),
         ("target_size", (0, -5, 5e3, "5kB", True)),
         ("step", (0.9, 128.01, 0, -4, float("nan"), float("inf"), "21", True, (21,), 5j)),
     ],

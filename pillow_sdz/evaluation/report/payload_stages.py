@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from pillow_sdz.codec.file import read
-from pillow_sdz.evaluation.report import channels, draw
+from pillow_sdz.evaluation.report import channels, differences, draw
 from pillow_sdz.evaluation.report.comparison import Drawing, Stage, Stored
 from pillow_sdz.models import model_data
 from pillow_sdz.options import SaveOptions
@@ -37,7 +37,11 @@ def of_file(context: PictureContext) -> list[Stage]:
         details["step"] = step
     text = f"The file holds {description.sentence}."
     drawings = tuple(_drawings(context, contents))
-    return _with_and_without(context, "sdz", "file", ".sdz", text, file, drawings, details, context.data)
+    stages = _with_and_without(context, "sdz", "file", ".sdz", text, file, drawings, details, context.data)
+    final = stages[-1]
+    final.drawings += tuple(differences.drawings(file, context.rgb, final.picture))
+    final.details = {**final.details, **differences.details(file)}
+    return stages
 
 
 def of_palette(context: PictureContext) -> list[Stage]:

@@ -254,5 +254,5 @@ def test_other_payloads_are_not_refined(
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("refined")
 
-    monkeypatch.setattr("pillow_sdz.codec.encode.refine", refused)
+    monkeypatch.setattr("pillow_sdz.codec.with_model.refine", refused)
     assert saved(photo, effort=9, **options)

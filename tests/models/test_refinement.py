@@ -56,8 +56,9 @@ def targets(model: TorchModel, photo: Image.Image) -> NDArray[np.float32]:
 
 
 def saved(picture: Image.Image, **options: Any) -> bytes:
+    """A file of the model alone."""
     file = io.BytesIO()
-    picture.save(file, "SDZ", **options)
+    picture.save(file, "SDZ", guard=False, **options)
     return file.getvalue()
 
 

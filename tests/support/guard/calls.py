@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
 from toy_model import UNGUARDED
 
 import pillow_sdz  # noqa: F401  registers the format

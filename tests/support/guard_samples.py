@@ -44,9 +44,12 @@ def install_detector(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def plain(seed: int = 0) -> NDArray[np.uint8]:
-    """Blocks that the toy model keeps, with noise that nobody would miss, (SIDE, SIDE, 3)."""
-    noise = np.random.default_rng(seed).normal(0, 1.5, (SIDE, SIDE, 3))
-    return (toy_model.blocks(SIDE, SIDE, seed) + noise).clip(0, 255).astype(np.uint8)
+    """Blocks like those of a sky, which the toy model keeps, with noise that nobody would miss, (SIDE, SIDE, 3)."""
+    rng = np.random.default_rng(seed)
+    rough = Image.fromarray(rng.integers(60, 200, (4, 4, 3), np.uint8))
+    colours = rough.resize((SIDE // toy_model.FACTOR,) * 2, Image.Resampling.BICUBIC)
+    blocks = toy_model.grow(np.array(colours), SIDE, SIDE)
+    return (blocks + rng.normal(0, 1.5, blocks.shape)).clip(0, 255).astype(np.uint8)
 
 
 def photo(seed: int = 0) -> NDArray[np.uint8]:

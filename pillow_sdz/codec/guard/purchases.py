@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pillow_sdz import limits
 from pillow_sdz.codec import pixels
 from pillow_sdz.codec.guard.comparison import Comparison
 from pillow_sdz.codec.guard.detector import detect
 from pillow_sdz.codec.guard.findings import find
+from pillow_sdz.codec.guard.periodicity import regular
 from pillow_sdz.codec.guard.settings import settings_for
 from pillow_sdz.codec.patching import apply_patches, encode_patches
 from pillow_sdz.container.framing import section_bytes
@@ -44,6 +46,12 @@ FEATURES: Final = 0.85
 FEATURES_OF_DRAWN: Final = 1.1
 """The same for pictures that may be drawings. (LPIPS-VGG is the same at about 1.2.)"""
 
+REGULAR: Final = 0.3
+"""If so much of the active cells is regular structure, structure alone decides."""
+
+FACES: Final = 0.25
+"""If so much of the patches is faces, the sheet has their quality."""
+
 SELDOM_SYNTHESISED: Final = 60.0
 """From this quality on AVIF may be closer to the original at the same bytes, whatever the picture."""
 
@@ -73,6 +81,14 @@ class Purchases:
     whole: bytes | None = None
 
 
+class _Patched(NamedTuple):
+    """Patches, the picture with them, and the share of it that they cover."""
+
+    body: bytes | None
+    picture: NDArray[np.uint8]
+    share: float
+
+
 def choose(
     original: NDArray[np.uint8],
     decoded: NDArray[np.uint8],
@@ -92,7 +108,7 @@ def choose(
         settings: how the file was decoded.
     """
     ladder = settings_for(quality)
-    findings = find(original, decoded, detect(original), ladder)
+    findings = find(original, decoded, detect(original), regular(original))
     target = options.target_size
     mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
     if options.may_be_pixels and findings.marked >= mostly:
@@ -100,24 +116,43 @@ def choose(
         if whole is not None:
             return Purchases(whole=whole)
     room = int(ROOM * size if target is None else SHARE_OF_TARGET * target)
-    patches = _patches(original, findings, ladder, room, options.effort)
-    picture, share = decoded, 0.0
-    if patches is not None:
-        picture = decoded.copy()
-        share = apply_patches(picture, patches)
-        size += section_bytes(len(patches))
-    if options.may_be_pixels and _whole_may_be_better(findings, share, quality):
-        whole = _closer_whole(original, picture, target or size, findings, ladder, options, settings)
+    patched = _patched(original, decoded, findings, ladder, room, options.effort)
+    if patched.body is not None:
+        size += section_bytes(len(patched.body))
+    if options.may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
+        whole = _closer_whole(original, patched.picture, target or size, findings, ladder, options, settings)
         if whole is not None:
             return Purchases(whole=whole)
-    return Purchases(patches)
+    return Purchases(patched.body)
 
 
-def _patches(
+def _patched(
+    original: NDArray[np.uint8],
+    decoded: NDArray[np.uint8],
+    findings: Findings,
+    ladder: GuardSettings,
+    room: int,
+    effort: int,
+) -> _Patched:
+    """The patches that are worth it, in at most ``room`` bytes with the frame of their section."""
+    while findings.rectangles:
+        body = _fitting(original, findings, ladder, room, effort)
+        if body is None:
+            break
+        picture = decoded.copy()
+        share = apply_patches(picture, body)
+        worth_it = findings.worth_it(original, picture)
+        if len(worth_it) == len(findings.rectangles):
+            return _Patched(body, picture, share)
+        findings = replace(findings, rectangles=worth_it)
+    return _Patched(None, decoded, 0.0)
+
+
+def _fitting(
     original: NDArray[np.uint8], findings: Findings, ladder: GuardSettings, room: int, effort: int
 ) -> bytes | None:
-    """The body of a patches section of at most ``room`` bytes with its frame; None if there is nothing to buy."""
-    best = ladder.faces if findings.faces else ladder.lettering
+    """The body of a patches section of at most ``room`` bytes with its frame, or None."""
+    best = ladder.faces if findings.faces >= FACES else ladder.lettering
     for rectangles, quality in _attempts(findings.rectangles[: limits.MAX_PATCHES], best):
         body = encode_patches(original, rectangles, "av1", quality, speed_of(effort))
         if section_bytes(len(body)) <= room:
@@ -137,7 +172,9 @@ def _attempts(rectangles: Sequence[Rectangle], quality: int) -> Iterator[tuple[S
 
 def _whole_may_be_better(findings: Findings, patched: float, quality: float) -> bool:
     """Whether it is worth the time to find out."""
-    return findings.flat >= DRAWN or patched >= MANY or quality >= SELDOM_SYNTHESISED
+    return (
+        findings.flat >= DRAWN or findings.regular >= REGULAR or patched >= MANY or quality >= SELDOM_SYNTHESISED
+    )
 
 
 def _closer_whole(
@@ -153,9 +190,11 @@ def _closer_whole(
     found = pixels.fit_body(original, size, options.effort)
     if found is None:
         return None
-    bias = FEATURES_OF_DRAWN if findings.flat >= DRAWN else FEATURES
+    features = FEATURES_OF_DRAWN if findings.flat >= DRAWN else FEATURES
+    if findings.regular >= REGULAR:
+        features = math.inf
     picture = pixels.decode_body(found.body, original.shape)
-    if not Comparison(original, settings).pixels_are_closer(picture, decoded, bias):
+    if not Comparison(original, settings).pixels_are_closer(picture, decoded, features):
         return None
     if found.quality > ladder.whole_at_most and options.target_size is None:
         return pixels.best_body(original, ladder.whole_at_most, options.effort)

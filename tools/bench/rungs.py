@@ -11,6 +11,7 @@ OUT/rungs.webp (the curves). The exit status is 1 if a rung is worse.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -83,7 +84,7 @@ def means(rows: Iterable[dict[str, Any]], codec: str) -> list[dict[str, float]]:
 def faults(rungs: Sequence[dict[str, float]]) -> list[str]:
     """Rungs that are worse than the one below, in words."""
     found = []
-    for below, rung in zip(rungs, rungs[1:], strict=False):
+    for below, rung in itertools.pairwise(rungs):
         for name, better in METRICS.items():
             gain = rung[name] - below[name]
             if (gain if better == "larger" else -gain) < 0:

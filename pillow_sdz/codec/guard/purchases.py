@@ -44,7 +44,7 @@ FEATURES: Final = 0.85
 """How large the distance of features of AVIF may be, in multiples of the synthesised picture's, to be preferred."""
 
 FEATURES_OF_DRAWN: Final = 1.1
-"""The same for pictures that may be drawings. (LPIPS-VGG is the same at about 1.2.)"""
+"""The same for pictures that may be drawings, and at high qualities. (LPIPS-VGG is the same at about 1.2.)"""
 
 REGULAR: Final = 0.3
 """If so much of the active cells is regular structure, structure alone decides."""
@@ -120,7 +120,7 @@ def choose(
     if patched.body is not None:
         size += section_bytes(len(patched.body))
     if options.may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
-        whole = _closer_whole(original, patched.picture, target or size, findings, ladder, options, settings)
+        whole = _closer_whole(original, patched.picture, target or size, findings, quality, options, settings)
         if whole is not None:
             return Purchases(whole=whole)
     return Purchases(patched.body)
@@ -182,7 +182,7 @@ def _closer_whole(
     decoded: NDArray[np.uint8],
     size: int,
     findings: Findings,
-    ladder: GuardSettings,
+    quality: float,
     options: SaveOptions,
     settings: DecodeSettings,
 ) -> bytes | None:
@@ -190,14 +190,17 @@ def _closer_whole(
     found = pixels.fit_body(original, size, options.effort)
     if found is None:
         return None
-    features = FEATURES_OF_DRAWN if findings.flat >= DRAWN else FEATURES
+    features = FEATURES
+    if findings.flat >= DRAWN or quality >= SELDOM_SYNTHESISED:
+        features = FEATURES_OF_DRAWN
     if findings.regular >= REGULAR:
         features = math.inf
     picture = pixels.decode_body(found.body, original.shape)
     if not Comparison(original, settings).pixels_are_closer(picture, decoded, features):
         return None
-    if found.quality > ladder.whole_at_most and options.target_size is None:
-        return pixels.best_body(original, ladder.whole_at_most, options.effort)
+    at_most = settings_for(quality).whole_at_most
+    if found.quality > at_most and options.target_size is None:
+        return pixels.best_body(original, at_most, options.effort)
     return found.body
 
 

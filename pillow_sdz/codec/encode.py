@@ -6,37 +6,40 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from pillow_sdz.codec import pixels
 from pillow_sdz.codec.decode import decode
 from pillow_sdz.codec.file import read
-from pillow_sdz.codec.guard import purchases
+from pillow_sdz.codec.guard.purchases import Purchases, choose
 from pillow_sdz.codec.guard.settings import WITHOUT_MODEL, settings_for
-from pillow_sdz.codec.measure import Measures, Shares, error_sections, measure
+from pillow_sdz.codec.measure import Shares, error_sections, measure
 from pillow_sdz.codec.patching import apply_patches
 from pillow_sdz.codec.with_model import ModelEncoder
+from pillow_sdz.coding.planes import encode_alpha
 from pillow_sdz.container.framing import section_bytes
 from pillow_sdz.container.sections import Container, build
-from pillow_sdz.errors import needs_packages
+from pillow_sdz.container.stored_error import ERROR
+from pillow_sdz.errors import SdzOptionError, needs_packages
 from pillow_sdz.limits import check_picture
 from pillow_sdz.options import DecodeSettings
 from pillow_sdz.options.saving import SSIMULACRA2
 from pillow_sdz.payloads import kinds
-from pillow_sdz.payloads.rate_control import DIRECT_QUALITY
+from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, does_not_fit
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pillow_sdz.codec.guard.purchases import Purchases
     from pillow_sdz.codec.picture import Picture
     from pillow_sdz.container.metadata import Metadata
     from pillow_sdz.options import ComputeSettings, SaveOptions
 
-FITTINGS: Final = 3
-"""How often a file that measuring its error has made larger than the target size is made smaller again."""
+FITTINGS: Final = 4
+"""How many files are made for a target size: how long the map of the error is shows only when it is there."""
 
 
 def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: ComputeSettings) -> bytes:
@@ -64,7 +67,7 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
         quality = DIRECT_QUALITY if options.quality == DIRECT_QUALITY else settings_for(options.quality).whole
         return job.as_pixels(pixels.best_body(picture.rgb, quality, options.effort))
     with needs_packages("encoding the picture"):
-        return job.guarded() if options.guarded else job.by_model()
+        return job.by_model()
 
 
 def _is_beyond_models(options: SaveOptions) -> bool:
@@ -78,94 +81,156 @@ class _Job:
 
     Attributes:
         picture, options, metadata, compute: see `encode`.
-        settings: how the file will be decoded.
     """
 
     picture: Picture
     options: SaveOptions
     metadata: Metadata
     compute: ComputeSettings
-    settings: DecodeSettings = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.settings = DecodeSettings(**asdict(self.compute))
 
     def as_pixels(self, body: bytes) -> bytes:
         """The file with a layer of pixels."""
-        container = pixels.container_of(self.picture, body, self.options, self.metadata)
-        if self.options.error is False:
+        container = replace(self._without_layer, layers=[body])
+        if not self._measured:
             return build(container)
         return build(self._with_error(container, self._decoded(container), Shares(whole=1.0)))
 
     def by_model(self) -> bytes:
-        """The file as a model decodes it, without a guard."""
-        encoder = ModelEncoder(self.picture, self.options, self.metadata, self.compute)
+        """The file that a model decodes, with what the guard buys if it is on; or what the guard buys in its place."""
+        encoder = ModelEncoder(self.picture, self.options, self.metadata, self.compute, self._alpha)
+        target = self.options.target_size
+        if target is not None and not self.options.guarded:
+            return self._within_target(encoder, None)
         plan = encoder.plan()
-        if encoder.refine(plan):
-            plan = encoder.plan()
-        container = encoder.container(plan)
-        if not self.options.asks_for_error:
-            return build(container)
-        return build(self._with_error(container, self._decoded(container), Shares(synthesised=1.0)))
-
-    def guarded(self) -> bytes:
-        """The file that the guard chooses."""
-        encoder = ModelEncoder(self.picture, self.options, self.metadata, self.compute)
-        plan = encoder.plan()
-        if self.options.target_size is None:
+        if target is None:
             encoder.refine(plan)
-        container = encoder.container(plan)
-        decoded = self._decoded(container)
-        bought = purchases.choose(
-            self.picture.rgb, decoded, len(build(container)), encoder.quality_of(plan), self.options, self.settings
-        )
+        container, decoded, bought = encoder.container(plan), None, Purchases()
+        if self.options.guarded:
+            decoded = self._decoded(container)
+            room = self._room_for_pixels(target or len(build(container)))
+            quality = encoder.quality_of(plan)
+            bought = choose(self.picture.rgb, decoded, room, quality, self.options, self._settings)
         if bought.whole is not None:
-            return self.as_pixels(bought.whole)
-        if self.options.target_size is None:
-            return build(self._patched(container, decoded, bought))
-        return self._fitted(encoder, self._patched(container, decoded, bought), bought)
+            return self._pixels_within_target(bought.whole)
+        if target is not None:
+            return self._within_target(encoder, bought.patches)
+        return self._built(container, bought.patches, decoded, measured=self._measured)
 
-    def _fitted(self, encoder: ModelEncoder, draft: Container, bought: Purchases) -> bytes:
-        """The refined file with its patches, within the target size; ``draft`` is the same, but larger."""
+    def _within_target(self, encoder: ModelEncoder, patches: bytes | None) -> bytes:
+        """The refined file within the target size: with patches and error, or without those that leave no room for it.
+
+        Raises:
+            SdzOptionError: the file does not fit; an error that was asked for stays.
+        """
+        choices = [(patches, self._measured), (None, self._measured), (None, self.options.asks_for_error)]
+        *larger, smallest = dict.fromkeys(choices)
+        for bought, measured in larger:
+            with suppress(SdzOptionError):
+                return self._fitted(encoder, bought, measured=measured)
+        return self._fitted(encoder, smallest[0], measured=smallest[1])
+
+    def _fitted(self, encoder: ModelEncoder, patches: bytes | None, *, measured: bool) -> bytes:
+        """The refined file with its patches, and with its error if it is to be measured, within the target size.
+
+        Raises:
+            SdzOptionError: not even the smallest plan leaves room for them.
+        """
         target = self.options.target_size
         assert target is not None
-        bodies = (draft.patches, draft.error, draft.error_map)
-        spare = sum(section_bytes(len(body)) for body in bodies if body is not None)
+        spare = self._error_bytes if measured else 0
+        if patches is not None:
+            spare += section_bytes(len(patches))
         encoder.refine(encoder.plan(spare))
         for _ in range(FITTINGS):
             container = encoder.container(encoder.plan(spare))
-            data = build(self._patched(container, self._decoded(container), bought))
+            data = self._built(container, patches, measured=measured)
             if len(data) <= target:
                 return data
-            spare += len(data) - target  # the map of the error is as large as it is
-        return build(_with_patches(container, bought.patches))
+            spare += 2 * (len(data) - target)
+        raise does_not_fit(target, len(data))
 
-    def _patched(self, container: Container, decoded: NDArray[np.uint8], bought: Purchases) -> Container:
-        """A file with its patches and its error; ``decoded`` becomes the picture with patches."""
-        share = 0.0
-        if bought.patches is not None:
-            container = _with_patches(container, bought.patches)
-            share = apply_patches(decoded, bought.patches)
-        if self.options.error is False:
-            return container
-        return self._with_error(container, decoded, Shares(synthesised=1 - share, patched=share))
+    def _pixels_within_target(self, body: bytes) -> bytes:
+        """The file with a layer of pixels, or with a smaller one if the file would exceed the target size.
+
+        Raises:
+            SdzOptionError: the map of the error, which was asked for, leaves no room for it.
+        """
+        target, room = self.options.target_size, len(body)
+        data = self.as_pixels(body)
+        for _ in range(FITTINGS):
+            if target is None or len(data) <= target:
+                return data
+            room -= 2 * (len(data) - target)
+            found = pixels.fit_body(self.picture.rgb, room, self.options.effort)
+            if found is None:
+                break
+            data = self.as_pixels(found.body)
+        assert target is not None
+        raise does_not_fit(target, len(data))
+
+    def _built(
+        self, container: Container, patches: bytes | None, decoded: NDArray[np.uint8] | None = None, *, measured: bool
+    ) -> bytes:
+        """A model's file with its patches, and with its error if it is to be measured.
+
+        Args:
+            container: the file without them.
+            patches: body of the patches section, or None.
+            decoded: the picture without patches, which becomes the one with them; None if it is not known yet.
+            measured: whether to measure.
+        """
+        patched = _with_patches(container, patches)
+        if not measured:
+            return build(patched)
+        if decoded is None:
+            decoded = self._decoded(container)
+        share = 0.0 if patches is None else apply_patches(decoded, patches)
+        return build(self._with_error(patched, decoded, Shares(synthesised=1 - share, patched=share)))
 
     def _with_error(self, container: Container, decoded: NDArray[np.uint8], shares: Shares) -> Container:
         """The file with its own error, measured on the picture as decoded."""
-        measures = self._measured(decoded)
-        error, error_map = error_sections(measures, shares, error_map=self.options.error_map)
-        return replace(container, error=error, error_map=error_map)
-
-    def _measured(self, decoded: NDArray[np.uint8]) -> Measures:
         grey = self.picture.mode.startswith("L")
         asked = self.options.error == SSIMULACRA2
-        return measure(self.picture.rgb, decoded, grey=grey, ssimulacra2=asked)
+        measures = measure(self.picture.rgb, decoded, grey=grey, ssimulacra2=asked)
+        error, error_map = error_sections(measures, shares, error_map=self.options.error_map)
+        return replace(container, error=None if self.options.error is False else error, error_map=error_map)
 
     def _decoded(self, container: Container) -> NDArray[np.uint8]:
         """What a reader makes of a file, before alpha; (H, W, 3), writeable."""
         import numpy as np
 
-        return np.array(decode(read(build(container)), self.settings).rgb)
+        return np.array(decode(read(build(container)), self._settings).rgb)
+
+    def _room_for_pixels(self, size: int) -> int:
+        """How long the body of the layer of a file of pixels may be, if the file is to have so many bytes."""
+        frame = len(build(self._without_layer)) - section_bytes(0) + (self._error_bytes if self._measured else 0)
+        return max(0, 2 * (size - frame) - section_bytes(max(0, size - frame)))
+
+    @cached_property
+    def _without_layer(self) -> Container:
+        """The file of pixels, with an empty layer."""
+        return pixels.container_of(self.picture, b"", self._alpha, self.metadata)
+
+    @cached_property
+    def _alpha(self) -> bytes | None:
+        """Body of the alpha section, or None."""
+        alpha = self.picture.alpha
+        return None if alpha is None else encode_alpha(alpha, self.options.effort)
+
+    @property
+    def _measured(self) -> bool:
+        """Whether the error is measured: it is asked for, or the file is decoded anyway."""
+        return self.options.asks_for_error or (self.options.guarded and self.options.error is not False)
+
+    @property
+    def _error_bytes(self) -> int:
+        """How long the section of the error is, if there is one."""
+        return 0 if self.options.error is False else section_bytes(int(ERROR.sizeof()))
+
+    @property
+    def _settings(self) -> DecodeSettings:
+        """How readers decode by default, in the runtime that has encoded."""
+        return DecodeSettings(**asdict(self.compute), runtime="torch")
 
 
 def _with_patches(container: Container, body: bytes | None) -> Container:

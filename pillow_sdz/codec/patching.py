@@ -70,7 +70,7 @@ def _best_width(rectangles: Sequence[Rectangle]) -> int:
     """A width of the sheet, in cells, that leaves little of it empty; of equals the one nearest to a square."""
     narrowest = max(each.width for each in rectangles)
     most = max(narrowest, min(limits.MAX_SHEET_SIDE // CELL, sum(each.width for each in rectangles)))
-    tried = {int(each) for each in np.geomspace(narrowest, most, _WIDTHS)} | {narrowest, most}
+    tried = {max(narrowest, int(each)) for each in np.geomspace(narrowest, most, _WIDTHS)} | {most}
 
     def cost(width: int) -> tuple[bool, int, int]:
         height = layout(rectangles, width)[1]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pillow_sdz.coding.planes import encode_alpha
 from pillow_sdz.container.header import WITHOUT_MODEL, Header
 from pillow_sdz.container.metadata import encode_metadata
 from pillow_sdz.container.sections import Container
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from pillow_sdz.codec.picture import Picture
     from pillow_sdz.container.metadata import Metadata
-    from pillow_sdz.options import SaveOptions
 
 _WORTH_TRYING: Final = 1.5
 """A lossless coding is tried in full if its fastest variant is at most so many times as long as AV1."""
@@ -46,13 +44,13 @@ _SAMPLE, _SAMPLED = 16, 128
 """Of larger pictures, it is tried on so many of so many rows."""
 
 
-def container_of(picture: Picture, body: bytes, options: SaveOptions, metadata: Metadata) -> Container:
+def container_of(picture: Picture, body: bytes, alpha: bytes | None, metadata: Metadata) -> Container:
     """A file of payload kind ``pixels``.
 
     Args:
-        picture: the pixels; their alpha is coded here.
+        picture: its mode and its size are stored.
         body: of the layer section, from `best_body` or `fit_body`.
-        options: the options of saving.
+        alpha: body of the alpha section, or None.
         metadata: the metadata to store.
     """
     height, width = picture.rgb.shape[:2]
@@ -72,7 +70,6 @@ def container_of(picture: Picture, body: bytes, options: SaveOptions, metadata: 
         synthesised=False,
         colour_space=metadata.colour_space,
     )
-    alpha = None if picture.alpha is None else encode_alpha(picture.alpha, options.effort)
     return Container(header, [body], alpha=alpha, metadata=encode_metadata(metadata))
 
 

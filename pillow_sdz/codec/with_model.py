@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pillow_sdz.codec import buehlmann2022
-from pillow_sdz.coding.planes import encode_alpha
 from pillow_sdz.container.framing import section_bytes
 from pillow_sdz.container.header import Header
 from pillow_sdz.container.metadata import KIND_NAMES, encode_metadata
@@ -66,12 +65,20 @@ class ModelEncoder:
         options: the options of saving.
         metadata: the metadata to store.
         compute: device, number type and tile size of the networks.
+        alpha: body of the alpha section, or None.
 
     Raises:
-        SdzError: the picture is too large, the model or torch is missing, or options contradict each other.
+        SdzError: the model or torch is missing, or options contradict each other.
     """
 
-    def __init__(self, picture: Picture, options: SaveOptions, metadata: Metadata, compute: ComputeSettings) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        options: SaveOptions,
+        metadata: Metadata,
+        compute: ComputeSettings,
+        alpha: bytes | None,
+    ) -> None:
         height, width = picture.rgb.shape[:2]
         manifest = registry.find(options.model)
         self._payload = kinds.payload(_payload_kind(options, manifest))
@@ -81,7 +88,6 @@ class ModelEncoder:
         self._plan = None if options.target_size is not None else _plan(self._payload, options, shape)
         with needs_packages("encoding the picture"):
             latent = _latent(picture, options, manifest, _encoder_settings(compute, options, self._plan))
-        alpha = None if picture.alpha is None else encode_alpha(picture.alpha, options.effort)
         self._prepared = Prepared(
             picture.mode, width, height, latent, manifest, alpha, encode_metadata(metadata), metadata.colour_space,
             options,

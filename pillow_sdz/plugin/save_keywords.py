@@ -49,7 +49,7 @@ HINTS: Final = {
     "speed": "effort (0 to 9) trades time for closeness to the original, and for size",
     "method": "effort (0 to 9) trades time for closeness to the original, and for size",
     "compress_level": "effort (0 to 9) trades time for closeness to the original, and for size",
-    "lossless": "the format is lossy; payload='direct' is the closest to the original",
+    "lossless": "payload='pixels' with quality=100 loses nothing",
     "comment": "text={'comment': ...} stores it",
     "pnginfo": "text={...} stores text",
 }

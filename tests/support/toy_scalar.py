@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 from preview_samples import put_preview
-from toy_model import FACTOR, MATRIX, STEP, ToyModel
+from toy_model import FACTOR, MATRIX, STEP, UNGUARDED, ToyModel
 
-from pillow_sdz.codec import encode
+from pillow_sdz.codec import with_model
 from pillow_sdz.models import model_data, registry
+from pillow_sdz.options import saving
 from pillow_sdz.payloads.scalar.prior import Prior, PriorShape
 from pillow_sdz.refinement.schedule import PLAIN
 
@@ -73,7 +74,8 @@ def install_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, preview: b
     model_folder(tmp_path / "models" / "toy", preview=preview)
     monkeypatch.setenv(registry.MODELS_VARIABLE, str(tmp_path / "models"))
     monkeypatch.setattr(model_data, "_priors", {})
-    monkeypatch.setattr(encode, "SCHEDULES", (PLAIN,) * 10)  # the model has no networks to refine with
+    monkeypatch.setattr(with_model, "SCHEDULES", (PLAIN,) * 10)  # the model has no networks to refine with
+    monkeypatch.setattr(saving, "GUARDED_EFFORT", UNGUARDED)
     model = ToyModel(registry.find("toy"))
     monkeypatch.setattr(registry, "load", lambda manifest, device, dtype: model)
     return model

@@ -104,7 +104,8 @@ def test_every_option_of_pillows_savers_is_known() -> None:
 
 def test_the_encoding_keywords_are_the_fields_of_the_options() -> None:
     assert tuple(field.name for field in fields(SaveOptions)) == ENCODING
-    names = "quality colors model denoise_steps payload effort target_size step profile metadata error error_map"
+    names = "quality colors model denoise_steps payload effort target_size step profile metadata guard"
+    names += " error error_map"
     assert set(names.split()) == set(ENCODING)
     assert set(DEPRECATED.values()) < set(ENCODING)
     assert not set(DEPRECATED) & {*ENCODING, *METADATA, *FRAMES, *FOREIGN}

@@ -30,8 +30,8 @@ SQUARE: Final = 256
 SMALLEST: Final = 64
 """Shortest side in pixels of what is compared: smaller pictures are continued by repeating their edges."""
 
-JUDGE: Final = "tiny"
-"""The shipped model."""
+JUDGE: Final = bytes.fromhex("e7e1943b5ec8e498")
+"""Fingerprint of the shipped model tiny-8: models of a user's may have its name."""
 
 
 class Distances(NamedTuple):
@@ -42,7 +42,7 @@ class Distances(NamedTuple):
 
 
 class Comparison:
-    """Compares decoded pictures with one original. The features are those of the shipped model, whatever model encodes.
+    """Compares decoded pictures with one original. The features are those of one model, whatever model encodes.
 
     Args:
         original: (H, W, 3).
@@ -52,7 +52,7 @@ class Comparison:
     def __init__(self, original: NDArray[np.uint8], settings: ComputeSettings) -> None:
         self._original = original
         dtype = settings.dtype or decoding_dtype(settings.device)
-        self._model = registry.load(registry.find(JUDGE), settings.device, dtype)
+        self._model = registry.load(registry.find_by_fingerprint(JUDGE), settings.device, dtype)
 
     def pixels_are_closer(self, pixels: NDArray[np.uint8], synthesised: NDArray[np.uint8], features: float) -> bool:
         """Whether the picture of a codec for pixels is closer to the original than that of a model, by both distances.

@@ -102,25 +102,25 @@ def choose(
     Args:
         original: (H, W, 3).
         decoded: the same as the model decodes it.
-        size: bytes of the model's file.
+        size: bytes that a layer of pixels may have in a file as large as the model's, or as the target size.
         quality: that of the model's file, 0 to 100.
         options: the options of saving.
         settings: how the file was decoded.
     """
     ladder = settings_for(quality)
     findings = find(original, decoded, detect(original), regular(original))
-    target = options.target_size
     mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
     if options.may_be_pixels and findings.marked >= mostly:
-        whole = _whole(original, target or size, ladder, options)
+        whole = _whole(original, size, ladder, options)
         if whole is not None:
             return Purchases(whole=whole)
-    room = int(ROOM * size if target is None else SHARE_OF_TARGET * target)
+    has_target = options.target_size is not None
+    room = int((SHARE_OF_TARGET if has_target else ROOM) * size)
     patched = _patched(original, decoded, findings, ladder, room, options.effort)
-    if patched.body is not None:
+    if patched.body is not None and not has_target:
         size += section_bytes(len(patched.body))
     if options.may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
-        whole = _closer_whole(original, patched.picture, target or size, findings, quality, options, settings)
+        whole = _closer_whole(original, patched.picture, size, findings, quality, options, settings)
         if whole is not None:
             return Purchases(whole=whole)
     return Purchases(patched.body)

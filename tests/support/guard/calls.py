@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from toy_model import UNGUARDED
 
 import pillow_sdz  # noqa: F401  registers the format
-from pillow_sdz.codec import encode
+from pillow_sdz.codec import with_model
 from pillow_sdz.codec.file import read
 from pillow_sdz.codec.preview import decode_preview
 from pillow_sdz.coding import bitpack, fixed_point, range_coder, rans
@@ -21,6 +22,7 @@ from pillow_sdz.container.metadata_codings import encode_blob
 from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.errors import naming_file
 from pillow_sdz.models import model_data, registry
+from pillow_sdz.options import saving
 from pillow_sdz.payloads.direct.payload import encode_direct
 from pillow_sdz.payloads.palette import context_index_coder, index_codings, libimagequant, palette_coder, quantise
 from pillow_sdz.payloads.palette import rate_control as palette_rate_control
@@ -269,9 +271,11 @@ def check_options(keywords: dict[str, Any], info: dict[Any, Any]) -> tuple[Any, 
 def replace_models(patch: pytest.MonkeyPatch, folder: Path, load: Callable[[Any], Any]) -> None:
     """Look up models only in a folder and among the shipped ones, and load their networks with a function.
 
-    Latents are not refined, because what is pinned must not depend on the rounding of a processor.
+    Latents are not refined, and the guard is off unless a case asks for it, because what is pinned must depend neither
+    on the rounding of a processor nor on the build of an AV1 encoder.
     """
-    patch.setattr(encode, "SCHEDULES", (PLAIN,) * 10)
+    patch.setattr(with_model, "SCHEDULES", (PLAIN,) * 10)
+    patch.setattr(saving, "GUARDED_EFFORT", UNGUARDED)
     patch.setenv(registry.MODELS_VARIABLE, str(folder))
     patch.setattr(registry, "user_folder", lambda: Path("<models>"))
     patch.setattr(registry, "load", lambda manifest, device, dtype: load(manifest))

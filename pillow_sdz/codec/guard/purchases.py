@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pillow_sdz import limits
@@ -18,14 +18,13 @@ from pillow_sdz.container.framing import section_bytes
 from pillow_sdz.payloads.pixels.payload import speed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from pillow_sdz.codec.guard.findings import Findings
     from pillow_sdz.codec.guard.settings import GuardSettings
-    from pillow_sdz.container.patches import Rectangle
     from pillow_sdz.options import DecodeSettings, SaveOptions
 
 MOSTLY: Final = 0.7
@@ -135,39 +134,43 @@ def _patched(
     effort: int,
 ) -> _Patched:
     """The patches that are worth it, in at most ``room`` bytes with the frame of their section."""
-    while findings.rectangles:
-        body = _fitting(original, findings, ladder, room, effort)
-        if body is None:
+    while findings.order:
+        made = _fitting(original, findings, ladder, room, effort)
+        if made is None:
             break
+        body, findings = made
         picture = decoded.copy()
         share = apply_patches(picture, body)
         worth_it = findings.worth_it(original, picture)
-        if len(worth_it) == len(findings.rectangles):
+        if worth_it.order == findings.order:
             return _Patched(body, picture, share)
-        findings = replace(findings, rectangles=worth_it)
+        findings = worth_it
     return _Patched(None, decoded, 0.0)
 
 
 def _fitting(
     original: NDArray[np.uint8], findings: Findings, ladder: GuardSettings, room: int, effort: int
-) -> bytes | None:
-    """The body of a patches section of at most ``room`` bytes with its frame, or None."""
+) -> tuple[bytes, Findings] | None:
+    """The body of a patches section of at most ``room`` bytes with its frame, and what it holds; or None."""
     best = ladder.faces if findings.faces >= FACES else ladder.lettering
-    for rectangles, quality in _attempts(findings.rectangles[: limits.MAX_PATCHES], best):
+    for smaller, quality in _attempts(findings, best):
+        rectangles = smaller.rectangles()
+        if len(rectangles) > limits.MAX_PATCHES:
+            continue
         body = encode_patches(original, rectangles, "av1", quality, speed_of(effort))
         if section_bytes(len(body)) <= room:
-            return body
+            return body, smaller
     return None
 
 
-def _attempts(rectangles: Sequence[Rectangle], quality: int) -> Iterator[tuple[Sequence[Rectangle], int]]:
-    """Rectangles and qualities to try, ever smaller: first the quality is lowered, then the least harmful left out."""
-    while rectangles:
-        yield rectangles, quality
+def _attempts(findings: Findings, quality: int) -> Iterator[tuple[Findings, int]]:
+    """What to try, ever smaller: first the quality is lowered, then the least harmful regions are left out."""
+    while findings.order:
+        yield findings, quality
         if quality > LOWEST_QUALITY:
             quality = max(LOWEST_QUALITY, quality - COARSER)
         else:
-            rectangles = rectangles[: len(rectangles) * 2 // 3]
+            findings = findings.without_the_last_third()
 
 
 def _whole_may_be_better(findings: Findings, patched: float, quality: float) -> bool:

@@ -29,6 +29,7 @@ from tools.train.data import SUFFIXES
 from tools.train.detector_data import Pool
 from tools.train.detector_network import NormalisedDetector, folded
 from tools.train.detector_photos import load_photos
+from tools.train.muon import Muon
 
 JUDGED: Final = Path(__file__).with_name("configs") / "detector_faces.toml"
 
@@ -99,7 +100,7 @@ def main(
     click.echo(f"{len(pool.photos)} photos, {len(pool.with_faces)} with faces")
     torch.manual_seed(0)
     network = NormalisedDetector()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+    optimiser = Muon([{"params": list(network.parameters())}])
     run.mkdir(parents=True, exist_ok=True)
     kept, step = run / "checkpoint.pt", 0
     average = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -3,8 +3,9 @@
     python tools/train/detector_cells.py --photos PHOTOS --cells FOLDER [--checkpoint FILE]
 
 Without that, a shop sign or a brick wall in a photo would teach the network that such things are none. Lattices that
-are certain are labelled, all else that is suspected is ignored. FOLDER gets ``NAME.npy``, int8 (3, h, w), for cells of
-8x8 pixels of each photo.
+are certain are labelled, all else that is suspected is ignored; lettering only in the photos that have most of it, or
+the network would never see what it takes for lettering by mistake. FOLDER gets ``NAME.npy``, int8 (3, h, w), for cells
+of 8x8 pixels of each photo.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ LEAST_CONTRAST: Final = 4.0
 
 CERTAIN, SUSPECTED = 0.42, 0.22
 """Scores, means of 3x3 windows, from which a cell is a lattice, or ignored."""
+
+SUREST: Final = 12
+"""Cells of a photo by which `text_rank` knows it."""
 
 SUSPECTED_TEXT: Final = 0.35
 """Probability from which a cell of a photo is ignored as lettering."""
@@ -103,29 +107,43 @@ def _scores(luma: torch.Tensor) -> Floats:
     return found
 
 
-def labels_of(image: Image.Image, known: bool) -> NDArray[np.int8]:
-    """Labels (3, h, w); ``known``: whether the detector is asked for lettering."""
-    scores = lattice_scores(image)
-    labels = np.zeros((3, *scores.shape), np.int8)
-    labels[detector.LATTICE] = np.where(scores >= CERTAIN, 1, np.where(scores >= SUSPECTED, IGNORED, 0))
-    if known:
-        suspected = detector.detect(np.asarray(image))[..., detector.TEXT] >= SUSPECTED_TEXT
-        grown = F.max_pool2d(torch.from_numpy(suspected[None].astype(np.float32)), 3, 1, 1)[0].numpy() > 0
-        labels[detector.TEXT][grown] = IGNORED
-    return labels
+def text_rank(probabilities: Floats) -> float:
+    """How likely a photo shows lettering, by the detector: strength of its surest cells, and their share."""
+    surest = np.sort(probabilities.ravel())[-SUREST:]
+    return float(surest.mean() + 0.3 * (probabilities >= 0.7).mean())
+
+
+def ignore_text(labels: NDArray[np.int8], probabilities: Floats) -> None:
+    """Mark cells that may be lettering, and their neighbours, as `IGNORED`; labels are (3, h, w)."""
+    suspected = torch.from_numpy((probabilities >= SUSPECTED_TEXT)[None].astype(np.float32))
+    labels[detector.TEXT][F.max_pool2d(suspected, 3, 1, 1)[0].numpy() > 0] = IGNORED
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]}, help=__doc__)
 @click.option("--photos", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--cells", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="of an earlier run")
-def main(photos: Path, cells: Path, checkpoint: Path | None) -> None:
+@click.option("--first", default="", help="names that start with one of these, with commas between; default: all")
+@click.option("--suspects", default=110, show_default=True, help="number of photos in which lettering is suspected")
+def main(photos: Path, cells: Path, checkpoint: Path | None, first: str, suspects: int) -> None:
     """The command; its help is the module's docstring."""
+    cells.mkdir(parents=True, exist_ok=True)
+    paths = [p for p in sorted(photos.rglob("*")) if p.suffix.lower() in SUFFIXES]
+    texts: dict[Path, Floats] = {}
     if checkpoint:
         use(checkpoint)
-    cells.mkdir(parents=True, exist_ok=True)
-    for path in tqdm([p for p in sorted(photos.rglob("*")) if p.suffix.lower() in SUFFIXES], disable=None):
-        np.save(cells / f"{path.stem}.npy", labels_of(read(path), checkpoint is not None))
+        found = {p: detector.detect(np.asarray(read(p)))[..., detector.TEXT] for p in tqdm(paths, "text", disable=None)}
+        texts = {p: found[p] for p in sorted(found, key=lambda p: -text_rank(found[p]))[:suspects]}
+    for path in tqdm(paths, "lattices", disable=None):
+        if path not in texts and not path.name.startswith(tuple(first.split(","))):
+            continue
+        image = read(path)
+        scores = lattice_scores(image)
+        labels = np.zeros((3, *scores.shape), np.int8)
+        labels[detector.LATTICE] = np.where(scores >= CERTAIN, 1, np.where(scores >= SUSPECTED, IGNORED, 0))
+        if path in texts:
+            ignore_text(labels, texts[path])
+        np.save(cells / f"{path.stem}.npy", labels)
 
 
 if __name__ == "__main__":

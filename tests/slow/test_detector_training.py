@@ -12,7 +12,18 @@ from tools.train.detector_cells import CERTAIN, SUSPECTED, lattice_scores
 from tools.train.detector_data import Pool, add_signs
 from tools.train.detector_lattices import add_lattice
 from tools.train.detector_network import NormalisedDetector, folded
-from tools.train.detector_photos import CELL, FACE, IGNORED, LATTICE, SIDE, TEXT, Photo, face_labels
+from tools.train.detector_photos import (
+    CELL,
+    FACE,
+    IGNORED,
+    LATTICE,
+    MOST_WEIGHT,
+    SIDE,
+    SMALL_FACE,
+    TEXT,
+    Photo,
+    face_labels,
+)  # fmt: skip
 
 CELLS = SIDE // CELL
 
@@ -42,7 +53,7 @@ def test_folded_normalisation_gives_the_same() -> None:
 
 def test_cells_of_a_face() -> None:
     labels = face_labels([(16, 24, 48, 64, 1)], 96, 96)
-    np.testing.assert_array_equal(labels[3:8, 2:6], 1)
+    np.testing.assert_allclose(labels[3:8, 2:6], SMALL_FACE / 40)
     assert set(labels[2, 1:7]) == {IGNORED}
     assert labels[0].max() == labels[0].min() == 0
 
@@ -90,5 +101,6 @@ def test_a_resumed_run_sees_the_same_batches() -> None:
     pictures, labels = expected
     assert pictures.shape == (2, 3, SIDE, SIDE)
     assert labels.shape == (2, 3, CELLS, CELLS)
-    assert set(torch.unique(labels).tolist()) <= {IGNORED, 0.0, 1.0}
+    assert {IGNORED, 0.0, 1.0} <= set(torch.unique(labels).tolist())
+    assert labels.max() <= MOST_WEIGHT
     assert len({FACE, LATTICE, TEXT}) == labels.shape[1]

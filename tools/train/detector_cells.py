@@ -3,14 +3,15 @@
     python tools/train/detector_cells.py --photos PHOTOS --cells FOLDER [--checkpoint FILE]
 
 Without that, a shop sign or a brick wall in a photo would teach the network that such things are none. Lattices that
-are certain are labelled, all else that is suspected is ignored; lettering only in the photos that have most of it, or
-the network would never see what it takes for lettering by mistake. FOLDER gets ``NAME.npy``, int8 (3, h, w), for cells
-of 8x8 pixels of each photo.
+are certain are labelled in the photos of configs/detector.toml, all else that is suspected is ignored; lettering only
+in the photos that have most of it, or the network would never see what it takes for lettering by mistake. FOLDER gets
+``NAME.npy``, int8 (3, h, w), for cells of 8x8 pixels of each photo.
 """
 
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the p
 
 from pillow_sdz.codec.guard import detector
 from tools.train.data import SUFFIXES, read
+from tools.train.detector import JUDGED
 from tools.train.detector_evaluate import use
 from tools.train.detector_photos import CELL, IGNORED
 
@@ -129,6 +131,7 @@ def main(photos: Path, cells: Path, checkpoint: Path | None, first: str, suspect
     """The command; its help is the module's docstring."""
     cells.mkdir(parents=True, exist_ok=True)
     paths = [p for p in sorted(photos.rglob("*")) if p.suffix.lower() in SUFFIXES]
+    judged = tomllib.loads(JUDGED.read_text())["lattices"]
     texts: dict[Path, Floats] = {}
     if checkpoint:
         use(checkpoint)
@@ -140,7 +143,9 @@ def main(photos: Path, cells: Path, checkpoint: Path | None, first: str, suspect
         image = read(path)
         scores = lattice_scores(image)
         labels = np.zeros((3, *scores.shape), np.int8)
-        labels[detector.LATTICE] = np.where(scores >= CERTAIN, 1, np.where(scores >= SUSPECTED, IGNORED, 0))
+        labels[detector.LATTICE][scores >= SUSPECTED] = IGNORED
+        if path.stem in judged:
+            labels[detector.LATTICE][scores >= CERTAIN] = 1
         if path in texts:
             ignore_text(labels, texts[path])
         np.save(cells / f"{path.stem}.npy", labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -32,6 +32,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tools.train.detector_photos import Floats, Photo
+
+
+OWN_LATTICES: Final = 0.08
+"""Share of examples that are crops of photos which show lattices themselves."""
+
+MANY_CELLS: Final = 60
+"""Cells of lattices from which a photo is one of those."""
+
+VISIBLE: Final = 14
+"""Difference between the brightest and the darkest pixel of a cell, of 255, from which something is to be seen."""
 
 
 def add_signs(rng: Generator, image: Image.Image, labels: Floats) -> Image.Image:
@@ -84,7 +94,19 @@ def spoil(rng: Generator, image: Image.Image, sharp: bool) -> NDArray[np.uint8]:
     return result
 
 
-def example(rng: Generator, photos: list[Photo], with_faces: list[Photo]) -> tuple[NDArray[np.uint8], Floats]:
+def ignore_invisible(image: Image.Image, labels: Floats) -> None:
+    """Cells of lettering and lattices in which nothing is to be seen are `IGNORED`, in place."""
+    luma = np.asarray(image.convert("L"), np.int16)
+    rows, columns = labels.shape[1:]
+    cells = luma.reshape(rows, CELL, columns, CELL)
+    flat = cells.max((1, 3)) - cells.min((1, 3)) < VISIBLE
+    for number in (TEXT, LATTICE):
+        labels[number][flat & (labels[number] > 0)] = IGNORED
+
+
+def example(
+    rng: Generator, photos: list[Photo], with_faces: list[Photo], with_lattices: list[Photo]
+) -> tuple[NDArray[np.uint8], Floats]:
     """A picture (SIDE, SIDE, 3) and its labels (3, SIDE / CELL, SIDE / CELL)."""
     kind = rng.random()
     if kind < 0.22:
@@ -92,12 +114,14 @@ def example(rng: Generator, photos: list[Photo], with_faces: list[Photo]) -> tup
         labels = np.zeros((3, SIDE // CELL, SIDE // CELL), np.float32)
         labels[TEXT] = to_cells(means(np.asarray(canvas.mask, np.float32) / np.float32(255)), PART[TEXT])
         labels[LATTICE][labels[TEXT] != 0] = IGNORED
+        ignore_invisible(canvas.image, labels)
         return spoil(rng, canvas.image, True), labels
     at_face = kind < 0.54
     if at_face:
         image, labels = crop_at_face(rng, with_faces[int(rng.integers(len(with_faces)))], photos, with_faces)
     else:
-        image, labels = crop_of(rng, photos[int(rng.integers(len(photos)))])
+        choices = with_lattices if with_lattices and kind > 1 - OWN_LATTICES else photos
+        image, labels = crop_of(rng, choices[int(rng.integers(len(choices)))])
     if rng.random() < (0.12 if at_face else 0.4):
         pixels, cover = add_lattice(rng, np.asarray(image))
         image = Image.fromarray(pixels)
@@ -107,6 +131,7 @@ def example(rng: Generator, photos: list[Photo], with_faces: list[Photo]) -> tup
             labels[other][(lattice != 0) & (labels[other] != 0)] = IGNORED
     if rng.random() < (0.3 if at_face else 0.55):
         image = add_signs(rng, image, labels)
+    ignore_invisible(image, labels)
     return spoil(rng, image, False), labels
 
 
@@ -119,6 +144,7 @@ class Pool:
     def __init__(self, photos: list[Photo], seed: int, size: int) -> None:
         self.photos, self.seed, self.size = photos, seed, size
         self.with_faces = [p for p in photos if any(box[4] for box in p.faces)]
+        self.with_lattices = [p for p in photos if p.cells is not None and (p.cells[LATTICE] > 0).sum() >= MANY_CELLS]
         self._examples: dict[int, tuple[NDArray[np.uint8], Floats]] = {}
 
     def batch(self, step: int, count: int, fresh: int) -> tuple[Tensor, Tensor]:
@@ -132,7 +158,7 @@ class Pool:
         end = self.size + step * fresh
         for number in range(max(end - self.size, max(self._examples, default=-1) + 1), end):
             rng = np.random.default_rng((self.seed, number))
-            self._examples[number] = example(rng, self.photos, self.with_faces)
+            self._examples[number] = example(rng, self.photos, self.with_faces, self.with_lattices)
         for number in [n for n in self._examples if n < end - self.size]:
             del self._examples[number]
         rng = np.random.default_rng((self.seed, 1 << 40, step))

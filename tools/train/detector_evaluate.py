@@ -2,9 +2,10 @@
 
     python tools/train/detector_evaluate.py --photos PHOTOS --faces FACES.json --held-out NAMES.txt [--checkpoint FILE]
 
-A cell counts as found if its probability reaches the threshold of its class. Lettering of each size, and lattices, are
-rendered over the held-out photos; their faces are scaled to each height. Cells that are partly covered do not count.
-False alarms are shares of the cells of the photos as they are, without those that show such things (`SHOWN`).
+A cell counts as found if its probability reaches the threshold of its class; "near": if that of a neighbour does, as
+for an encoder that takes a margin of a cell. Lettering of each size, and lattices, are rendered over the held-out
+photos; their faces are scaled to each height. Cells that are partly covered do not count. False alarms are shares of
+the cells of the photos as they are, without those that show such things (`SHOWN`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
@@ -22,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the p
 from pillow_sdz.codec.guard import detector
 from tools.train.data import read
 from tools.train.detector import JUDGED
+from tools.train.detector_data import ignore_invisible
 from tools.train.detector_lattices import add_lattice
 from tools.train.detector_photos import CELL, PART, face_labels, means, read_faces, to_cells
 from tools.train.detector_text import Canvas, any_colour, apart_from, load, pick, warp
@@ -32,9 +35,11 @@ if TYPE_CHECKING:
     from tools.train.detector_photos import Box
 
     Floats = NDArray[np.float32]
+    Found = list[tuple[Floats, Floats]]
 
 SHOWN: Final = (
-    ("cid22_0150", "dali_0020", "ubuntumate_0054", "codrops_0190", "photolab_0006", "compose_0008"),
+    ("cid22_0030", "cid22_0150", "dali_0020", "ubuntumate_0054", "codrops_0190",
+     "photolab_0006", "compose_0008"),
     ("cid22_0180", "codrops_0010", "codrops_0030", "codrops_0130", "codrops_0150", "codrops_0170", "codrops_0210",
      "codrops_0230", "ct_0034", "lepton_0001", "photolab_0006"),
     ("codrops_0110", "codrops_0120", "tinycoco_0002", "tinycoco_0032", "pixabay700_0614", "photolab_0006",
@@ -64,8 +69,8 @@ def squares(paths: list[Path]) -> list[Image.Image]:
     return found
 
 
-def lettering(images: list[Image.Image], size: int) -> tuple[Floats, Floats]:
-    """Probabilities and labels (n,) of all cells of the pictures with lines of this font size on them."""
+def lettering(images: list[Image.Image], size: int) -> Found:
+    """Probabilities and labels (h, w) of each picture with lines of this font size on it."""
     rng, found = np.random.default_rng(size), []
     for image in images:
         image, covered = image.copy(), np.zeros((SQUARE, SQUARE), np.float32)
@@ -81,12 +86,14 @@ def lettering(images: list[Image.Image], size: int) -> tuple[Floats, Floats]:
             alpha, marks = (np.asarray(plane, np.float32) / 255 for plane in (layer.getchannel("A"), mask))
             covered = np.maximum(covered * (alpha < 0.5), marks)
             image.paste(layer.convert("RGB"), (0, 0), layer.getchannel("A"))
-        labels = to_cells(means(covered), PART[detector.TEXT])
-        found.append((detector.detect(np.asarray(image))[..., detector.TEXT].ravel(), labels.ravel()))
-    return _joined(found)
+        labels = np.zeros((3, SQUARE // CELL, SQUARE // CELL), np.float32)
+        labels[detector.TEXT] = to_cells(means(covered), PART[detector.TEXT])
+        ignore_invisible(image, labels)
+        found.append((detector.detect(np.asarray(image))[..., detector.TEXT], labels[detector.TEXT]))
+    return found
 
 
-def faces(paths: list[Path], boxes: dict[str, list[Box]], height: int) -> tuple[Floats, Floats]:
+def faces(paths: list[Path], boxes: dict[str, list[Box]], height: int) -> Found:
     """The same for photos scaled until their largest face has this height."""
     found = []
     for path in paths:
@@ -100,43 +107,48 @@ def faces(paths: list[Path], boxes: dict[str, list[Box]], height: int) -> tuple[
             (b[0] * scale, b[1] * scale, b[2] * scale, b[3] * scale, b[4]) for b in boxes[path.name]
         ]
         labels = face_labels(scaled, image.height, image.width)
-        found.append((detector.detect(np.asarray(image))[..., detector.FACE].ravel(), labels.ravel()))
-    return _joined(found)
+        found.append((detector.detect(np.asarray(image))[..., detector.FACE], labels))
+    return found
 
 
-def lattices(images: list[Image.Image]) -> tuple[Floats, Floats]:
+def lattices(images: list[Image.Image]) -> Found:
     """The same for rendered lattices."""
     rng, found = np.random.default_rng(1), []
     for image in images * 2:
         pixels, cover = add_lattice(rng, np.asarray(image))
-        labels = to_cells(means(cover), PART[detector.LATTICE])
-        found.append((detector.detect(pixels)[..., detector.LATTICE].ravel(), labels.ravel()))
-    return _joined(found)
+        labels = np.zeros((3, SQUARE // CELL, SQUARE // CELL), np.float32)
+        labels[detector.LATTICE] = to_cells(means(cover), PART[detector.LATTICE])
+        ignore_invisible(Image.fromarray(pixels), labels)
+        found.append((detector.detect(pixels)[..., detector.LATTICE], labels[detector.LATTICE]))
+    return found
 
 
-def _joined(found: list[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    return np.concatenate([p for p, _ in found]), np.concatenate([label for _, label in found])
+def near(probabilities: Floats) -> Floats:
+    """The largest of the 3x3 cells around each cell, (h, w)."""
+    result: Floats = sliding_window_view(np.pad(probabilities, 1), (3, 3)).max((2, 3))
+    return result
 
 
 def line(name: str, shares: list[float]) -> str:
     """A row of the table, in per cent."""
-    return f"{name:24}" + "".join(f"{100 * share:8.2f}" for share in shares)
+    return f"{name:28}" + "".join(f"{100 * share:8.2f}" for share in shares)
 
 
-def recall(found: tuple[Floats, Floats]) -> list[float]:
-    """Share of positive cells that reach each of `THRESHOLDS`."""
-    probabilities, labels = found
-    return [float((probabilities[labels > 0] >= t).mean()) for t in THRESHOLDS]
+def show(name: str, found: Found) -> None:
+    """Print the shares of positive cells that reach each of `THRESHOLDS`, themselves and by a neighbour."""
+    for what, change in ((name, np.asarray), (f"{name}, near", near)):
+        cells = np.concatenate([change(probabilities)[labels > 0] for probabilities, labels in found])
+        click.echo(line(what, [float((cells >= t).mean()) for t in THRESHOLDS]))
 
 
-def alarms(paths: list[Path], number: int) -> tuple[list[float], list[str]]:
-    """Shares of cells of photos without such things that reach each of `THRESHOLDS`; and the worst photos at 0.5."""
+def alarms(name: str, paths: list[Path], number: int) -> None:
+    """Print the shares of cells of photos without such things that reach `THRESHOLDS`; and the worst photos at 0.5."""
     found = {p.stem: detector.detect(np.asarray(read(p)))[..., number] for p in paths if p.stem not in SHOWN[number]}
-    cells = np.concatenate([plane.ravel() for plane in found.values()])
-    worst = sorted(found, key=lambda name: -float((found[name] >= 0.5).mean()))[:8]
-    return [float((cells >= t).mean()) for t in THRESHOLDS], [
-        f"{name} {100 * (found[name] >= 0.5).mean():.1f}" for name in worst
-    ]
+    worst = sorted(found, key=lambda stem: -float((found[stem] >= 0.5).mean()))[:8]
+    for what, change in ((name, np.asarray), (f"{name}, near", near)):
+        cells = np.concatenate([change(plane).ravel() for plane in found.values()])
+        click.echo(line(what, [float((cells >= t).mean()) for t in THRESHOLDS]))
+    click.echo("  " + ", ".join(f"{stem} {100 * (found[stem] >= 0.5).mean():.1f}" for stem in worst))
 
 
 def use(checkpoint: Path) -> None:
@@ -163,13 +175,12 @@ def main(photos: Path, teacher: Path, held_out: Path, checkpoint: Path | None) -
     images, boxes = squares(paths), read_faces(teacher, JUDGED)
     click.echo(line("threshold (in per cent)", list(THRESHOLDS)))
     for number, name in enumerate(("lettering", "faces", "lattices")):
-        shares, worst = alarms(paths, number)
-        click.echo(line(f"false {name}", shares) + "   " + ", ".join(worst))
+        alarms(f"false {name}", paths, number)
     for size in LINE_HEIGHTS:
-        click.echo(line(f"lettering of {size} px", recall(lettering(images, size))))
+        show(f"lettering of {size} px", lettering(images, size))
     for height in FACE_HEIGHTS:
-        click.echo(line(f"faces of {height} px", recall(faces(paths, boxes, height))))
-    click.echo(line("lattices", recall(lattices(images))))
+        show(f"faces of {height} px", faces(paths, boxes, height))
+    show("lattices", lattices(images))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The photos that the detector learns from: the labels of their cells of 8x8 pixels, and crops of them.
 
-A label is 1 (of its class), 0 (not), or `IGNORED`.
+A label is 1 (of its class; more: with this weight), 0 (not), or `IGNORED`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ PART: Final = (0.25, 0.4, 0.5)
 FACES: Final = (14.0, 165.0)
 """Heights of faces in pixels that are learned; others are ignored."""
 
+SMALL_FACE: Final = 64.0
+"""Faces below this height in pixels weigh more, as they have few cells: labels are this divided by the height."""
+
+MOST_WEIGHT: Final = 4.0
+
 SCALES: Final = (0.4, 1.3)
 """Range that photos are scaled by, log-uniform."""
 
@@ -65,7 +70,7 @@ def load_photos(paths: list[Path], faces: Path, judged: Path, cells: Path | None
     Args:
         paths: picture files.
         faces: what `detector_teacher` wrote; photos that it lacks are left out.
-        judged: configs/detector_faces.toml, what a person has said of the boxes.
+        judged: configs/detector.toml, what a person has said of the boxes.
         cells: folder with ``NAME.npy`` of `detector_cells`, where there are some.
     """
     found, photos = read_faces(faces, judged), []
@@ -109,7 +114,7 @@ def means(mask: Floats) -> Floats:
 def face_labels(boxes: list[Box], height: int, width: int) -> Floats:
     """Labels of the class `FACE` for boxes in pixels of a picture of that size, a multiple of `CELL`."""
     sure, around = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
-    unsure = np.zeros((height, width), np.float32)
+    unsure, weights = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
     for left, top, right, bottom, confidence in boxes:
         w, h = right - left, bottom - top
         learned = confidence and FACES[0] <= h <= FACES[1]
@@ -117,8 +122,10 @@ def face_labels(boxes: list[Box], height: int, width: int) -> Floats:
             x0, x1 = (round(max(0.0, v)) for v in (left - grown * w, right + grown * w))
             y0, y1 = (round(max(0.0, v)) for v in (top - grown * h, bottom + grown * h))
             mask[y0:y1, x0:x1] = 1
+            weights[y0:y1, x0:x1] = np.clip(SMALL_FACE / h, 1, MOST_WEIGHT)
     share = means(sure)
     label = to_cells(share, PART[FACE])
+    label[label > 0] = weights[CELL // 2 :: CELL, CELL // 2 :: CELL].clip(1)[label > 0]
     label[(label == 0) & ((means(around) > 0) | (means(unsure) > 0))] = IGNORED
     return label
 

@@ -103,9 +103,7 @@ def faces(paths: list[Path], boxes: dict[str, list[Box]], height: int) -> Found:
         image, scale = read(path), height / max(box[3] - box[1] for box in sure)
         cells = [max(2, round(side * scale / CELL)) for side in image.size]
         image = image.resize((cells[0] * CELL, cells[1] * CELL), Image.Resampling.LANCZOS)
-        scaled: list[Box] = [
-            (b[0] * scale, b[1] * scale, b[2] * scale, b[3] * scale, b[4]) for b in boxes[path.name]
-        ]
+        scaled: list[Box] = [(b[0] * scale, b[1] * scale, b[2] * scale, b[3] * scale, b[4]) for b in boxes[path.name]]
         labels = face_labels(scaled, image.height, image.width)
         found.append((detector.detect(np.asarray(image))[..., detector.FACE], labels))
     return found

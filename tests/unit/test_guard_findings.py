@@ -5,10 +5,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from pillow_sdz.codec.guard import findings
-from pillow_sdz.codec.guard.detector import FACE, LATTICE, TEXT
+from pillow_sdz.codec.guard.detector import FACE, TEXT
 from pillow_sdz.codec.guard.failure import contrast, structural_error
 from pillow_sdz.codec.guard.findings import find
-from pillow_sdz.codec.guard.settings import settings_for
 
 SIDE = 128
 
@@ -53,43 +52,68 @@ class TestStructuralError:
         assert contrast(grey) == pytest.approx(20, abs=0.01)
 
 
-class TestFind:
-    def blurred(self, picture: np.ndarray) -> np.ndarray:
-        return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(3)))
+NOTHING = np.zeros((SIDE // 8, SIDE // 8), bool)
 
-    @pytest.mark.parametrize("kind", [TEXT, FACE, LATTICE])
+
+def blurred(picture: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(3)))
+
+
+class TestFind:
+    @pytest.mark.parametrize("kind", [TEXT, FACE])
     def test_what_is_marked_and_came_out_wrong_is_bought(self, kind: int) -> None:
-        probabilities = marks(kind, slice(4, 6), slice(3, 9))
-        found = find(texture(), self.blurred(texture()), probabilities, settings_for(50))
+        found = find(texture(), blurred(texture()), marks(kind, slice(4, 6), slice(3, 9)), NOTHING)
         assert [(each.x, each.y, each.width, each.height) for each in found.rectangles] == [(3, 4, 6, 2)]
         assert found.faces == (kind == FACE)
 
+    def test_regular_structure_that_came_out_wrong_is_bought(self) -> None:
+        regular = NOTHING.copy()
+        regular[4:6, 3:9] = True
+        found = find(texture(), blurred(texture()), marks(TEXT, slice(0), slice(0)), regular)
+        assert [(each.x, each.y, each.width, each.height) for each in found.rectangles] == [(3, 4, 6, 2)]
+        assert found.regular == pytest.approx(12 / 256)
+        assert found.marked == 0
+
     def test_what_is_marked_and_came_out_right_is_not(self) -> None:
         probabilities = marks(TEXT, slice(4, 6), slice(3, 9))
-        assert find(texture(), texture(), probabilities, settings_for(50)).rectangles == ()
+        assert find(texture(), texture(), probabilities, ~NOTHING).rectangles == ()
 
     def test_what_came_out_wrong_and_is_not_marked_is_not(self) -> None:
-        probabilities = np.zeros((SIDE // 8, SIDE // 8, 3), np.float32)
-        found = find(texture(), self.blurred(texture()), probabilities, settings_for(50))
+        found = find(texture(), blurred(texture()), marks(TEXT, slice(0), slice(0)), NOTHING)
         assert found.rectangles == ()
-        assert found.marked == 0
+        assert found.marked == found.faces == 0
 
     def test_large_faces_are_left_to_the_model(self) -> None:
         side = findings.LARGEST_FACE + 1
         probabilities = marks(FACE, slice(2, 2 + side), slice(2, 2 + side))
-        assert find(texture(), self.blurred(texture()), probabilities, settings_for(50)).rectangles == ()
+        assert find(texture(), blurred(texture()), probabilities, NOTHING).rectangles == ()
 
     def test_the_most_harmful_come_first(self) -> None:
         picture = texture()
         picture[:64] = 64 + picture[:64] // 4  # little contrast
         probabilities = np.maximum(marks(TEXT, slice(1, 3), slice(2, 6)), marks(TEXT, slice(12, 13), slice(2, 6)))
-        found = find(picture, self.blurred(picture), probabilities, settings_for(50))
+        found = find(picture, blurred(picture), probabilities, NOTHING)
         assert [each.y for each in found.rectangles] == [12, 1]
+
+    def test_cells_beside_marked_ones_need_less(self) -> None:
+        probabilities = marks(TEXT, slice(4, 6), slice(3, 9))
+        probabilities[4:6, 9 : 9 + findings.GROWTH, TEXT] = probabilities[0, 0, TEXT] = findings.BESIDE
+        found = find(texture(), blurred(texture()), probabilities, NOTHING)
+        assert [(each.x, each.width) for each in found.rectangles] == [(3, 6 + findings.GROWTH)]
 
     def test_counts_flat_cells_and_marked_ones(self) -> None:
         picture = texture()
         picture[:64] = 77
-        probabilities = marks(TEXT, slice(8, 16), slice(0, 8))
-        found = find(picture, self.blurred(picture), probabilities, settings_for(50))
+        found = find(picture, blurred(picture), marks(TEXT, slice(8, 16), slice(0, 8)), NOTHING)
         assert found.flat == pytest.approx(7 / 16, abs=0.001)  # the window of a cell reaches into the next one
         assert found.marked == pytest.approx(0.5, abs=0.1)
+
+
+def test_patches_that_help_little_are_not_worth_it() -> None:
+    probabilities = np.maximum(marks(TEXT, slice(1, 3), slice(2, 6)), marks(TEXT, slice(12, 13), slice(2, 6)))
+    decoded = blurred(texture())
+    found = find(texture(), decoded, probabilities, NOTHING)
+    patched = decoded.copy()
+    patched[88:112, :64] = texture()[88:112, :64]
+    assert [each.y for each in found.worth_it(texture(), patched)] == [12]
+    assert found.worth_it(texture(), texture()) == found.rectangles

@@ -39,7 +39,7 @@ def test_words_far_apart_become_rectangles_of_their_own() -> None:
 
 
 def test_a_gap_that_costs_less_than_a_rectangle_is_kept() -> None:
-    mask = np.ones((1, 9), bool)
+    mask = np.ones((1, 20), bool)
     mask[0, 4] = False
     assert len(cover(mask)) == 1
     mask[0, 4 : 4 + int(RECTANGLE_COST) + 2] = False

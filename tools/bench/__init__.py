@@ -11,6 +11,8 @@ Programs:
 - `bench_stable_diffusion`: time and memory of a checkpoint of Stable Diffusion's size beside the shipped model.
 - `truncation`: what files show whose end is missing.
 - `bench_preview`: how close previews are to true thumbnails, and how long they take.
+- `bench_guard`: what the guard adds to the time of encoding.
+- `rungs`: the ladder of qualities, from the smallest files to visually lossless ones, beside AVIF.
 - `bench_index_coding`: bytes and time of every coding of palettes and index planes.
 - `bench_scalar_coding`: scalar payloads and palettes beside libimagequant and zlib at the same latent error.
 

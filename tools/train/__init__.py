@@ -6,6 +6,8 @@ Programs:
 - `export`: turns a checkpoint into a model folder that pillow_sdz loads.
 - `preview`: fits the preview networks of a model folder, and writes them into it.
 - `unet_gain`: how much the U-Net improves pictures that are decoded from the same codes.
+- `detector`: trains the detector of lettering, faces and lattices; `detector_teacher` and `detector_cells` label photos
+  for it before, `detector_evaluate` measures it.
 
 What is trained:
 
@@ -13,6 +15,9 @@ What is trained:
 - `prior`: the prior in float32; `prior_file` rounds it to the whole numbers that a model folder holds.
 - `preview_network`: the networks that `preview` fits.
 - `adversary`: a discriminator, trained beside the model.
+
+What the detector learns from: `detector_photos` (crops of photos and their labels), `detector_text` (lettering),
+`detector_lattices`, `detector_documents` (pages, code, windows, charts, drawings); `detector_data` puts it together.
 
 A step of training, in the order in which it happens:
 

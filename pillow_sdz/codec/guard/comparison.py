@@ -30,6 +30,9 @@ SQUARE: Final = 256
 SMALLEST: Final = 64
 """Shortest side in pixels of what is compared: smaller pictures are continued by repeating their edges."""
 
+TIE: Final = 1.02
+"""How much larger the distance of structure may be for pixels, which at least don't make anything up."""
+
 JUDGE: Final = bytes.fromhex("e7e1943b5ec8e498")
 """Fingerprint of the shipped model tiny-8: models of a user's may have its name."""
 
@@ -62,7 +65,7 @@ class Comparison:
             features: how large the distance of features of the first may be, in multiples of the other's.
         """
         one, other = self.distances(pixels), self.distances(synthesised)
-        return one.structure <= other.structure and one.features <= features * other.features
+        return one.structure <= TIE * other.structure and one.features <= features * other.features
 
     def distances(self, decoded: NDArray[np.uint8]) -> Distances:
         """The distances of a picture (H, W, 3)."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pillow_sdz.codec.guard.components import components
 from pillow_sdz.codec.guard.detector import FACE, LATTICE, TEXT
 from pillow_sdz.codec.guard.failure import contrast, structural_error
 from pillow_sdz.codec.guard.rectangles import cover
@@ -14,11 +15,10 @@ from pillow_sdz.codec.guard.rectangles import cover
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pillow_sdz.codec.guard.settings import GuardSettings
     from pillow_sdz.container.patches import Rectangle
 
-THRESHOLDS: Final = {TEXT: 0.5, FACE: 0.5, LATTICE: 0.5}
-"""Probability from which on a cell is marked, by class of the detector."""
+MARKED: Final = 0.5
+"""Probability from which on a cell is marked."""
 
 BESIDE: Final = 0.2
 """Probability from which on a cell near a marked one is marked, too: the ends of words, the edges of faces."""
@@ -26,8 +26,9 @@ BESIDE: Final = 0.2
 GROWTH: Final = 2
 """How many cells away from a marked one."""
 
-TOLERANCES: Final = {TEXT: 1.0, FACE: 1.0, LATTICE: 2.0}
-"""Structural error that each class may have, in tolerances of the settings."""
+TOLERANCES: Final = {TEXT: 0.06, FACE: 0.08, LATTICE: 0.25}
+"""Structural error, in the mean over the cells of a rectangle, up to which each class is left as it is. Lattices may be
+out of step by a little without anybody's noticing."""
 
 LARGEST_FACE: Final = 9
 """Longest side in cells of a face that is patched. The model paints larger ones better than a few bytes can."""
@@ -35,74 +36,119 @@ LARGEST_FACE: Final = 9
 ACTIVE: Final = 4.0
 """Contrast in levels from which on a cell counts: noise and blank paper have less."""
 
+WORTH_IT: Final = 0.55
+"""A patch must bring the structural error down to this share."""
+
 
 @dataclass(frozen=True)
 class Findings:
     """What the guard found.
 
     Attributes:
-        rectangles: to buy, the most harmful per cell first.
-        faces: whether one of them holds a face.
-        marked: share of the active cells that are marked as one of the classes and came out wrong, 0 to 1.
+        regions: (ceil(H / 8), ceil(W / 8)), numbers of connected regions to buy; 0 where there is nothing to buy.
+        order: the numbers of the regions that are left, the most harmful per cell first.
+        error: structural error of each cell, (ceil(H / 8), ceil(W / 8)); 0 where there is nothing to see.
+        faces: share of the cells of the regions that are faces, 0 to 1.
+        marked: share of the active cells that came out wrong and are lettering or small faces, 0 to 1.
+        regular: share of the active cells that are of regular structure, wrong or not, 0 to 1.
         flat: share of all cells that are exactly flat, 0 to 1: photos have hardly any, drawings have many.
     """
 
-    rectangles: tuple[Rectangle, ...]
-    faces: bool
+    regions: NDArray[np.intp]
+    order: tuple[int, ...]
+    error: NDArray[np.float32]
+    faces: float
     marked: float
+    regular: float
     flat: float
+
+    def rectangles(self) -> list[Rectangle]:
+        """Rectangles that cover the regions that are left."""
+        return cover(np.isin(self.regions, self.order))
+
+    def without_the_last_third(self) -> Findings:
+        """The same with fewer regions: those that do the least harm are left out."""
+        return replace(self, order=self.order[: len(self.order) * 2 // 3])
+
+    def worth_it(self, original: NDArray[np.uint8], patched: NDArray[np.uint8]) -> Findings:
+        """The same with those regions alone that patches brought much closer to the original.
+
+        Args:
+            original, patched: (H, W, 3).
+        """
+        shown = np.where(self.error > 0, self.regions, 0).ravel()
+        before = np.bincount(shown, self.error.ravel(), self.regions.max() + 1)
+        after = np.bincount(shown, structural_error(original, patched).ravel(), self.regions.max() + 1)
+        return replace(self, order=tuple(each for each in self.order if after[each] <= WORTH_IT * before[each]))
 
 
 def find(
     original: NDArray[np.uint8],
     decoded: NDArray[np.uint8],
     probabilities: NDArray[np.float32],
-    settings: GuardSettings,
+    regular: NDArray[np.bool_],
 ) -> Findings:
     """Find what to buy.
 
     Args:
         original, decoded: (H, W, 3).
-        probabilities: (ceil(H / 8), ceil(W / 8), classes), from the detector.
-        settings: what counts as a failure.
+        probabilities: (ceil(H / 8), ceil(W / 8), classes), from `detector.detect`.
+        regular: (ceil(H / 8), ceil(W / 8)), from `periodicity.regular`. It finds bricks and boards that the detector
+            does not know, and some forests: it says what kind of picture this is, not what to buy.
     """
     error, local = structural_error(original, decoded), contrast(original)
     active = local >= ACTIVE
-    wrong = np.zeros(error.shape, bool)
-    faces = False
-    for each, threshold in THRESHOLDS.items():
-        marked = _grown(probabilities[:, :, each], threshold)
-        for rectangle in cover(marked):
-            if each == FACE and max(rectangle.width, rectangle.height) > LARGEST_FACE:
-                continue
-            part = _slices(rectangle)
-            if _mean(error[part], marked[part] & active[part]) > TOLERANCES[each] * settings.tolerance:
-                wrong[part] |= marked[part]
-                faces |= each == FACE
-    found = cover(wrong)
-    harm = error * local
-    found.sort(key=lambda each: -float(harm[_slices(each)].mean()))
-    share = float((wrong & active).sum() / max(1, active.sum()))
-    return Findings(tuple(found), faces, share, float((local == 0).mean()))
-
-
-def _grown(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """The cells of at least the threshold, and those near them of at least `BESIDE`."""
-    marked, beside = probabilities >= threshold, probabilities >= BESIDE
-    for _ in range(GROWTH):
-        wide = np.pad(marked, 1)
-        wide = wide[:-2] | wide[1:-1] | wide[2:]
-        marked = (wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]) & beside
-    return marked
-
-
-def _slices(rectangle: Rectangle) -> tuple[slice, slice]:
-    return (
-        slice(rectangle.y, rectangle.y + rectangle.height),
-        slice(rectangle.x, rectangle.x + rectangle.width),
+    seen = {each: _grown(probabilities[:, :, each]) for each in TOLERANCES}
+    wrong = {each: _wrong(seen[each], error, active, tolerance) for each, tolerance in TOLERANCES.items()}
+    wrong[TEXT] = _widened(wrong[TEXT])
+    wrong[FACE] = _small(wrong[FACE])
+    bought = np.logical_or.reduce(list(wrong.values()))
+    regions = components(bought)
+    harm = np.bincount(regions.ravel(), np.where(active, error * local, 0).ravel()) / np.bincount(regions.ravel())
+    cells = max(1, int(active.sum()))
+    return Findings(
+        regions,
+        tuple(sorted(range(1, len(harm)), key=lambda each: -float(harm[each]))),
+        np.where(active, error, 0),
+        float(wrong[FACE].sum() / max(1, bought.sum())),
+        float(((wrong[TEXT] | wrong[FACE]) & active).sum() / cells),
+        float(((regular | seen[LATTICE]) & active).sum() / cells),
+        float((local == 0).mean()),
     )
 
 
-def _mean(values: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
-    """The mean of some values; 0 of none."""
-    return float(values[where].mean()) if where.any() else 0.0
+def _wrong(
+    marked: NDArray[np.bool_], error: NDArray[np.float32], active: NDArray[np.bool_], tolerance: float
+) -> NDArray[np.bool_]:
+    """The marked cells of connected regions whose active cells have a larger mean error than is tolerated."""
+    regions = components(marked)
+    shown = np.where(active, regions, 0).ravel()
+    count = np.bincount(shown, minlength=regions.max() + 1)
+    bad = np.bincount(shown, error.ravel(), regions.max() + 1) > tolerance * count
+    bad[0] = False
+    return bad[regions]
+
+
+def _small(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The marked cells of regions with no side longer than `LARGEST_FACE`."""
+    regions = components(marked)
+    small = np.zeros(regions.max() + 1, bool)
+    for number in range(1, len(small)):
+        rows, columns = np.nonzero(regions == number)
+        small[number] = max(np.ptp(rows), np.ptp(columns)) < LARGEST_FACE
+    return small[regions]
+
+
+def _grown(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The marked cells, and those near them of at least `BESIDE`."""
+    marked, beside = probabilities >= MARKED, probabilities >= BESIDE
+    for _ in range(GROWTH):
+        marked = _widened(marked) & beside
+    return marked
+
+
+def _widened(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The marked cells and their neighbours."""
+    wide = np.pad(marked, 1)
+    wide = wide[:-2] | wide[1:-1] | wide[2:]
+    return wide[:, :-2] | wide[:, 1:-1] | wide[:, 2:]

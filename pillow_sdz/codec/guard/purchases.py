@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pillow_sdz import limits
 from pillow_sdz.codec import pixels
 from pillow_sdz.codec.guard.comparison import Comparison
 from pillow_sdz.codec.guard.detector import detect
 from pillow_sdz.codec.guard.findings import find
+from pillow_sdz.codec.guard.periodicity import regular
 from pillow_sdz.codec.guard.settings import settings_for
 from pillow_sdz.codec.patching import apply_patches, encode_patches
 from pillow_sdz.container.framing import section_bytes
 from pillow_sdz.payloads.pixels.payload import speed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from pillow_sdz.codec.guard.findings import Findings
     from pillow_sdz.codec.guard.settings import GuardSettings
-    from pillow_sdz.container.patches import Rectangle
     from pillow_sdz.options import DecodeSettings, SaveOptions
 
 MOSTLY: Final = 0.7
@@ -42,7 +43,13 @@ FEATURES: Final = 0.85
 """How large the distance of features of AVIF may be, in multiples of the synthesised picture's, to be preferred."""
 
 FEATURES_OF_DRAWN: Final = 1.1
-"""The same for pictures that may be drawings. (LPIPS-VGG is the same at about 1.2.)"""
+"""The same for pictures that may be drawings, and at high qualities. (LPIPS-VGG is the same at about 1.2.)"""
+
+REGULAR: Final = 0.3
+"""If so much of the active cells is regular structure, structure alone decides."""
+
+FACES: Final = 0.25
+"""If so much of the patches is faces, the sheet has their quality."""
 
 SELDOM_SYNTHESISED: Final = 60.0
 """From this quality on AVIF may be closer to the original at the same bytes, whatever the picture."""
@@ -73,6 +80,14 @@ class Purchases:
     whole: bytes | None = None
 
 
+class _Patched(NamedTuple):
+    """Patches, the picture with them, and the share of it that they cover."""
+
+    body: bytes | None
+    picture: NDArray[np.uint8]
+    share: float
+
+
 def choose(
     original: NDArray[np.uint8],
     decoded: NDArray[np.uint8],
@@ -92,7 +107,7 @@ def choose(
         settings: how the file was decoded.
     """
     ladder = settings_for(quality)
-    findings = find(original, decoded, detect(original), ladder)
+    findings = find(original, decoded, detect(original), regular(original))
     mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
     if options.may_be_pixels and findings.marked >= mostly:
         whole = _whole(original, size, ladder, options)
@@ -100,44 +115,69 @@ def choose(
             return Purchases(whole=whole)
     has_target = options.target_size is not None
     room = int((SHARE_OF_TARGET if has_target else ROOM) * size)
-    patches = _patches(original, findings, ladder, room, options.effort)
-    picture, share = decoded, 0.0
-    if patches is not None:
-        picture = decoded.copy()
-        share = apply_patches(picture, patches)
-        size += 0 if has_target else section_bytes(len(patches))
-    if options.may_be_pixels and _whole_may_be_better(findings, share, quality):
-        whole = _closer_whole(original, picture, size, findings, ladder, options, settings)
+    patched = _patched(original, decoded, findings, ladder, room, options.effort)
+    if patched.body is not None and not has_target:
+        size += section_bytes(len(patched.body))
+    if options.may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
+        whole = _closer_whole(original, patched.picture, size, findings, quality, options, settings)
         if whole is not None:
             return Purchases(whole=whole)
-    return Purchases(patches)
+    return Purchases(patched.body)
 
 
-def _patches(
+def _patched(
+    original: NDArray[np.uint8],
+    decoded: NDArray[np.uint8],
+    findings: Findings,
+    ladder: GuardSettings,
+    room: int,
+    effort: int,
+) -> _Patched:
+    """The patches that are worth it, in at most ``room`` bytes with the frame of their section."""
+    while findings.order:
+        made = _fitting(original, findings, ladder, room, effort)
+        if made is None:
+            break
+        body, findings = made
+        picture = decoded.copy()
+        share = apply_patches(picture, body)
+        worth_it = findings.worth_it(original, picture)
+        if worth_it.order == findings.order:
+            return _Patched(body, picture, share)
+        findings = worth_it
+    return _Patched(None, decoded, 0.0)
+
+
+def _fitting(
     original: NDArray[np.uint8], findings: Findings, ladder: GuardSettings, room: int, effort: int
-) -> bytes | None:
-    """The body of a patches section of at most ``room`` bytes with its frame; None if there is nothing to buy."""
-    best = ladder.faces if findings.faces else ladder.lettering
-    for rectangles, quality in _attempts(findings.rectangles[: limits.MAX_PATCHES], best):
+) -> tuple[bytes, Findings] | None:
+    """The body of a patches section of at most ``room`` bytes with its frame, and what it holds; or None."""
+    best = ladder.faces if findings.faces >= FACES else ladder.lettering
+    for smaller, quality in _attempts(findings, best):
+        rectangles = smaller.rectangles()
+        if len(rectangles) > limits.MAX_PATCHES:
+            continue
         body = encode_patches(original, rectangles, "av1", quality, speed_of(effort))
         if section_bytes(len(body)) <= room:
-            return body
+            return body, smaller
     return None
 
 
-def _attempts(rectangles: Sequence[Rectangle], quality: int) -> Iterator[tuple[Sequence[Rectangle], int]]:
-    """Rectangles and qualities to try, ever smaller: first the quality is lowered, then the least harmful left out."""
-    while rectangles:
-        yield rectangles, quality
+def _attempts(findings: Findings, quality: int) -> Iterator[tuple[Findings, int]]:
+    """What to try, ever smaller: first the quality is lowered, then the least harmful regions are left out."""
+    while findings.order:
+        yield findings, quality
         if quality > LOWEST_QUALITY:
             quality = max(LOWEST_QUALITY, quality - COARSER)
         else:
-            rectangles = rectangles[: len(rectangles) * 2 // 3]
+            findings = findings.without_the_last_third()
 
 
 def _whole_may_be_better(findings: Findings, patched: float, quality: float) -> bool:
     """Whether it is worth the time to find out."""
-    return findings.flat >= DRAWN or patched >= MANY or quality >= SELDOM_SYNTHESISED
+    return (
+        findings.flat >= DRAWN or findings.regular >= REGULAR or patched >= MANY or quality >= SELDOM_SYNTHESISED
+    )
 
 
 def _closer_whole(
@@ -145,7 +185,7 @@ def _closer_whole(
     decoded: NDArray[np.uint8],
     size: int,
     findings: Findings,
-    ladder: GuardSettings,
+    quality: float,
     options: SaveOptions,
     settings: DecodeSettings,
 ) -> bytes | None:
@@ -153,12 +193,17 @@ def _closer_whole(
     found = pixels.fit_body(original, size, options.effort)
     if found is None:
         return None
-    bias = FEATURES_OF_DRAWN if findings.flat >= DRAWN else FEATURES
+    features = FEATURES
+    if findings.flat >= DRAWN or quality >= SELDOM_SYNTHESISED:
+        features = FEATURES_OF_DRAWN
+    if findings.regular >= REGULAR:
+        features = math.inf
     picture = pixels.decode_body(found.body, original.shape)
-    if not Comparison(original, settings).pixels_are_closer(picture, decoded, bias):
+    if not Comparison(original, settings).pixels_are_closer(picture, decoded, features):
         return None
-    if found.quality > ladder.whole_at_most and options.target_size is None:
-        return pixels.best_body(original, ladder.whole_at_most, options.effort)
+    at_most = settings_for(quality).whole_at_most
+    if found.quality > at_most and options.target_size is None:
+        return pixels.best_body(original, at_most, options.effort)
     return found.body
 
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-RECTANGLE_COST: Final = 2.0
+RECTANGLE_COST: Final = 4.0
 """What one more rectangle costs, in cells: its four numbers, and edges at which prediction starts anew."""
 
-SMALLEST_GAIN: Final = 0.02
+SMALLEST_GAIN: Final = 0.05
 """A cut must save at least this share of the rectangle's cells, besides the cost of one more rectangle."""
 
 

@@ -1,4 +1,4 @@
-"""What the guard buys at each quality: how well patches and whole pictures are coded, and what counts as a failure."""
+"""What the guard buys at each quality: how well patches and whole pictures are coded."""
 
 from __future__ import annotations
 
@@ -33,24 +33,22 @@ class GuardSettings:
     Attributes:
         lettering, faces: AVIF quality of a sheet of patches that holds no faces, or some.
         whole, whole_at_most: lowest and highest AVIF quality of a whole picture that is coded as pixels.
-        tolerance: structural error up to which lettering is left as it is; see `failure.structural_error`.
     """
 
     lettering: int
     faces: int
     whole: int
     whole_at_most: int
-    tolerance: float
 
 
 def settings_for(quality: float) -> GuardSettings:
     """The settings of a quality, 0 to 100.
 
     >>> settings_for(50)
-    GuardSettings(lettering=20, faces=54, whole=22, whole_at_most=57, tolerance=0.1)
+    GuardSettings(lettering=20, faces=54, whole=22, whole_at_most=57)
     """
 
     def at(values: tuple[int, ...]) -> int:
         return round(float(np.interp(quality, QUALITIES, values)))
 
-    return GuardSettings(at(LETTERING), at(FACES), at(WHOLE), at(WHOLE_AT_MOST), 0.1)
+    return GuardSettings(at(LETTERING), at(FACES), at(WHOLE), at(WHOLE_AT_MOST))

@@ -174,7 +174,9 @@ def _saved(rgb: NDArray[np.uint8], coding: int, quality: int, speed: int, subsam
     image, out = Image.fromarray(np.ascontiguousarray(rgb)), io.BytesIO()
     if coding == AV1:
         is_grey = bool((rgb[..., :1] == rgb[..., 1:]).all())
-        image.save(out, "AVIF", quality=quality, speed=speed, subsampling="4:0:0" if is_grey else subsampling)
+        chroma = "4:0:0" if is_grey else subsampling
+        # one thread: with several, the bytes would depend on how many the machine has
+        image.save(out, "AVIF", quality=quality, speed=speed, subsampling=chroma, max_threads=1)
     elif coding == VP8:
         image.save(out, "WEBP", quality=quality, method=_method(speed))
     else:

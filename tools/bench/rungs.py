@@ -1,0 +1,159 @@
+"""The ladder of qualities from the smallest files to visually lossless ones: is each rung at least as good as the last?
+
+    python tools/bench/rungs.py FOLDER ... --perceptual WEIGHTS_FOLDER -o OUT [--jobs 2]
+
+Saves every picture of the folders at `QUALITIES`, and as AVIF at `AVIF_QUALITIES`, and measures LPIPS-VGG and
+SSIMULACRA 2 on what the bytes decode to. Prints the means of each rung, names the rungs that are worse than the one
+below by either, and writes OUT/rungs.jsonl (every point; points that are there already are not measured again) and
+OUT/rungs.webp (the curves). The exit status is 1 if a rung is worse.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from PIL import Image
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the packages pillow_sdz and tools
+
+import pillow_sdz  # noqa: F401  registers the format
+from pillow_sdz.evaluation.codecs import saved
+from pillow_sdz.evaluation.metrics import available
+from tools.bench.photos import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pillow_sdz.evaluation.metrics import Metric
+
+QUALITIES: Final = (0, 13, 27, 42, 53, 62, 70, 79, 87, 94, 99)
+"""Of .sdz: from 0.03 to 3 bits per pixel on photos."""
+
+AVIF_QUALITIES: Final = (0, 10, 25, 40, 55, 70, 80, 90)
+"""Of AVIF, to compare with."""
+
+METRICS: Final = {"LPIPS-VGG": "smaller", "SSIMULACRA2": "larger"}
+"""Metric -> which values are better."""
+
+
+@cache
+def metrics(weights: Path) -> dict[str, Metric]:
+    """The metrics of `METRICS`, loaded once a process."""
+    found = {metric.name: metric for metric in available(METRICS, weights)[0]}
+    return {name: found[name] for name in METRICS}
+
+
+def point(path: Path, codec: str, quality: int, weights: Path) -> dict[str, Any]:
+    """One picture at one quality."""
+    import torch
+
+    torch.set_num_threads(1)
+    with Image.open(path) as image:
+        picture = plain(image)
+    options: dict[str, Any] = {"quality": quality}
+    if codec == "AVIF":
+        options |= {"speed": 6, "max_threads": 1}
+    data = saved(picture, codec, **options)
+    with Image.open(io.BytesIO(data)) as image:
+        decoded = image.convert("RGB")
+    row: dict[str, Any] = {"picture": path.stem, "codec": codec, "quality": quality}
+    row["bpp"] = 8 * len(data) / (picture.width * picture.height)
+    return row | {name: metric.measure(picture, decoded) for name, metric in metrics(weights).items()}
+
+
+def means(rows: Iterable[dict[str, Any]], codec: str) -> list[dict[str, float]]:
+    """The mean of each quality of a codec, in rising order; a picture without a value of a metric counts nowhere."""
+    complete = [row for row in rows if row["codec"] == codec and None not in row.values()]
+    return [
+        {key: fmean(row[key] for row in complete if row["quality"] == quality) for key in ("quality", "bpp", *METRICS)}
+        for quality in sorted({row["quality"] for row in complete})
+    ]
+
+
+def faults(rungs: Sequence[dict[str, float]]) -> list[str]:
+    """Rungs that are worse than the one below, in words."""
+    found = []
+    for below, rung in itertools.pairwise(rungs):
+        for name, better in METRICS.items():
+            gain = rung[name] - below[name]
+            if (gain if better == "larger" else -gain) < 0:
+                values = f"{below[name]:.4f} -> {rung[name]:.4f}"
+                found.append(f"quality {rung['quality']:g} is worse than {below['quality']:g} by {name}: {values}")
+    return found
+
+
+def draw(rows: Sequence[dict[str, Any]], target: Path) -> None:
+    """The curves of both codecs, a panel for each metric."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, len(METRICS), figsize=(11, 4.2), dpi=110, layout="constrained")
+    for panel, (name, better) in zip(panels, METRICS.items(), strict=True):
+        for codec, label in (("SDZ", ".sdz"), ("AVIF", "AVIF")):
+            points = means(rows, codec)
+            panel.plot([each["bpp"] for each in points], [each[name] for each in points], marker="o", label=label)
+        panel.set_xscale("log")
+        panel.set_xticks([0.03, 0.1, 0.3, 1, 3], labels=["0.03", "0.1", "0.3", "1", "3"])
+        panel.set_xlabel("bits per pixel")
+        panel.set_title(f"{name} ({better} is better)")
+        panel.grid(alpha=0.3)
+    panels[0].legend()
+    figure.savefig(target.with_suffix(".png"))
+    with Image.open(target.with_suffix(".png")) as image:
+        image.convert("RGB").save(target, quality=88, method=6)
+    target.with_suffix(".png").unlink()
+
+
+def measured(pictures: Sequence[Path], weights: Path, out: Path, jobs: int) -> list[dict[str, Any]]:
+    """All points, those of ``out`` and those that were missing there; each is appended as soon as it is measured."""
+    rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    done = {(row["picture"], row["codec"], row["quality"]) for row in rows}
+    settings = [("SDZ", quality) for quality in QUALITIES] + [("AVIF", quality) for quality in AVIF_QUALITIES]
+    todo = [(path, *setting) for path in pictures for setting in settings if (path.stem, *setting) not in done]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool, out.open("a") as stream:
+        for future in tqdm([pool.submit(point, *each, weights) for each in todo]):
+            rows.append(future.result())
+            stream.write(json.dumps(rows[-1]) + "\n")
+            stream.flush()
+    names = {path.stem for path in pictures}
+    return [row for row in rows if row["picture"] in names]
+
+
+FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command(help=__doc__)
+@click.argument("folders", nargs=-1, required=True, type=FOLDER)
+@click.option("--perceptual", required=True, type=FOLDER, help="Folder with the weights of LPIPS-VGG.")
+@click.option("-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--jobs", default=2, show_default=True, help="Processes.")
+def main(folders: Sequence[Path], perceptual: Path, output: Path, jobs: int) -> None:
+    """See the module's docstring."""
+    pictures = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in (".png", ".webp")]
+    output.mkdir(parents=True, exist_ok=True)
+    rows = measured(pictures, perceptual, output / "rungs.jsonl", jobs)
+    for codec in ("SDZ", "AVIF"):
+        for rung in means(rows, codec):
+            values = "  ".join(f"{name} {rung[name]:8.4f}" for name in METRICS)
+            click.echo(f"{codec:5} quality {rung['quality']:3g}  {rung['bpp']:.3f} bits per pixel  {values}")
+    draw(rows, output / "rungs.webp")
+    found = faults(means(rows, "SDZ"))
+    click.echo("\n".join(found) or "no rung is worse than the one below")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -24,7 +24,7 @@ from pillow_sdz.container.framing import section_bytes
 from pillow_sdz.container.sections import Container, build
 from pillow_sdz.container.stored_error import ERROR
 from pillow_sdz.errors import SdzOptionError, needs_packages
-from pillow_sdz.limits import check_picture
+from pillow_sdz.limits import MAX_UNASKED_STEPS, check_picture
 from pillow_sdz.options import DecodeSettings
 from pillow_sdz.options.saving import SSIMULACRA2
 from pillow_sdz.payloads import kinds
@@ -199,7 +199,10 @@ class _Job:
         """What a reader makes of a file, before alpha; (H, W, 3), writeable."""
         import numpy as np
 
-        return np.array(decode(read(build(container)), self._settings).rgb)
+        settings = self._settings
+        if container.header.denoise_steps > MAX_UNASKED_STEPS:  # as readers do, but without their notice
+            settings = replace(settings, denoise_steps=MAX_UNASKED_STEPS)
+        return np.array(decode(read(build(container)), settings).rgb)
 
     def _room_for_pixels(self, size: int) -> int:
         """How long the body of the layer of a file of pixels may be, if the file is to have so many bytes."""

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pillow_sdz  # noqa: F401  registers the format
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

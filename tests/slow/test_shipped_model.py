@@ -47,12 +47,16 @@ def test_the_same_bytes_again(photo: Image.Image) -> None:
 
 
 def test_quality_orders_sizes_and_errors(photo: Image.Image) -> None:
-    streams = [saved(photo, quality=quality) for quality in (0, 50, 100)]
-    sizes = [len(stream.getvalue()) for stream in streams]
-    errors = [psnr(Image.open(stream), photo) for stream in streams]
-    assert sizes == sorted(sizes)
-    assert sizes[0] < sizes[2]
-    assert errors == sorted(errors)
+    for guard, qualities in ((True, (0, 50, 99)), (False, (0, 50, 100))):
+        streams = [saved(photo, quality=quality, guard=guard) for quality in qualities]
+        sizes = [len(stream.getvalue()) for stream in streams]
+        errors = [psnr(Image.open(stream), photo) for stream in streams]
+        assert sizes == sorted(sizes)
+        assert sizes[0] < sizes[2]
+        assert errors == sorted(errors)
+    exact = saved(photo, quality=100)
+    assert len(exact.getvalue()) > sizes[2]
+    assert np.array_equal(np.array(Image.open(exact)), np.array(photo))
 
 
 def test_direct_codes(photo: Image.Image) -> None:

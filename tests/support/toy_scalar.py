@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pillow_sdz.models.manifest import Manifest
+
 CHANNELS: Final = 3
 SHAPE: Final = {"groups": 3, "wide": 5, "deep": 2}
 """The prior's shape as ``model.json`` names it."""
@@ -77,7 +79,12 @@ def install_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, preview: b
     monkeypatch.setattr(with_model, "SCHEDULES", (PLAIN,) * 10)  # the model has no networks to refine with
     monkeypatch.setattr(saving, "GUARDED_EFFORT", UNGUARDED)
     model = ToyModel(registry.find("toy"))
-    monkeypatch.setattr(registry, "load", lambda manifest, device, dtype: model)
+    real = registry.load
+
+    def load(manifest: Manifest, device: str | None = None, dtype: str | None = None) -> Any:
+        return model if manifest.name == "toy" else real(manifest, device, dtype)  # the guard asks for the shipped one
+
+    monkeypatch.setattr(registry, "load", load)
     return model
 
 

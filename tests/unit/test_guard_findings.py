@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from pillow_sdz.codec.guard import findings
-from pillow_sdz.codec.guard.detector import FACE, TEXT
+from pillow_sdz.codec.guard.components import components
+from pillow_sdz.codec.guard.detector import FACE, LATTICE, TEXT
 from pillow_sdz.codec.guard.failure import contrast, structural_error
 from pillow_sdz.codec.guard.findings import find
 
@@ -59,61 +62,100 @@ def blurred(picture: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(3)))
 
 
-class TestFind:
-    @pytest.mark.parametrize("kind", [TEXT, FACE])
-    def test_what_is_marked_and_came_out_wrong_is_bought(self, kind: int) -> None:
-        found = find(texture(), blurred(texture()), marks(kind, slice(4, 6), slice(3, 9)), NOTHING)
-        assert [(each.x, each.y, each.width, each.height) for each in found.rectangles] == [(3, 4, 6, 2)]
-        assert found.faces == (kind == FACE)
+def places(found: findings.Findings) -> list[tuple[int, int, int, int]]:
+    return [(each.x, each.y, each.width, each.height) for each in found.rectangles()]
 
-    def test_regular_structure_that_came_out_wrong_is_bought(self) -> None:
-        regular = NOTHING.copy()
-        regular[4:6, 3:9] = True
-        found = find(texture(), blurred(texture()), marks(TEXT, slice(0), slice(0)), regular)
-        assert [(each.x, each.y, each.width, each.height) for each in found.rectangles] == [(3, 4, 6, 2)]
+
+class TestFind:
+    def test_faces_that_came_out_wrong_are_bought(self) -> None:
+        found = find(texture(), blurred(texture()), marks(FACE, slice(4, 6), slice(3, 9)), NOTHING)
+        assert places(found) == [(3, 4, 6, 2)]
+        assert found.faces == 1
+
+    def test_lettering_is_bought_with_a_cell_around_it(self) -> None:
+        found = find(texture(), blurred(texture()), marks(TEXT, slice(4, 6), slice(3, 9)), NOTHING)
+        assert places(found) == [(2, 3, 8, 4)]
+        assert found.faces == 0
+
+    def test_lattices_that_came_out_wrong_are_bought(self) -> None:
+        found = find(texture(), blurred(texture()), marks(LATTICE, slice(4, 6), slice(3, 9)), NOTHING)
+        assert places(found) == [(3, 4, 6, 2)]
         assert found.regular == pytest.approx(12 / 256)
         assert found.marked == 0
 
+    def test_the_spectrum_alone_buys_nothing_but_is_counted(self) -> None:
+        found = find(texture(), blurred(texture()), marks(TEXT, slice(0), slice(0)), ~NOTHING)
+        assert places(found) == []
+        assert found.regular == 1
+
     def test_what_is_marked_and_came_out_right_is_not(self) -> None:
         probabilities = marks(TEXT, slice(4, 6), slice(3, 9))
-        assert find(texture(), texture(), probabilities, ~NOTHING).rectangles == ()
+        assert find(texture(), texture(), probabilities, ~NOTHING).order == ()
 
     def test_what_came_out_wrong_and_is_not_marked_is_not(self) -> None:
         found = find(texture(), blurred(texture()), marks(TEXT, slice(0), slice(0)), NOTHING)
-        assert found.rectangles == ()
+        assert found.order == ()
         assert found.marked == found.faces == 0
 
     def test_large_faces_are_left_to_the_model(self) -> None:
         side = findings.LARGEST_FACE + 1
         probabilities = marks(FACE, slice(2, 2 + side), slice(2, 2 + side))
-        assert find(texture(), blurred(texture()), probabilities, NOTHING).rectangles == ()
+        assert find(texture(), blurred(texture()), probabilities, NOTHING).order == ()
+        probabilities[2, :, FACE] = probabilities[:, 2, FACE] = 0
+        assert len(find(texture(), blurred(texture()), probabilities, NOTHING).order) == 1
 
     def test_the_most_harmful_come_first(self) -> None:
         picture = texture()
         picture[:64] = 64 + picture[:64] // 4  # little contrast
-        probabilities = np.maximum(marks(TEXT, slice(1, 3), slice(2, 6)), marks(TEXT, slice(12, 13), slice(2, 6)))
+        probabilities = np.maximum(marks(FACE, slice(1, 3), slice(2, 6)), marks(FACE, slice(12, 13), slice(2, 6)))
         found = find(picture, blurred(picture), probabilities, NOTHING)
-        assert [each.y for each in found.rectangles] == [12, 1]
+        assert [found.regions[1, 2], found.regions[12, 2]] == [1, 2]
+        assert found.order == (2, 1)
+        assert replace(found, order=(2, 1, 1)).without_the_last_third().order == (2, 1)
 
     def test_cells_beside_marked_ones_need_less(self) -> None:
-        probabilities = marks(TEXT, slice(4, 6), slice(3, 9))
-        probabilities[4:6, 9 : 9 + findings.GROWTH, TEXT] = probabilities[0, 0, TEXT] = findings.BESIDE
+        probabilities = marks(LATTICE, slice(4, 6), slice(3, 9))
+        probabilities[4:6, 9 : 9 + findings.GROWTH, LATTICE] = probabilities[0, 0, LATTICE] = findings.BESIDE
         found = find(texture(), blurred(texture()), probabilities, NOTHING)
-        assert [(each.x, each.width) for each in found.rectangles] == [(3, 6 + findings.GROWTH)]
+        assert places(found) == [(3, 4, 6 + findings.GROWTH, 2)]
 
     def test_counts_flat_cells_and_marked_ones(self) -> None:
         picture = texture()
         picture[:64] = 77
-        found = find(picture, blurred(picture), marks(TEXT, slice(8, 16), slice(0, 8)), NOTHING)
+        found = find(picture, blurred(picture), marks(FACE, slice(8, 16), slice(0, 8)), NOTHING)
         assert found.flat == pytest.approx(7 / 16, abs=0.001)  # the window of a cell reaches into the next one
         assert found.marked == pytest.approx(0.5, abs=0.1)
 
 
 def test_patches_that_help_little_are_not_worth_it() -> None:
-    probabilities = np.maximum(marks(TEXT, slice(1, 3), slice(2, 6)), marks(TEXT, slice(12, 13), slice(2, 6)))
+    probabilities = np.maximum(marks(FACE, slice(1, 3), slice(2, 6)), marks(FACE, slice(12, 13), slice(2, 6)))
     decoded = blurred(texture())
     found = find(texture(), decoded, probabilities, NOTHING)
     patched = decoded.copy()
     patched[88:112, :64] = texture()[88:112, :64]
-    assert [each.y for each in found.worth_it(texture(), patched)] == [12]
-    assert found.worth_it(texture(), texture()) == found.rectangles
+    assert [each.y for each in found.worth_it(texture(), patched).rectangles()] == [12]
+    assert found.worth_it(texture(), texture()).order == found.order
+
+
+class TestComponents:
+    def test_are_those_of_a_flood(self) -> None:
+        mask = np.random.default_rng(5).random((23, 31)) < 0.35
+        labels = components(mask)
+        assert ((labels > 0) == mask).all()
+        for number in range(1, labels.max() + 1):
+            flooded = np.zeros(mask.shape, bool)
+            flooded[tuple(np.argwhere(labels == number)[0])] = True
+            for _ in range(mask.size):
+                grown = findings._widened(flooded) & mask
+                if (grown == flooded).all():
+                    break
+                flooded = grown
+            assert (flooded == (labels == number)).all()
+
+    @pytest.mark.parametrize("mask", [np.zeros((3, 4), bool), np.zeros((0, 0), bool)])
+    def test_of_nothing_are_none(self, mask: np.ndarray) -> None:
+        assert not components(mask).any()
+
+    def test_that_meet_at_the_end_are_one(self) -> None:
+        mask = np.array([[1, 0, 1, 0, 1], [1, 0, 1, 0, 1], [1, 1, 1, 1, 1]], bool)
+        assert (components(mask) == mask).all()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from pillow_sdz.container.patches import Rectangle
 
-MARKED: Final = 0.5
-"""Probability from which on a cell is marked."""
+MARKED: Final = {TEXT: 0.5, FACE: 0.3, LATTICE: 0.6}
+"""Probability from which on a cell is marked, by class of the detector."""
 
 BESIDE: Final = 0.2
 """Probability from which on a cell near a marked one is marked, too: the ends of words, the edges of faces."""
@@ -98,7 +98,7 @@ def find(
     """
     error, local = structural_error(original, decoded), contrast(original)
     active = local >= ACTIVE
-    seen = {each: _grown(probabilities[:, :, each]) for each in TOLERANCES}
+    seen = {each: _grown(probabilities[:, :, each], MARKED[each]) for each in TOLERANCES}
     wrong = {each: _wrong(seen[each], error, active, tolerance) for each, tolerance in TOLERANCES.items()}
     wrong[TEXT] = _widened(wrong[TEXT])
     wrong[FACE] = _small(wrong[FACE])
@@ -139,9 +139,9 @@ def _small(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return small[regions]
 
 
-def _grown(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The marked cells, and those near them of at least `BESIDE`."""
-    marked, beside = probabilities >= MARKED, probabilities >= BESIDE
+def _grown(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+    """The cells of at least the threshold, and those near them of at least `BESIDE`."""
+    marked, beside = probabilities >= threshold, probabilities >= BESIDE
     for _ in range(GROWTH):
         marked = _widened(marked) & beside
     return marked

@@ -64,7 +64,7 @@ def test_force_replaces_and_a_broken_photo_does_not_stop_the_others(run_real: Ru
     document = json.loads((tmp_path / "out" / "compare.json").read_bytes())
     assert [picture["name"] for picture in document["pictures"]] == ["a.png"]
     stages = {stage["stage"]: stage for stage in document["pictures"][0]["stages"]}
-    assert stages["sdz"]["details"]["payload"] == "direct"  # no noise, so no U-Net, and that is said
+    assert stages["sdz"]["details"]["payload"] == "pixels"  # no noise, so no U-Net, and that is said
     assert "sdz-without-unet" not in stages
     assert "sdz with U-Net" in document["pictures"][0]["left_out"]
 

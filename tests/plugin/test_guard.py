@@ -44,16 +44,20 @@ def without_patches(data: bytes) -> NDArray[np.uint8]:
     return np.array(image)
 
 
+def error(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    return float(np.abs(one.astype(int) - other).mean())
+
+
 def test_lettering_is_stored_and_blended() -> None:
     picture = Image.fromarray(photo())
     data, unguarded = saved(picture, **GUARDED), saved(picture, guard=False, payload="direct")
     image = opened(data)
     assert image.info["patches"] == 1
-    assert 0.02 < image.info["patched"] < 0.06
+    assert 0.02 < image.info["patched"] < 0.1
     shown, alone = np.array(image), np.array(opened(unguarded))
-    assert psnr(shown[INNER], photo()[INNER]) > psnr(alone[INNER], photo()[INNER]) + 3
+    assert error(shown[INNER], photo()[INNER]) < 0.5 * error(alone[INNER], photo()[INNER])
     outside = np.ones(shown.shape[:2], bool)
-    outside[40:80, 32:96] = False  # cells beside the sign may be patched, too
+    outside[40:80, 32:96] = False  # the cells beside the sign may be patched, too
     assert np.array_equal(shown[outside], alone[outside])
     assert np.array_equal(without_patches(data), alone)
 
@@ -110,7 +114,7 @@ def test_every_mode_can_have_patches(mode: str) -> None:
     colour = mode.rstrip("A") or "RGB"
     shown, alone = np.array(again.convert(colour)), np.array(Image.fromarray(without_patches(data)).convert(colour))
     truth = np.array(image.convert(colour))
-    assert psnr(shown[INNER], truth[INNER]) > psnr(alone[INNER], truth[INNER]) + 3
+    assert error(shown[INNER], truth[INNER]) < 0.5 * error(alone[INNER], truth[INNER])
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])

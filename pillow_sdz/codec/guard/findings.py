@@ -104,7 +104,8 @@ def find(
     wrong[FACE] = _small(wrong[FACE])
     bought = np.logical_or.reduce(list(wrong.values()))
     regions = components(bought)
-    harm = np.bincount(regions.ravel(), np.where(active, error * local, 0).ravel()) / np.bincount(regions.ravel())
+    harms = np.bincount(regions.ravel(), np.where(active, error * local, 0).ravel())
+    harm = harms / np.maximum(1, np.bincount(regions.ravel()))  # there may be no region 0: all is to be bought
     cells = max(1, int(active.sum()))
     return Findings(
         regions,

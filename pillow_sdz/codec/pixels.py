@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,7 +36,7 @@ QUICK: Final = 8
 """The speed at which a quality is searched for, at least."""
 
 SLACK: Final = 2
-"""How many qualities around the one that was found are tried at the speed of the effort."""
+"""By how much the quality that was found is lowered at a time, until it fits at the speed of the effort, too."""
 
 _SMALL: Final = 1 << 20
 """Up to how many pixels the fastest lossless variant is tried on the whole picture."""
@@ -139,16 +140,18 @@ def fit_body(rgb: NDArray[np.uint8], size: int, effort: int) -> FittedBody | Non
     def measure(quality: int) -> int:
         return len(streams.encode(rgb, "av1", quality, max(QUICK, speed_of(effort)), subsampling))
 
+    @cache
+    def coded(quality: int) -> bytes:
+        return encode_pixels(rgb, PixelsPlan("av1", quality, subsampling), effort)
+
     quality = _bisected(measure, size)
-    best = None
-    for each in range(max(0, quality - SLACK), quality + SLACK + 1):
-        if each >= LOSSLESS_QUALITY:
-            break
-        body = encode_pixels(rgb, PixelsPlan("av1", each, subsampling), effort)
-        if len(body) > size:
-            break
-        best = FittedBody(body, each)
-    return best
+    while len(coded(quality)) > size:
+        if quality == 0:
+            return None
+        quality = max(0, quality - SLACK)
+    while quality + 1 < LOSSLESS_QUALITY and len(coded(quality + 1)) <= size:
+        quality += 1
+    return FittedBody(coded(quality), quality)
 
 
 def _bisected(measure: Callable[[int], int], size: int) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import guard_samples
+import pytest
 from cli_fakes import Run, photo
 from in_memory import saved
 from PIL import Image
@@ -61,6 +63,25 @@ def test_options_about_the_error_reach_save() -> None:
     assert save("--error", "yes") == {"error": True}
     assert save("--error", "no", "--error-map") == {"error": False, "error_map": True}
     assert save("--error", "ssimulacra2") == {"error": "ssimulacra2"}
+
+
+def test_the_guard_can_be_turned_on_and_off(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def save(*arguments: str) -> dict[str, Any]:
+        return settings_from(command.make_context("sdz-convert", ["a.png", *arguments]).params).save
+
+    assert save("--guard") == {"guard": True}
+    assert save("--no-guard") == {"guard": False}
+    guard_samples.install_detector(monkeypatch)
+    Image.fromarray(guard_samples.page()).save("a.png")
+    kinds = {}
+    for option in ("--guard", "--no-guard"):
+        assert run("a.png", option, "--force") == 0
+        with Image.open("a.sdz") as image:
+            kinds[option] = image.info["payload"]
+    assert kinds == {"--guard": "pixels", "--no-guard": "direct"}
+    assert run("a.png", "--guard", "--payload", "direct", "--target-size", "2kB") != 0
+    assert run("a.sdz", "-o", "b.png", "--guard") == 0
+    assert "no .sdz is written here, so --guard has no effect" in run.err
 
 
 def test_the_old_name_of_denoise_steps(run: Run, tmp_path: Path) -> None:

@@ -104,6 +104,15 @@ def test_large_patches_are_blended_in_strips(monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_array_equal(at_once, in_strips)
 
 
+@pytest.mark.parametrize("width", [8, 13, 19, 38])
+def test_a_sheet_is_never_narrower_than_its_widest_patch(width: int) -> None:
+    """Powers of a root, whose rounding errors have made it a cell too narrow for each of these widths."""
+    rectangles = [Rectangle(0, 0, width, 2), Rectangle(0, 3, 1, 1)]
+    rgb = letters(8 * width, 40)
+    body = encode_patches(rgb, rectangles, "vp8l", 100)
+    assert parse_patches(body, 8 * width, 40).sheet_width >= width
+
+
 def test_the_sheet_repeats_edges_where_nothing_is() -> None:
     rgb = letters()
     sheet = cut_sheet(rgb, RECTANGLES, 5)

@@ -65,6 +65,7 @@ def detect(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     import torch
 
     from pillow_sdz.models.networks.detector import CONTEXT
+    from pillow_sdz.models.runtime import isolated
 
     network = _network()
     height, width = (-(-side // CELL) for side in rgb.shape[:2])
@@ -75,7 +76,7 @@ def detect(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         piece = rgb[top:bottom, left:right]
         missing = ((0, bottom - top - piece.shape[0]), (0, right - left - piece.shape[1]), (0, 0))
         pixels = torch.from_numpy(np.pad(piece, missing, "edge").astype(np.float32)).permute(2, 0, 1)[None]
-        with torch.inference_mode():  # channels are adjacent in memory, as convolutions on CPUs like them
+        with isolated():  # channels are adjacent in memory, as convolutions on CPUs like them
             probabilities = torch.sigmoid(network(pixels))[0].permute(1, 2, 0).numpy()
         rows, columns = slice(*window.core[:2]), slice(*window.core[2:])
         inner = window.inner

@@ -175,9 +175,7 @@ def _attempts(findings: Findings, quality: int) -> Iterator[tuple[Findings, int]
 
 def _whole_may_be_better(findings: Findings, patched: float, quality: float) -> bool:
     """Whether it is worth the time to find out."""
-    return (
-        findings.flat >= DRAWN or findings.regular >= REGULAR or patched >= MANY or quality >= SELDOM_SYNTHESISED
-    )
+    return findings.flat >= DRAWN or findings.regular >= REGULAR or patched >= MANY or quality >= SELDOM_SYNTHESISED
 
 
 def _closer_whole(

@@ -34,7 +34,6 @@ from pillow_sdz.container.header import VERSION
 from pillow_sdz.container.metadata import Metadata
 from pillow_sdz.container.patches import Rectangle
 from pillow_sdz.container.sections import build, parse
-from pillow_sdz.options import SaveOptions
 from pillow_sdz.payloads.pixels.payload import PixelsPlan, encode_pixels
 from pillow_sdz.plugin.colour.build import profile_of
 from pillow_sdz.plugin.pixels import to_picture
@@ -159,7 +158,7 @@ def of_pixels(image: Image.Image, plan: PixelsPlan) -> bytes:
     """The bytes of a file with a payload of pixels."""
     picture = to_picture(image)
     body = encode_pixels(picture.rgb, plan)
-    return build(container_of(picture, body, SaveOptions(payload=plan.kind), Metadata()))
+    return build(container_of(picture, body, None, Metadata()))
 
 
 def with_patches(image: Image.Image, rectangles: list[Rectangle], coding: str) -> bytes:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import guard_samples
-import pytest
 from cli_fakes import Run, photo
 from in_memory import saved
 from PIL import Image
 
 import pillow_sdz
 from pillow_sdz.cli.command import command, settings_from
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_options_reach_the_encoder(run: Run, tmp_path: Path) -> None:

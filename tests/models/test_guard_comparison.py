@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,8 @@ from pillow_sdz.options import ComputeSettings
 from pillow_sdz.refinement.structure import statistics, structure_distance
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 SETTINGS = ComputeSettings("cpu", "float32")

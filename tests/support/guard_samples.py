@@ -67,7 +67,7 @@ def page() -> NDArray[np.uint8]:
 
 def in_mode(rgb: NDArray[np.uint8], mode: str) -> Image.Image:
     """A picture in L, LA, RGB or RGBA; what alpha there is varies, and is nowhere 0: colours would not count there."""
-    image = Image.fromarray(rgb).convert(mode.rstrip("A") or "RGB")
+    image = Image.fromarray(rgb).convert(mode.rstrip("A"))
     if mode.endswith("A"):
         image.putalpha(Image.radial_gradient("L").resize(image.size).point(lambda level: max(level, 1)))
     return image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import guard_samples
@@ -39,8 +40,9 @@ SETTINGS = DecodeSettings("cpu", "float32")
 
 def grainy(seed: int = 0) -> NDArray[np.uint8]:
     """A picture that lossless codings cannot make small, (96, 128, 3)."""
-    rgb = smooth(128, 96).astype(int) + np.random.default_rng(seed).normal(0, 12, (96, 128, 3)).astype(int)
-    return rgb.clip(0, 255).astype(np.uint8)
+    noise = np.random.default_rng(seed).normal(0, 12, (96, 128, 3))
+    rgb: NDArray[np.uint8] = (smooth(128, 96) + noise).clip(0, 255).astype(np.uint8)
+    return rgb
 
 
 def bought(original: NDArray[np.uint8], decoded: NDArray[np.uint8], size: int, **options: Any) -> purchases.Purchases:
@@ -112,8 +114,9 @@ class TestAttempts:
         assert tried[0][1] == 33
         sizes = [(len(found.order), quality) for found, quality in tried]
         assert len(set(sizes)) == len(sizes)
-        for (regions, quality), (fewer, lower) in zip(sizes, sizes[1:], strict=False):
-            assert (fewer <= regions) and (lower <= quality)
+        for (regions, quality), (fewer, lower) in pairwise(sizes):
+            assert fewer <= regions
+            assert lower <= quality
         assert sizes[-1] == (1, purchases.LOWEST_QUALITY)
 
     def test_keep_the_most_harmful(self) -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import guard_samples
 import numpy as np
 import pytest
 from cli_fakes import names_in
@@ -226,3 +227,19 @@ def test_info_of_files_that_say_nothing(run: Run, pair: Path) -> None:
     assert "as decoded" not in run.out
     assert run("--info", "--json", "cat.sdz") == 0
     assert json.loads(run.out)["stored_error"] is json.loads(run.out)["error_map"] is None
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_the_guard_makes_is_verified(run: Run, monkeypatch: pytest.MonkeyPatch, mode: str, *, whole: bool) -> None:
+    guard_samples.install_detector(monkeypatch)
+    image = guard_samples.in_mode(guard_samples.page() if whole else guard_samples.photo(), mode)
+    if mode.endswith("A"):
+        image.paste((0,) * len(mode), (8, 8, 40, 40))  # colours that are not stored
+    image.save("a.png")
+    options = [] if whole else ["--payload", "direct"]
+    assert run("a.png", "--guard", "--error-map", *options) == 0
+    assert run("--test", "a.sdz", "--against", "a.png") == 0
+    with Image.open("a.sdz") as again:
+        assert again.info["payload"] == ("pixels" if whole else "direct")
+        assert bool(again.info["patches"]) != whole

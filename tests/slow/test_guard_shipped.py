@@ -11,6 +11,7 @@ from in_memory import opened, opened_sdz, psnr, saved
 from PIL import Image, ImageDraw, ImageFont
 
 from pillow_sdz import add_model
+from pillow_sdz.codec.decode import decode
 from pillow_sdz.codec.guard import comparison
 from pillow_sdz.models import registry
 
@@ -105,16 +106,13 @@ def test_the_guard_decodes_once_for_what_it_buys(
     sign: Image.Image, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
     """For a target size, once more: patches leave less room for the rest."""
-    from pillow_sdz.codec import encode
-
     decoded: list[object] = []
-    real = encode.decode
 
     def counted(*arguments: Any) -> Any:
         decoded.append(arguments)
-        return real(*arguments)
+        return decode(*arguments)
 
-    monkeypatch.setattr(encode, "decode", counted)
+    monkeypatch.setattr("pillow_sdz.codec.encode.decode", counted)
     assert opened(saved(sign, effort=3, **options)).info["patches"]
     assert len(decoded) == (2 if "target_size" in options else 1)
 

@@ -31,6 +31,7 @@ def options(**keywords: Any) -> SaveOptions:
         ("step", (4, 4.0, 21.3, 128, np.float32(7.5), np.int64(9), Fraction(9, 2))),
         ("effort", (0, 9)),
         ("target_size", (1, 5000)),
+        ("guard", (True, False)),
         ("error", (True, False, "ssimulacra2")),
         ("error_map", (True, False)),
     ],
@@ -49,6 +50,23 @@ def test_only_what_is_asked_for_is_measured_at_any_effort() -> None:
     assert options(error_map=True).asks_for_error
 
 
+def test_the_guard_is_on_from_effort_3_unless_it_is_set() -> None:
+    assert [options(effort=effort).guarded for effort in range(5)] == [False, False, False, True, True]
+    assert options(effort=0, guard=True).guarded
+    assert not options(effort=9, guard=False).guarded
+    assert not options(profile="buehlmann2022").guarded
+    assert not options(profile="buehlmann2022", guard=False).guarded
+    with pytest.raises(SdzOptionError, match="^guard: cannot be given together with profile"):
+        options(profile="buehlmann2022", guard=True)
+
+
+def test_a_payload_that_is_asked_for_is_kept() -> None:
+    assert options(quality=90).may_be_pixels
+    assert options(target_size=900, effort=9).may_be_pixels
+    for asked in ({"payload": "direct"}, {"payload": "scalar"}, {"colors": 16}, {"step": 20}):
+        assert not options(**asked, guard=True).may_be_pixels
+
+
 def test_sequences_of_colors_become_tuples() -> None:
     assert options(colors=[256, np.int32(64)]).colors == (256, 64)
     assert hash(options(colors=[256, 64]))
@@ -63,6 +81,7 @@ def test_sequences_of_colors_become_tuples() -> None:
         ("denoise_steps", (-1, 256, 1.0, False, "1")),
         ("payload", ("", "raw", 0, "Direct")),
         ("effort", (-1, 10, 4.5, True)),
+        ("guard", (1, 0, "yes", "faces")),
         ("error", (1, 0, "yes", "SSIMULACRA2", 1.0, ("ssimulacra2",))),
         ("error_map", (1, 0, "ssimulacra2", "yes")),
         ("target_size", (0, -5, 5e3, "5kB", True)),

@@ -37,7 +37,7 @@ import pillow_sdz  # noqa: F401  (registers .sdz with Pillow)
 from pillow_sdz.evaluation.codecs import Codec, decoded, saved
 from pillow_sdz.evaluation.metrics import available
 from tools.guard_set.cache import Cache, digest
-from tools.guard_set.matching import by_target, matched
+from tools.guard_set.matching import by_target, equal, matched
 from tools.guard_set.measure import Measurer
 from tools.guard_set.summary import WHOLE, table, verdicts
 
@@ -88,6 +88,14 @@ def at_size(codec: Codec, image: Image.Image, size: int, cache: Cache) -> tuple[
     return codec.encode(image, quality), quality
 
 
+def other(image: Image.Image, save: dict[str, Any], against: dict[str, Any], file: bytes) -> bytes:
+    """A second .sdz as large as another: with the same options but for some, or if that has another size, by target."""
+    data = saved(image, "SDZ", **(save | against))
+    if equal(len(data), len(file)):
+        return data
+    return by_target(lambda limit: saved(image, "SDZ", **against, target_size=limit), len(file))
+
+
 def score(
     record: dict[str, Any], image: Image.Image, save: dict[str, Any], against: dict[str, Any] | None,
     measurer: Measurer, files: Path,
@@ -98,10 +106,7 @@ def score(
     made: dict[str, tuple[bytes, dict[str, Any]]] = {"sdz": (file, {})}
     if against is not None:
 
-        def other(limit: int) -> bytes:
-            return saved(image, "SDZ", **against, target_size=limit)
-
-        made["against"] = kept(files, name, [against, len(file)], partial(by_target, other, len(file))), {}
+        made["against"] = kept(files, name, [save, against, len(file)], partial(other, image, save, against, file)), {}
     for codec in OTHERS:
         data, quality = at_size(codec, image, len(file), measurer.cache)
         made[codec.name] = data, {"quality": quality}

@@ -48,8 +48,9 @@ FEATURES_OF_DRAWN: Final = 1.1
 REGULAR: Final = 0.3
 """If so much of the active cells is regular structure, structure alone decides."""
 
-FACES: Final = 0.25
-"""If so much of the patches is faces, the sheet has their quality."""
+FACES: Final = 0.15
+"""If so much of the patches is faces, the sheet has their quality; and below `SELDOM_SYNTHESISED`, the whole picture is
+not pixels, which would blur them."""
 
 SELDOM_SYNTHESISED: Final = 60.0
 """From this quality on AVIF may be closer to the original at the same bytes, whatever the picture."""
@@ -57,11 +58,20 @@ SELDOM_SYNTHESISED: Final = 60.0
 ROOM: Final = 1.5
 """Most bytes of patches, in multiples of the file without them."""
 
+ROOM_OF_FACES: Final = 3.0
+"""The same where the patches have the quality of faces."""
+
 SHARE_OF_TARGET: Final = 0.6
 """Most bytes of patches, as a share of a target size."""
 
+AS_LARGE: Final = 1.03
+"""What counts as the same size: qualities of AV1 are some percent apart."""
+
 LOWEST_QUALITY: Final = 10
 """Lowest AVIF quality of patches; where that is too large some are left out."""
+
+LOWEST_OF_FACES: Final = 48
+"""Lowest AVIF quality of faces: below, they are worse than those of the model."""
 
 COARSER: Final = 6
 """By how much the quality is lowered at a time to make patches fit."""
@@ -109,16 +119,18 @@ def choose(
     ladder = settings_for(quality)
     findings = find(original, decoded, detect(original), regular(original))
     mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
-    if options.may_be_pixels and findings.marked >= mostly:
+    may_be_pixels = options.may_be_pixels and (findings.faces < FACES or quality >= SELDOM_SYNTHESISED)
+    if may_be_pixels and findings.marked >= mostly:
         whole = _whole(original, size, ladder, options)
         if whole is not None:
             return Purchases(whole=whole)
     has_target = options.target_size is not None
-    room = int((SHARE_OF_TARGET if has_target else ROOM) * size)
+    most = ROOM_OF_FACES if findings.faces >= FACES else ROOM
+    room = int((SHARE_OF_TARGET if has_target else most) * size)
     patched = _patched(original, decoded, findings, ladder, room, options.effort)
     if patched.body is not None and not has_target:
         size += section_bytes(len(patched.body))
-    if options.may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
+    if may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
         whole = _closer_whole(original, patched.picture, size, findings, quality, options, settings)
         if whole is not None:
             return Purchases(whole=whole)
@@ -152,8 +164,10 @@ def _fitting(
     original: NDArray[np.uint8], findings: Findings, ladder: GuardSettings, room: int, effort: int
 ) -> tuple[bytes, Findings] | None:
     """The body of a patches section of at most ``room`` bytes with its frame, and what it holds; or None."""
-    best = ladder.faces if findings.faces >= FACES else ladder.lettering
-    for smaller, quality in _attempts(findings, best):
+    best, lowest = ladder.lettering, LOWEST_QUALITY
+    if findings.faces >= FACES:
+        best, lowest = ladder.faces, min(ladder.faces, LOWEST_OF_FACES)
+    for smaller, quality in _attempts(findings, best, lowest):
         rectangles = smaller.rectangles()
         if len(rectangles) > limits.MAX_PATCHES:
             continue
@@ -163,12 +177,12 @@ def _fitting(
     return None
 
 
-def _attempts(findings: Findings, quality: int) -> Iterator[tuple[Findings, int]]:
+def _attempts(findings: Findings, quality: int, lowest: int) -> Iterator[tuple[Findings, int]]:
     """What to try, ever smaller: first the quality is lowered, then the least harmful regions are left out."""
     while findings.order:
         yield findings, quality
-        if quality > LOWEST_QUALITY:
-            quality = max(LOWEST_QUALITY, quality - COARSER)
+        if quality > lowest:
+            quality = max(lowest, quality - COARSER)
         else:
             findings = findings.without_the_last_third()
 
@@ -188,7 +202,7 @@ def _closer_whole(
     settings: DecodeSettings,
 ) -> bytes | None:
     """The body of the layer of a file of pixels, if with the same bytes it is closer than ``decoded``; or None."""
-    found = pixels.fit_body(original, size, options.effort)
+    found = pixels.fit_body(original, _room(size, options), options.effort)
     if found is None:
         return None
     features = FEATURES
@@ -211,10 +225,15 @@ def _whole(original: NDArray[np.uint8], size: int, ladder: GuardSettings, option
     Without a target size, it has as many bytes as the model's file, but its quality is neither lower nor much higher
     than that of other pictures of this quality.
     """
-    found = pixels.fit_body(original, size, options.effort)
+    found = pixels.fit_body(original, _room(size, options), options.effort)
     if options.target_size is not None:
         return None if found is None else found.body
     if found is not None and ladder.whole <= found.quality <= ladder.whole_at_most:
         return found.body
     quality = ladder.whole if found is None or found.quality < ladder.whole else ladder.whole_at_most
     return pixels.best_body(original, quality, options.effort)
+
+
+def _room(size: int, options: SaveOptions) -> int:
+    """Bytes for pixels in the place of a model's file. Without a target size, they may be slightly more."""
+    return size if options.target_size is not None else int(AS_LARGE * size)

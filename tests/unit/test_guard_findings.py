@@ -122,7 +122,7 @@ class TestFind:
     def test_counts_flat_cells_and_marked_ones(self) -> None:
         picture = texture()
         picture[:64] = 77
-        found = find(picture, blurred(picture), marks(FACE, slice(8, 16), slice(0, 8)), NOTHING)
+        found = find(picture, blurred(picture), marks(TEXT, slice(8, 16), slice(0, 8)), NOTHING)
         assert found.flat == pytest.approx(7 / 16, abs=0.001)  # the window of a cell reaches into the next one
         assert found.marked == pytest.approx(0.5, abs=0.1)
 

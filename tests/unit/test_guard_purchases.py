@@ -110,7 +110,7 @@ def findings_of(regions: int) -> Findings:
 
 class TestAttempts:
     def test_get_ever_smaller(self) -> None:
-        tried = list(purchases._attempts(findings_of(40), 33))
+        tried = list(purchases._attempts(findings_of(40), 33, purchases.LOWEST_QUALITY))
         assert tried[0][1] == 33
         sizes = [(len(found.order), quality) for found, quality in tried]
         assert len(set(sizes)) == len(sizes)
@@ -119,12 +119,16 @@ class TestAttempts:
             assert lower <= quality
         assert sizes[-1] == (1, purchases.LOWEST_QUALITY)
 
+    def test_of_faces_keep_their_quality(self) -> None:
+        tried = [quality for _, quality in purchases._attempts(findings_of(40), 54, purchases.LOWEST_OF_FACES)]
+        assert min(tried) == purchases.LOWEST_OF_FACES
+
     def test_keep_the_most_harmful(self) -> None:
-        for found, _ in purchases._attempts(findings_of(40), 20):
+        for found, _ in purchases._attempts(findings_of(40), 20, purchases.LOWEST_QUALITY):
             assert found.order == findings_of(40).order[: len(found.order)]
 
     def test_of_nothing_are_none(self) -> None:
-        assert list(purchases._attempts(replace(findings_of(3), order=()), 33)) == []
+        assert list(purchases._attempts(replace(findings_of(3), order=()), 33, 10)) == []
 
     def test_of_more_rectangles_than_a_file_may_hold_are_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(limits, "MAX_PATCHES", 5)

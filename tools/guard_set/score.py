@@ -105,7 +105,6 @@ def score(
     file = kept(files, name, save, lambda: saved(image, "SDZ", **save))
     made: dict[str, tuple[bytes, dict[str, Any]]] = {"sdz": (file, {})}
     if against is not None:
-
         made["against"] = kept(files, name, [save, against, len(file)], partial(other, image, save, against, file)), {}
     for codec in OTHERS:
         data, quality = at_size(codec, image, len(file), measurer.cache)

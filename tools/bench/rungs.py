@@ -14,6 +14,7 @@ import io
 import itertools
 import json
 import sys
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
@@ -30,17 +31,17 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the p
 import pillow_sdz  # noqa: F401  registers the format
 from pillow_sdz.evaluation.codecs import saved
 from pillow_sdz.evaluation.metrics import available
-from tools.bench.photos import plain
+from tools.bench.photos import files, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pillow_sdz.evaluation.metrics import Metric
 
 QUALITIES: Final = (0, 13, 27, 42, 53, 62, 70, 79, 87, 94, 99)
 """Of .sdz: from 0.03 to 3 bits per pixel on photos."""
 
-AVIF_QUALITIES: Final = (0, 10, 25, 40, 55, 70, 80, 90)
+AVIF_QUALITIES: Final = (0, 20, 45, 65, 85)
 """Of AVIF, to compare with."""
 
 METRICS: Final = {"LPIPS-VGG": "smaller", "SSIMULACRA2": "larger"}
@@ -73,11 +74,15 @@ def point(path: Path, codec: str, quality: int, weights: Path) -> dict[str, Any]
 
 
 def means(rows: Iterable[dict[str, Any]], codec: str) -> list[dict[str, float]]:
-    """The mean of each quality of a codec, in rising order; a picture without a value of a metric counts nowhere."""
-    complete = [row for row in rows if row["codec"] == codec and None not in row.values()]
+    """The mean of each quality of a codec, in rising order, over the pictures that have a value for all of them."""
+    own = [row for row in rows if row["codec"] == codec and None not in row.values()]
+    qualities = sorted({row["quality"] for row in own})
+    counts = Counter(row["picture"] for row in own)
+    complete = [row for row in own if counts[row["picture"]] == len(qualities)]
     return [
         {key: fmean(row[key] for row in complete if row["quality"] == quality) for key in ("quality", "bpp", *METRICS)}
-        for quality in sorted({row["quality"] for row in complete})
+        for quality in qualities
+        if complete
     ]
 
 
@@ -123,6 +128,7 @@ def measured(pictures: Sequence[Path], weights: Path, out: Path, jobs: int) -> l
     done = {(row["picture"], row["codec"], row["quality"]) for row in rows}
     settings = [("SDZ", quality) for quality in QUALITIES] + [("AVIF", quality) for quality in AVIF_QUALITIES]
     todo = [(path, *setting) for path in pictures for setting in settings if (path.stem, *setting) not in done]
+    todo.sort(key=lambda each: each[1] == "AVIF")  # what matters first
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool, out.open("a") as stream:
         for future in tqdm([pool.submit(point, *each, weights) for each in todo]):
             rows.append(future.result())
@@ -130,6 +136,12 @@ def measured(pictures: Sequence[Path], weights: Path, out: Path, jobs: int) -> l
             stream.flush()
     names = {path.stem for path in pictures}
     return [row for row in rows if row["picture"] in names]
+
+
+def _in_turn(lists: Sequence[Sequence[Path]]) -> Iterator[Path]:
+    """The files of several folders, spread evenly, so that a run that is stopped has some of each."""
+    places = [(number / len(each), path) for each in lists for number, path in enumerate(each)]
+    return (path for _, path in sorted(places))
 
 
 FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -142,7 +154,7 @@ FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--jobs", default=2, show_default=True, help="Processes.")
 def main(folders: Sequence[Path], perceptual: Path, output: Path, jobs: int) -> None:
     """See the module's docstring."""
-    pictures = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in (".png", ".webp")]
+    pictures = list(_in_turn([list(files([folder])) for folder in folders]))
     output.mkdir(parents=True, exist_ok=True)
     rows = measured(pictures, perceptual, output / "rungs.jsonl", jobs)
     for codec in ("SDZ", "AVIF"):

@@ -14,7 +14,8 @@ import io
 import itertools
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,6 +23,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+import numpy as np
+import torch
 from PIL import Image
 from tqdm import tqdm
 
@@ -30,17 +33,16 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # where a script finds the p
 import pillow_sdz  # noqa: F401  registers the format
 from pillow_sdz.evaluation.codecs import saved
 from pillow_sdz.evaluation.metrics import available
-from tools.bench.photos import plain
+from pillow_sdz.evaluation.perceptual import LPIPS
+from tools.bench.photos import files, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from pillow_sdz.evaluation.metrics import Metric
+    from collections.abc import Iterable, Iterator, Sequence
 
 QUALITIES: Final = (0, 13, 27, 42, 53, 62, 70, 79, 87, 94, 99)
 """Of .sdz: from 0.03 to 3 bits per pixel on photos."""
 
-AVIF_QUALITIES: Final = (0, 10, 25, 40, 55, 70, 80, 90)
+AVIF_QUALITIES: Final = (0, 20, 45, 65, 85)
 """Of AVIF, to compare with."""
 
 METRICS: Final = {"LPIPS-VGG": "smaller", "SSIMULACRA2": "larger"}
@@ -48,36 +50,52 @@ METRICS: Final = {"LPIPS-VGG": "smaller", "SSIMULACRA2": "larger"}
 
 
 @cache
-def metrics(weights: Path) -> dict[str, Metric]:
-    """The metrics of `METRICS`, loaded once a process."""
-    found = {metric.name: metric for metric in available(METRICS, weights)[0]}
-    return {name: found[name] for name in METRICS}
+def distance(weights: Path) -> LPIPS:
+    """LPIPS-VGG, loaded once a process."""
+    return LPIPS("vgg", weights)
 
 
-def point(path: Path, codec: str, quality: int, weights: Path) -> dict[str, Any]:
-    """One picture at one quality."""
-    import torch
-
+def points(path: Path, codec: str, qualities: Sequence[int], weights: Path) -> list[dict[str, Any]]:
+    """One picture at several qualities. (What LPIPS sees of the original is computed once.)"""
     torch.set_num_threads(1)
     with Image.open(path) as image:
         picture = plain(image)
-    options: dict[str, Any] = {"quality": quality}
-    if codec == "AVIF":
-        options |= {"speed": 6, "max_threads": 1}
-    data = saved(picture, codec, **options)
-    with Image.open(io.BytesIO(data)) as image:
-        decoded = image.convert("RGB")
-    row: dict[str, Any] = {"picture": path.stem, "codec": codec, "quality": quality}
-    row["bpp"] = 8 * len(data) / (picture.width * picture.height)
-    return row | {name: metric.measure(picture, decoded) for name, metric in metrics(weights).items()}
+    lpips = distance(weights)
+    ssimulacra2 = available(["SSIMULACRA2"])[0][0]
+    with torch.inference_mode():
+        seen = lpips.features(lpips.normalised(_tensor(picture)))
+    rows = []
+    for quality in qualities:
+        options = {"speed": 6, "max_threads": 1} if codec == "AVIF" else {}
+        data = saved(picture, codec, quality=quality, **options)
+        with Image.open(io.BytesIO(data)) as image:
+            decoded = image.convert("RGB")
+        with torch.inference_mode():
+            ours = lpips.features(lpips.normalised(_tensor(decoded)))
+            heads = (lpips.get_buffer(f"lin{number}_weight") for number in range(len(seen)))
+            total = sum(float(lpips.distance(*each)) for each in zip(seen, ours, heads, strict=True))
+        row: dict[str, Any] = {"picture": path.stem, "codec": codec, "quality": quality}
+        row["bpp"] = 8 * len(data) / (picture.width * picture.height)
+        rows.append(row | {"LPIPS-VGG": total, "SSIMULACRA2": ssimulacra2.measure(picture, decoded)})
+    return rows
+
+
+def _tensor(picture: Image.Image) -> torch.Tensor:
+    """(1, 3, h, w), colours in [-1, 1]."""
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
+    return pixels.float() / 127.5 - 1
 
 
 def means(rows: Iterable[dict[str, Any]], codec: str) -> list[dict[str, float]]:
-    """The mean of each quality of a codec, in rising order; a picture without a value of a metric counts nowhere."""
-    complete = [row for row in rows if row["codec"] == codec and None not in row.values()]
+    """The mean of each quality of a codec, in rising order, over the pictures that have a value for all of them."""
+    own = [row for row in rows if row["codec"] == codec and None not in row.values()]
+    qualities = sorted({row["quality"] for row in own})
+    counts = Counter(row["picture"] for row in own)
+    complete = [row for row in own if counts[row["picture"]] == len(qualities)]
     return [
         {key: fmean(row[key] for row in complete if row["quality"] == quality) for key in ("quality", "bpp", *METRICS)}
-        for quality in sorted({row["quality"] for row in complete})
+        for quality in qualities
+        if complete
     ]
 
 
@@ -121,15 +139,25 @@ def measured(pictures: Sequence[Path], weights: Path, out: Path, jobs: int) -> l
     """All points, those of ``out`` and those that were missing there; each is appended as soon as it is measured."""
     rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     done = {(row["picture"], row["codec"], row["quality"]) for row in rows}
-    settings = [("SDZ", quality) for quality in QUALITIES] + [("AVIF", quality) for quality in AVIF_QUALITIES]
-    todo = [(path, *setting) for path in pictures for setting in settings if (path.stem, *setting) not in done]
+    todo = []
+    for codec, qualities in (("SDZ", QUALITIES), ("AVIF", AVIF_QUALITIES)):  # what matters first
+        for path in pictures:
+            missing = [quality for quality in qualities if (path.stem, codec, quality) not in done]
+            todo += [(path, codec, missing)] if missing else []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool, out.open("a") as stream:
-        for future in tqdm([pool.submit(point, *each, weights) for each in todo]):
-            rows.append(future.result())
-            stream.write(json.dumps(rows[-1]) + "\n")
+        futures = [pool.submit(points, *each, weights) for each in todo]
+        for future in tqdm(as_completed(futures), total=len(futures)):
+            rows += future.result()
+            stream.writelines(json.dumps(row) + "\n" for row in future.result())
             stream.flush()
     names = {path.stem for path in pictures}
     return [row for row in rows if row["picture"] in names]
+
+
+def _in_turn(lists: Sequence[Sequence[Path]]) -> Iterator[Path]:
+    """The files of several folders, spread evenly, so that a run that is stopped has some of each."""
+    places = [(number / len(each), path) for each in lists for number, path in enumerate(each)]
+    return (path for _, path in sorted(places))
 
 
 FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -142,7 +170,7 @@ FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--jobs", default=2, show_default=True, help="Processes.")
 def main(folders: Sequence[Path], perceptual: Path, output: Path, jobs: int) -> None:
     """See the module's docstring."""
-    pictures = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in (".png", ".webp")]
+    pictures = list(_in_turn([list(files([folder])) for folder in folders]))
     output.mkdir(parents=True, exist_ok=True)
     rows = measured(pictures, perceptual, output / "rungs.jsonl", jobs)
     for codec in ("SDZ", "AVIF"):

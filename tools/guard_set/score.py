@@ -50,7 +50,11 @@ OTHERS: Final = (
 )
 """What .sdz is compared with; one thread, since tiles of AVIF and with them its bytes depend on their number."""
 
-NOT_OF_WEBP: Final = ("LPIPS-VGG", "DISTS")
+SLOW: Final = ("LPIPS-VGG", "DISTS")
+"""Metrics that take seconds: left out of WebP, and of the second .sdz but for the plain photos."""
+
+PLAIN: Final = "plain"
+"""The group of photos without anything to guard."""
 
 FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
@@ -112,7 +116,8 @@ def score(
     readable = record | {"faces": [], "lattices": []}
     codecs: dict[str, Any] = {"original": measurer.measure(readable, image, image, only_read=True)}
     for codec_name, (data, facts) in made.items():
-        left_out = NOT_OF_WEBP if codec_name == "webp" else ()
+        spared = codec_name == "webp" or (codec_name == "against" and record["group"] != PLAIN)
+        left_out = SLOW if spared else ()
         scores = measurer.measure(record, image, decoded(data), left_out)
         codecs[codec_name] = {
             "bytes": len(data),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.container.patches import Rectangle
 
-MARKED: Final = {TEXT: 0.85, FACE: 0.3, LATTICE: 0.6}
+MARKED: Final = {TEXT: 0.85, FACE: 0.5, LATTICE: 0.6}
 """Probability from which on a cell is marked, by class of the detector. Hardly any lettering has no cell of 0.85, and
 most of what is taken for lettering has none."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -46,11 +45,13 @@ FEATURES_OF_DRAWN: Final = 1.1
 """The same for pictures that may be drawings, and at high qualities. (LPIPS-VGG is the same at about 1.2.)"""
 
 REGULAR: Final = 0.3
-"""If so much of the active cells is regular structure, structure alone decides."""
+"""If so much of the active cells is regular structure, structure decides, unless features are much worse."""
 
-FACES: Final = 0.15
-"""If so much of the patches is faces, the sheet has their quality; and below `SELDOM_SYNTHESISED`, the whole picture is
-not pixels, which would blur them."""
+FEATURES_OF_REGULAR: Final = 1.6
+"""The limit for features then."""
+
+FACES: Final = 0.5
+"""If so much of the patches is faces, the sheet has their quality."""
 
 SELDOM_SYNTHESISED: Final = 60.0
 """From this quality on AVIF may be closer to the original at the same bytes, whatever the picture."""
@@ -119,8 +120,7 @@ def choose(
     ladder = settings_for(quality)
     findings = find(original, decoded, detect(original), regular(original))
     mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
-    may_be_pixels = options.may_be_pixels and (findings.faces < FACES or quality >= SELDOM_SYNTHESISED)
-    if may_be_pixels and findings.marked >= mostly:
+    if options.may_be_pixels and findings.faces < FACES and findings.marked >= mostly:
         whole = _whole(original, size, ladder, options)
         if whole is not None:
             return Purchases(whole=whole)
@@ -130,7 +130,7 @@ def choose(
     patched = _patched(original, decoded, findings, ladder, room, options.effort)
     if patched.body is not None and not has_target:
         size += section_bytes(len(patched.body))
-    if may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
+    if options.may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
         whole = _closer_whole(original, patched.picture, size, findings, quality, options, settings)
         if whole is not None:
             return Purchases(whole=whole)
@@ -209,7 +209,7 @@ def _closer_whole(
     if findings.flat >= DRAWN or quality >= SELDOM_SYNTHESISED:
         features = FEATURES_OF_DRAWN
     if findings.regular >= REGULAR:
-        features = math.inf
+        features = FEATURES_OF_REGULAR
     picture = pixels.decode_body(found.body, original.shape)
     if not Comparison(original, settings).pixels_are_closer(picture, decoded, features):
         return None

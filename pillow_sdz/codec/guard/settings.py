@@ -16,11 +16,12 @@ LETTERING: Final = (10, 14, 20, 30, 45, 60, 80)
 FACES: Final = (32, 45, 54, 57, 62, 70, 80)
 """AVIF quality of a sheet with faces. At 54, LPIPS of faces of 24 to 70 pixels is a third lower than without them."""
 
-WHOLE: Final = (5, 12, 22, 32, 46, 66, 92)
+WHOLE: Final = (5, 12, 22, 36, 57, 72, 92)
 """AVIF quality of a whole picture, where it is pixels whatever they cost."""
 
-WHOLE_AT_MOST: Final = (25, 40, 57, 66, 75, 85, 92)
-"""AVIF quality above which a whole picture leaves bytes unused, where the model's file had more."""
+WHOLE_AT_MOST: Final = (25, 36, 45, 52, 57, 72, 92)
+"""AVIF quality above which a whole picture leaves bytes unused, where the model's file had more. From `WITHOUT_MODEL` on
+it is the same as `WHOLE`, so that no quality is worse than a lower one."""
 
 WITHOUT_MODEL: Final = 79
 """From this quality on the model is not asked: AVIF at as many bytes is closer to the original in every metric."""
@@ -45,7 +46,7 @@ def settings_for(quality: float) -> GuardSettings:
     """The settings of a quality, 0 to 100.
 
     >>> settings_for(50)
-    GuardSettings(lettering=20, faces=54, whole=22, whole_at_most=57)
+    GuardSettings(lettering=20, faces=54, whole=22, whole_at_most=45)
     """
 
     def at(values: tuple[int, ...]) -> int:

@@ -36,7 +36,7 @@ def fidelity_options(command: F) -> F:
             "--error",
             type=click.Choice(list(_WORDS)),
             callback=_value,
-            help="Whether the .sdz says how far its picture is from the original: yes (from effort 3 on), no, or with"
+            help="Whether the .sdz says how far its picture is from the original: yes (with the guard), no, or with"
             " SSIMULACRA 2, which takes longer.  [default: yes]",
         ),
         click.option(

@@ -96,7 +96,7 @@ def verify(job: Job, settings: Settings) -> Result:
     wrong += [] if stored is None else wrong_shares(stored, shares_of(header, file.patches))
     problem = None
     if stored is None and stored_map is None:
-        problem = "says nothing about its error; saving with error=True and effort 3 or more stores it"
+        problem = "says nothing about its error; saving with error=True and the guard (on from effort 3) stores it"
     elif wrong:
         problem = f"what it says about its error is not what was measured here: {', '.join(wrong)}"
     details = {

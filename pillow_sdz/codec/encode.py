@@ -63,7 +63,7 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     job = _Job(picture, options, metadata, compute)
     if options.payload is not None and not kinds.payload(options.payload).needs_model:
         return job.as_pixels(pixels.best_body(picture.rgb, options.quality, options.effort))
-    if options.guarded and options.may_be_pixels and _is_beyond_models(options):
+    if options.guarded and options.may_be_pixels and _is_beyond_models(options) and pixels.can_hold(picture.rgb):
         quality = DIRECT_QUALITY if options.quality == DIRECT_QUALITY else settings_for(options.quality).whole
         return job.as_pixels(pixels.best_body(picture.rgb, quality, options.effort))
     with needs_packages("encoding the picture"):
@@ -206,8 +206,10 @@ class _Job:
 
     def _room_for_pixels(self, size: int) -> int:
         """How long the body of the layer of a file of pixels may be, if the file is to have so many bytes."""
-        frame = len(build(self._without_layer)) - section_bytes(0) + (self._error_bytes if self._measured else 0)
-        return max(0, 2 * (size - frame) - section_bytes(max(0, size - frame)))
+        others = len(build(self._without_layer)) - section_bytes(0) + (self._error_bytes if self._measured else 0)
+        section = max(0, size - others)
+        frame = section_bytes(section) - section  # at least that of a slightly shorter body
+        return max(0, section - frame)
 
     @cached_property
     def _without_layer(self) -> Container:

@@ -19,9 +19,11 @@ from pillow_sdz.container.patches import (
     build_patches,
     cells,
     check_rectangles,
+    check_sheet,
     layout,
     parse_patches,
 )
+from pillow_sdz.errors import SdzLimitError
 from pillow_sdz.payloads.pixels import streams
 from pillow_sdz.payloads.pixels.chroma import subsampling_for
 
@@ -47,7 +49,8 @@ def encode_patches(
 
     Args:
         rgb: (H, W, 3).
-        rectangles: in cells; they may be stored in another order. The chroma of AV1 is subsampled if they allow it.
+        rectangles: in cells. They may be stored in another order, and in parts where one sheet could not hold them as
+            they are. The chroma of AV1 is subsampled if they allow it.
         coding, quality, speed: see `pillow_sdz.payloads.pixels.streams.encode`.
 
     Returns:
@@ -59,11 +62,42 @@ def encode_patches(
     """
     height, width = rgb.shape[:2]
     check_rectangles(rectangles, width, height)
-    ordered = sorted(rectangles, key=lambda each: (-each.height, each.y, each.x))
-    sheet_width = _best_width(ordered)
+    ordered, sheet_width = _for_one_sheet(rectangles)
     sheet = cut_sheet(rgb, ordered, sheet_width)
     stream = streams.encode(sheet, coding, quality, speed, subsampling_for(sheet, quality))
     return build_patches(Patches(tuple(ordered), sheet_width, streams.number_of(coding), stream), width, height)
+
+
+def _for_one_sheet(rectangles: Sequence[Rectangle]) -> tuple[list[Rectangle], int]:
+    """The rectangles in the order of a sheet that the format allows, and its width in cells.
+
+    A tall rectangle and a broad one would leave most of a sheet empty, and a sheet may not be as long as a picture.
+    Where that is so, the longest are cut in two, and the parts again, until the sheet is allowed.
+
+    Raises:
+        SdzLimitError: there is no such sheet, or not with so few parts as a file may have.
+    """
+    parts = list(rectangles)
+    while True:
+        ordered = sorted(parts, key=lambda each: (-each.height, each.y, each.x))
+        sheet_width = _best_width(ordered)
+        try:
+            check_sheet(ordered, sheet_width)
+        except SdzLimitError:
+            longest = max(max(each.width, each.height) for each in ordered)
+            parts = [part for each in ordered for part in _cut(each, -(-longest // 2))]
+            if longest == 1 or len(parts) > limits.MAX_PATCHES:
+                raise
+        else:
+            return ordered, sheet_width
+
+
+def _cut(rectangle: Rectangle, longest: int) -> Iterator[Rectangle]:
+    """The parts of a rectangle whose sides are no longer than so many cells."""
+    x, y, width, height = rectangle.x, rectangle.y, rectangle.width, rectangle.height
+    for top in range(y, y + height, longest):
+        for left in range(x, x + width, longest):
+            yield Rectangle(left, top, min(longest, x + width - left), min(longest, y + height - top))
 
 
 def _best_width(rectangles: Sequence[Rectangle]) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pillow_sdz.container.header import WITHOUT_MODEL, Header
+from pillow_sdz.container.header import NO_FINGERPRINT, Header
 from pillow_sdz.container.metadata import encode_metadata
 from pillow_sdz.container.sections import Container
 from pillow_sdz.payloads.pixels import streams
@@ -45,6 +45,11 @@ _SAMPLE, _SAMPLED = 16, 128
 """Of larger pictures, it is tried on so many of so many rows."""
 
 
+def can_hold(rgb: NDArray[np.uint8]) -> bool:
+    """Whether a picture (H, W, 3) is not too large for AV1, which takes longer sides than the other codings."""
+    return bool(max(rgb.shape[:2]) <= streams.longest_side("av1"))
+
+
 def container_of(picture: Picture, body: bytes, alpha: bytes | None, metadata: Metadata) -> Container:
     """A file of payload kind ``pixels``.
 
@@ -65,7 +70,7 @@ def container_of(picture: Picture, body: bytes, alpha: bytes | None, metadata: M
         channels=3,
         latent_width=width,
         latent_height=height,
-        fingerprint=WITHOUT_MODEL,
+        fingerprint=NO_FINGERPRINT,
         noise=0,
         denoise_steps=0,
         synthesised=False,

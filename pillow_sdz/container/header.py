@@ -48,7 +48,7 @@ FLAG_PATCHED: Final = 2
 
 _ALL_FLAGS: Final = FLAG_SYNTHESISED | FLAG_PATCHED
 
-WITHOUT_MODEL: Final = bytes(8)
+NO_FINGERPRINT: Final = bytes(8)
 """The fingerprint in files that need no model."""
 
 
@@ -66,7 +66,7 @@ class Header:
         channels: latent channels, 1 to 64.
         latent_width: ceil(width / factor).
         latent_height: ceil(height / factor).
-        fingerprint: first 8 bytes of the model's SHA-256, see `pillow_sdz.models.fingerprint`; `WITHOUT_MODEL` if the
+        fingerprint: first 8 bytes of the model's SHA-256, see `pillow_sdz.models.fingerprint`; `NO_FINGERPRINT` if the
             payload kind needs no model.
         noise: rms quantisation error of the codes in quarters of a code, 0 to 255 (255 means 255 or more).
         denoise_steps: U-Net steps that a reader should take by default, 0 to 255; 0 means none.
@@ -168,7 +168,7 @@ def _check_without_model(header: Header) -> None:
     """
     for name, expected in (
         ("factor", 1), ("channels", 3), ("noise", 0), ("denoise_steps", 0), ("synthesised", False), ("patched", False),
-        ("fingerprint", WITHOUT_MODEL),
+        ("fingerprint", NO_FINGERPRINT),
     ):  # fmt: skip
         if (found := getattr(header, name)) != expected:
             shown = (each.hex() if isinstance(each, bytes) else each for each in (found, expected))

@@ -156,27 +156,36 @@ def check_patches(patches: Patches, width: int, height: int) -> None:
         SdzError: the patches break a rule.
     """
     check_rectangles(patches.rectangles, width, height)
-    widest = max(each.width for each in patches.rectangles)
-    if patches.sheet_width < widest:
-        raise SdzFormatError(
-            "is narrower than a patch", field="patches, sheet_width", found=patches.sheet_width,
-            expected=f"at least {widest}",
-        )  # fmt: skip
+    check_sheet(patches.rectangles, patches.sheet_width)
     sheet_width, sheet_height = patches.sheet_size()
-    if max(sheet_width, sheet_height) > limits.MAX_SHEET_SIDE:
+    streams.check(patches.coding, patches.stream, sheet_width, sheet_height, "patches")
+
+
+def check_sheet(rectangles: Sequence[Rectangle], sheet_width: int) -> None:
+    """Check that a sheet of this width in cells holds some rectangles, and is not too large for them.
+
+    Raises:
+        SdzFormatError: it is narrower than one of them.
+        SdzLimitError: a side is longer than `limits.MAX_SHEET_SIDE`, or too much of the sheet is empty.
+    """
+    widest = max(each.width for each in rectangles)
+    if sheet_width < widest:
+        raise SdzFormatError(
+            "is narrower than a patch", field="patches, sheet_width", found=sheet_width, expected=f"at least {widest}"
+        )
+    rows = layout(rectangles, sheet_width)[1]
+    if max(sheet_width, rows) * CELL > limits.MAX_SHEET_SIDE:
         raise SdzLimitError(
-            "the sheet is too large", field="patches", found=f"{sheet_width} x {sheet_height}",
+            "the sheet is too large", field="patches", found=f"{sheet_width * CELL} x {rows * CELL}",
             expected=f"sides of at most {limits.MAX_SHEET_SIDE} pixels",
         )  # fmt: skip
-    area = sum(each.area for each in patches.rectangles)
+    area = sum(each.area for each in rectangles)
     largest = 2 * area + limits.MAX_SPARE_CELLS
-    found = patches.sheet_width * sheet_height // CELL
-    if found > largest:
+    if sheet_width * rows > largest:
         raise SdzLimitError(
-            "the sheet is too large for its patches", field="patches", found=f"{found} cells",
+            "the sheet is too large for its patches", field="patches", found=f"{sheet_width * rows} cells",
             expected=f"at most {largest} for patches of {area} cells",
         )  # fmt: skip
-    streams.check(patches.coding, patches.stream, sheet_width, sheet_height, "patches")
 
 
 def check_rectangles(rectangles: Sequence[Rectangle], width: int, height: int) -> None:

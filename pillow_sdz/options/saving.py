@@ -42,7 +42,8 @@ class SaveOptions:
         denoise_steps: U-Net steps that readers should take by default, 0 to 255; None takes the model's default.
         payload: ``scalar`` (uniformly quantised prediction residuals), ``palette`` (vector quantisation), ``direct``
             (8-bit codes: larger, closer to the original), ``pixels`` (no model: the picture as AV1, or as lossless VP8L
-            where that is smaller and at quality 100), or None to let the model and the quality decide.
+            where that is smaller and at quality 100, if no side is longer than 16,383 pixels), or None to let the model
+            and the quality decide.
         effort: 0 (fastest) to 9 (best): from 4 on the latents of scalar payloads are refined, see
             `pillow_sdz.refinement`; palettes, direct codes and alpha get smaller.
         target_size: maximum size of the file in bytes; the best quality found that fits is taken.
@@ -55,10 +56,11 @@ class SaveOptions:
             given as keywords are stored as they are, whatever the level.
         guard: whether the encoder decodes its own file, and stores as pixels what came out wrong and matters:
             lettering, small faces, regular structure; or the whole picture, where that is closer to the original at the
-            same bytes, or at a ``quality`` that models do not reach. None: from effort 3 on. With ``payload``,
-            ``colors`` or ``step``, parts only.
+            same bytes, or at a ``quality`` that models do not reach: then ``model`` and ``denoise_steps`` mean
+            nothing. None: from effort 3 on, unless there is a ``profile``. With ``payload``, ``colors`` or ``step``,
+            parts only.
         error: whether the file says how far its picture, as decoded, is from the original: True where the encoder
-            decodes it anyway (from effort 3 on), False never. ``ssimulacra2`` at any effort, and SSIMULACRA 2 as well,
+            decodes it anyway (with the guard), False never. ``ssimulacra2`` at any effort, and SSIMULACRA 2 as well,
             which needs the package of that name and 0.4 s for 512x512 pixels, ten times as long as the rest.
         error_map: whether it also says where, in a coarse map; at any effort.
         steps: deprecated name of ``denoise_steps``.

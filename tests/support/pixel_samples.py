@@ -10,7 +10,7 @@ import toy_model
 from toy_files import direct_file_of
 
 from pillow_sdz.codec.patching import encode_patches
-from pillow_sdz.container.header import WITHOUT_MODEL, Header
+from pillow_sdz.container.header import NO_FINGERPRINT, Header
 from pillow_sdz.container.patches import Rectangle
 from pillow_sdz.container.sections import Container, build, parse
 from pillow_sdz.payloads.pixels.payload import PixelsPlan, encode_pixels
@@ -50,7 +50,7 @@ def pixels_header(width: int, height: int, **changes: object) -> Header:
     """The header of a file of pixels; with changes."""
     fields: dict[str, object] = {
         "mode": "RGB", "payload": "pixels", "layer_count": 1, "width": width, "height": height, "factor": 1,
-        "channels": 3, "latent_width": width, "latent_height": height, "fingerprint": WITHOUT_MODEL, "noise": 0,
+        "channels": 3, "latent_width": width, "latent_height": height, "fingerprint": NO_FINGERPRINT, "noise": 0,
         "denoise_steps": 0, "synthesised": False,
     }  # fmt: skip
     return Header(**{**fields, **changes})  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ def blurred(picture: np.ndarray) -> np.ndarray:
 
 
 def places(found: findings.Findings) -> list[tuple[int, int, int, int]]:
-    return [(each.x, each.y, each.width, each.height) for each in found.rectangles()]
+    return [(each.x, each.y, each.width, each.height) for each in found.rectangles]
 
 
 class TestFind:
@@ -81,7 +81,7 @@ class TestFind:
         found = find(texture(), blurred(texture()), marks(LATTICE, slice(4, 6), slice(3, 9)), NOTHING)
         assert places(found) == [(3, 4, 6, 2)]
         assert found.regular == pytest.approx(12 / 256)
-        assert found.marked == 0
+        assert found.wrong == 0
 
     def test_the_spectrum_alone_buys_nothing_but_is_counted(self) -> None:
         found = find(texture(), blurred(texture()), marks(TEXT, slice(0), slice(0)), ~NOTHING)
@@ -95,7 +95,7 @@ class TestFind:
     def test_what_came_out_wrong_and_is_not_marked_is_not(self) -> None:
         found = find(texture(), blurred(texture()), marks(TEXT, slice(0), slice(0)), NOTHING)
         assert found.order == ()
-        assert found.marked == found.faces == 0
+        assert found.wrong == found.faces == 0
 
     def test_large_faces_are_left_to_the_model(self) -> None:
         side = findings.LARGEST_FACE + 1
@@ -124,7 +124,7 @@ class TestFind:
         picture[:64] = 77
         found = find(picture, blurred(picture), marks(TEXT, slice(8, 16), slice(0, 8)), NOTHING)
         assert found.flat == pytest.approx(7 / 16, abs=0.001)  # the window of a cell reaches into the next one
-        assert found.marked == pytest.approx(0.5, abs=0.1)
+        assert found.wrong == pytest.approx(0.5, abs=0.1)
 
 
 def test_patches_that_help_little_are_not_worth_it() -> None:
@@ -133,7 +133,7 @@ def test_patches_that_help_little_are_not_worth_it() -> None:
     found = find(texture(), decoded, probabilities, NOTHING)
     patched = decoded.copy()
     patched[88:112, :64] = texture()[88:112, :64]
-    assert [each.y for each in found.worth_it(texture(), patched).rectangles()] == [12]
+    assert [each.y for each in found.worth_it(texture(), patched).rectangles] == [12]
     assert found.worth_it(texture(), texture()).order == found.order
 
 

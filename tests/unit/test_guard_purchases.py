@@ -105,7 +105,7 @@ def findings_of(regions: int) -> Findings:
     numbers = np.arange(1, regions + 1)
     cells[(numbers - 1) // 15 * 2, (numbers - 1) % 15 * 2] = numbers
     order = tuple(int(each) for each in numbers)
-    return Findings(cells, order, np.ones(cells.shape, np.float32), faces=0.0, marked=0.1, regular=0.0, flat=0.0)
+    return Findings(cells, order, np.ones(cells.shape, np.float32), faces=0.0, wrong=0.1, regular=0.0, flat=0.0)
 
 
 class TestAttempts:
@@ -157,6 +157,12 @@ class TestChoose:
         if body is not None:
             assert section_bytes(len(body)) <= purchases.ROOM * size
         assert (body is not None) == (size >= 200)
+
+    def test_a_picture_longer_than_av1_can_hold_is_never_a_whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(limits, "MAX_AV1_SIDE", page().shape[0] - 1)
+        monkeypatch.setattr(purchases, "encode_patches", lambda *_: b"sheet")
+        monkeypatch.setattr(purchases, "apply_patches", lambda picture, _: picture.fill(255) or 1.0)
+        assert bought(page(), np.full_like(page(), 255), 3000).whole is None
 
     def test_nothing_is_bought_for_a_picture_that_came_out_right(self) -> None:
         assert bought(photo(), photo(), 900) == purchases.Purchases()

@@ -113,6 +113,26 @@ def test_a_sheet_is_never_narrower_than_its_widest_patch(width: int) -> None:
     assert parse_patches(body, 8 * width, 40).sheet_width >= width
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "rectangles"),
+    [
+        (800, 800, [Rectangle(0, 0, 5, 100), Rectangle(6, 0, 94, 5)]),  # a column of signs, and a line of text
+        (16800, 16, [Rectangle(0, 0, 2100, 2)]),  # longer than a sheet may be
+        (16, 16800, [Rectangle(0, 0, 1, 2100), Rectangle(1, 0, 1, 2)]),
+    ],
+)
+def test_what_no_sheet_holds_as_it_is_is_cut(width: int, height: int, rectangles: list[Rectangle]) -> None:
+    rgb = letters(width, height)
+    body = encode_patches(rgb, rectangles, "vp8l", 100, speed=10)
+    parts = parse_patches(body, width, height).rectangles
+    assert len(rectangles) < len(parts) < 40
+    assert sum(each.area for each in parts) == sum(each.area for each in rectangles)
+    decoded = np.zeros_like(rgb)
+    apply_patches(decoded, body)
+    x, y = 8 * rectangles[0].x, 8 * rectangles[0].y
+    np.testing.assert_array_equal(decoded[y : y + 4, x : x + 4], rgb[y : y + 4, x : x + 4])
+
+
 def test_the_sheet_repeats_edges_where_nothing_is() -> None:
     rgb = letters()
     sheet = cut_sheet(rgb, RECTANGLES, 5)

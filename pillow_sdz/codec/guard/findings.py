@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,8 +29,8 @@ GROWTH: Final = 4
 """How many cells away from a marked one."""
 
 TOLERANCES: Final = {TEXT: 0.06, FACE: 0.08, LATTICE: 0.25}
-"""Structural error, in the mean over the cells of a rectangle, up to which each class is left as it is. Lattices may be
-out of step by a little without anybody's noticing."""
+"""Structural error, in the mean over the active cells of a connected region, up to which each class is left as it is.
+Lattices may be out of step by a little without anybody's noticing."""
 
 LARGEST_FACE: Final = 6
 """Side in cells of the largest square in a face that is patched. The model paints larger ones better than a few bytes
@@ -51,7 +52,7 @@ class Findings:
         order: the numbers of the regions that are left, the most harmful per cell first.
         error: structural error of each cell, (ceil(H / 8), ceil(W / 8)); 0 where there is nothing to see.
         faces: share of the cells of the regions that are faces, 0 to 1.
-        marked: share of the active cells that came out wrong and are lettering or small faces, 0 to 1.
+        wrong: share of the active cells that came out wrong and are lettering or small faces, 0 to 1.
         regular: share of the active cells that are of regular structure, wrong or not, 0 to 1.
         flat: share of all cells that are exactly flat, 0 to 1: photos have hardly any, drawings have many.
     """
@@ -60,10 +61,11 @@ class Findings:
     order: tuple[int, ...]
     error: NDArray[np.float32]
     faces: float
-    marked: float
+    wrong: float
     regular: float
     flat: float
 
+    @cached_property
     def rectangles(self) -> list[Rectangle]:
         """Rectangles that cover the regions that are left."""
         return cover(np.isin(self.regions, self.order))
@@ -100,8 +102,8 @@ def find(
     """
     error, local = structural_error(original, decoded), contrast(original)
     active = local >= ACTIVE
-    seen = {each: _grown(probabilities[:, :, each], MARKED[each]) for each in TOLERANCES}
-    wrong = {each: _wrong(seen[each], error, active, tolerance) for each, tolerance in TOLERANCES.items()}
+    marked = {each: _grown(probabilities[:, :, each], MARKED[each]) for each in TOLERANCES}
+    wrong = {each: _wrong(marked[each], error, active, tolerance) for each, tolerance in TOLERANCES.items()}
     wrong[TEXT] = _widened(wrong[TEXT])
     wrong[FACE] = _small(wrong[FACE])
     bought = np.logical_or.reduce(list(wrong.values()))
@@ -115,7 +117,7 @@ def find(
         np.where(active, error, 0),
         float(wrong[FACE].sum() / max(1, bought.sum())),
         float(((wrong[TEXT] | wrong[FACE]) & active).sum() / cells),
-        float(((regular | seen[LATTICE]) & active).sum() / cells),
+        float(((regular | marked[LATTICE]) & active).sum() / cells),
         float((local == 0).mean()),
     )
 

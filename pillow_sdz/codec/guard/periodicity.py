@@ -56,14 +56,14 @@ def regular(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
     >>> bool(regular(stripes).all()), bool(regular(np.full((96, 96, 3), 77, np.uint8)).any())
     (True, False)
     """
-    luma = np.asarray(Image.fromarray(rgb).convert("L"), np.float32)
+    luma = np.asarray(Image.fromarray(rgb).convert("L"))
     height, width = luma.shape
     marked = np.zeros((-(-height // CELL), -(-width // CELL)), bool)
     if min(height, width) < SIDE:
         return marked
     lefts = np.unique(np.r_[0 : width - SIDE + 1 : STEP, width - SIDE])
     for top in np.unique(np.r_[0 : height - SIDE + 1 : STEP, height - SIDE]):
-        strip = np.lib.stride_tricks.sliding_window_view(luma[top : top + SIDE], SIDE, axis=1)
+        strip = np.lib.stride_tricks.sliding_window_view(luma[top : top + SIDE].astype(np.float32), SIDE, axis=1)
         found = _regular_windows(strip.transpose(1, 0, 2)[lefts])
         for left in lefts[found]:
             marked[_cells(int(top), height), _cells(int(left), width)] = True

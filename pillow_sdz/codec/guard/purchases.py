@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pillow_sdz import limits
 from pillow_sdz.codec import pixels
 from pillow_sdz.codec.guard.comparison import Comparison
 from pillow_sdz.codec.guard.detector import detect
@@ -14,6 +13,7 @@ from pillow_sdz.codec.guard.periodicity import regular
 from pillow_sdz.codec.guard.settings import settings_for
 from pillow_sdz.codec.patching import apply_patches, encode_patches
 from pillow_sdz.container.framing import section_bytes
+from pillow_sdz.errors import SdzLimitError
 from pillow_sdz.payloads.pixels.payload import speed_of
 
 if TYPE_CHECKING:
@@ -120,7 +120,8 @@ def choose(
     ladder = settings_for(quality)
     findings = find(original, decoded, detect(original), regular(original))
     mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
-    if options.may_be_pixels and findings.faces < FACES and findings.marked >= mostly:
+    may_be_pixels = options.may_be_pixels and pixels.can_hold(original)
+    if may_be_pixels and findings.faces < FACES and findings.wrong >= mostly:
         whole = _whole(original, size, ladder, options)
         if whole is not None:
             return Purchases(whole=whole)
@@ -130,7 +131,7 @@ def choose(
     patched = _patched(original, decoded, findings, ladder, room, options.effort)
     if patched.body is not None and not has_target:
         size += section_bytes(len(patched.body))
-    if options.may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
+    if may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
         whole = _closer_whole(original, patched.picture, size, findings, quality, options, settings)
         if whole is not None:
             return Purchases(whole=whole)
@@ -168,10 +169,10 @@ def _fitting(
     if findings.faces >= FACES:
         best, lowest = ladder.faces, min(ladder.faces, LOWEST_OF_FACES)
     for smaller, quality in _attempts(findings, best, lowest):
-        rectangles = smaller.rectangles()
-        if len(rectangles) > limits.MAX_PATCHES:
+        try:
+            body = encode_patches(original, smaller.rectangles, "av1", quality, speed_of(effort))
+        except SdzLimitError:  # there are more than a file may have
             continue
-        body = encode_patches(original, rectangles, "av1", quality, speed_of(effort))
         if section_bytes(len(body)) <= room:
             return body, smaller
     return None

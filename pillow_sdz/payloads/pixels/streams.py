@@ -150,6 +150,7 @@ def encode(rgb: NDArray[np.uint8], coding: str, quality: int, speed: int = 6, su
         raise SdzLimitError(
             "the picture is too large for this coding", field=coding, found=f"{width} x {height}",
             expected=f"sides of at most {longest_side(coding)} pixels",
+            remedy="cut the picture, or let a model encode it (another payload than pixels)",
         )  # fmt: skip
     whole = _saved(rgb, number, quality, speed, subsampling)
     field = f"{coding} encoder"
@@ -164,7 +165,9 @@ def encode(rgb: NDArray[np.uint8], coding: str, quality: int, speed: int = 6, su
             f"this Pillow's {coding} encoder makes streams that the format does not admit ({error})", remedy=_OLD_PILLOW
         ) from error
     if not np.array_equal(ours, _pixels(number, whole, (width, height), field)):
-        raise SdzDependencyError(f"this Pillow decodes its own {coding} differently without its boxes")
+        raise SdzDependencyError(
+            f"this Pillow decodes its own {coding} differently without its boxes", remedy=_OLD_PILLOW
+        )
     return stream
 
 
@@ -225,10 +228,10 @@ def _plugin(coding: int) -> type[ImageFile.ImageFile]:
         else:
             supported = AvifImagePlugin.SUPPORTED
         if not supported:
-            raise SdzDependencyError("the picture is coded as AV1, and this Pillow has no AVIF", remedy=_OLD_PILLOW)
+            raise SdzDependencyError("pixels are coded as AV1, and this Pillow has no AVIF", remedy=_OLD_PILLOW)
         return AvifImagePlugin.AvifImageFile
     from PIL import WebPImagePlugin
 
     if not WebPImagePlugin.SUPPORTED:
-        raise SdzDependencyError("the picture is coded as WebP, and this Pillow has no WebP", remedy=_OLD_PILLOW)
+        raise SdzDependencyError("pixels are coded as WebP, and this Pillow has no WebP", remedy=_OLD_PILLOW)
     return WebPImagePlugin.WebPImageFile

@@ -25,6 +25,7 @@ from pillow_sdz.container.sections import Container, build
 from pillow_sdz.container.stored_error import ERROR
 from pillow_sdz.errors import SdzOptionError, needs_packages
 from pillow_sdz.limits import MAX_UNASKED_STEPS, check_picture
+from pillow_sdz.models import registry
 from pillow_sdz.options import DecodeSettings
 from pillow_sdz.options.saving import SSIMULACRA2
 from pillow_sdz.payloads import kinds
@@ -64,6 +65,7 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     if options.payload is not None and not kinds.payload(options.payload).needs_model:
         return job.as_pixels(pixels.best_body(picture.rgb, options.quality, options.effort))
     if options.guarded and options.may_be_pixels and _is_beyond_models(options) and pixels.can_hold(picture.rgb):
+        registry.find(options.model)  # a misspelt name is an error at every quality
         quality = DIRECT_QUALITY if options.quality == DIRECT_QUALITY else settings_for(options.quality).whole
         return job.as_pixels(pixels.best_body(picture.rgb, quality, options.effort))
     with needs_packages("encoding the picture"):

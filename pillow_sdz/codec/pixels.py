@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -12,7 +13,7 @@ from pillow_sdz.container.header import NO_FINGERPRINT, Header
 from pillow_sdz.container.metadata import encode_metadata
 from pillow_sdz.container.sections import Container
 from pillow_sdz.payloads.pixels import streams
-from pillow_sdz.payloads.pixels.chroma import subsampling_for
+from pillow_sdz.payloads.pixels.chroma import FINE_CHROMA, subsampling_for
 from pillow_sdz.payloads.pixels.payload import LOSSLESS_QUALITY, PixelsPlan, encode_pixels, speed_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ FASTEST: Final = 10
 
 QUICK: Final = 8
 """The speed at which a quality is searched for, at least."""
+
+FIRST_QUALITY: Final = 30
+"""The quality that a search starts with."""
+
+DOUBLING: Final = 15
+"""By how much the quality rises when the size doubles, on photos."""
+
+GUESSES: Final = 4
+"""How often a search trusts that."""
 
 SLACK: Final = 2
 """By how much the quality that was found is lowered at a time, until it fits at the speed of the effort, too."""
@@ -140,16 +150,16 @@ def fit_body(rgb: NDArray[np.uint8], size: int, effort: int) -> FittedBody | Non
         body = encode_pixels(rgb, LOSSLESS_PLAN, effort)
         if len(body) <= size:
             return FittedBody(body, LOSSLESS_QUALITY)
-    subsampling = subsampling_for(rgb, 0)
+    chroma = cache(lambda fine: subsampling_for(rgb, LOSSLESS_QUALITY if fine else 0))
 
     def measure(quality: int) -> int:
-        return len(streams.encode(rgb, "av1", quality, max(QUICK, speed_of(effort)), subsampling))
+        return len(streams.encode(rgb, "av1", quality, max(QUICK, speed_of(effort)), chroma(quality >= FINE_CHROMA)))
 
     @cache
     def coded(quality: int) -> bytes:
-        return encode_pixels(rgb, PixelsPlan("av1", quality, subsampling), effort)
+        return encode_pixels(rgb, PixelsPlan("av1", quality, chroma(quality >= FINE_CHROMA)), effort)
 
-    quality = _bisected(measure, size)
+    quality = _searched(measure, size)
     while len(coded(quality)) > size:
         if quality == 0:
             return None
@@ -159,12 +169,23 @@ def fit_body(rgb: NDArray[np.uint8], size: int, effort: int) -> FittedBody | Non
     return FittedBody(coded(quality), quality)
 
 
-def _bisected(measure: Callable[[int], int], size: int) -> int:
-    """The highest quality, 0 to 99, that measures no more than a size; 0 if there is none."""
-    fits, fails = 0, LOSSLESS_QUALITY
+def _searched(measure: Callable[[int], int], size: int) -> int:
+    """The highest quality, 0 to 99, that measures no more than a size; 0 if there is none.
+
+    Sizes double every `DOUBLING` qualities or so: the next quality is guessed from that a few times, then bisected.
+
+    >>> _searched(lambda quality: 1000 * 2 ** (quality // 10), 7999)
+    29
+    """
+    fits, fails, quality, attempts = 0, LOSSLESS_QUALITY, FIRST_QUALITY, 0
     while fails - fits > 1:
-        middle = (fits + fails) // 2
-        fits, fails = (middle, fails) if measure(middle) <= size else (fits, middle)
+        measured = measure(quality)
+        fits, fails = (quality, fails) if measured <= size else (fits, quality)
+        guess = quality + round(DOUBLING * math.log2(max(size, 1) / measured))
+        attempts += 1
+        if attempts > GUESSES:
+            guess = (fits + fails) // 2
+        quality = min(fails - 1, max(fits + 1, guess))
     return fits
 
 

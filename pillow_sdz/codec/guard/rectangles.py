@@ -17,7 +17,17 @@ RECTANGLE_COST: Final = 4.0
 """What one more rectangle costs, in cells: its four numbers, and edges at which prediction starts anew."""
 
 SMALLEST_GAIN: Final = 0.05
-"""A cut must save at least this share of the rectangle's cells, besides the cost of one more rectangle."""
+"""A cut must save this share of the rectangle's cells besides, or `MOST_GAIN` if that is less."""
+
+MOST_GAIN: Final = 8.0
+"""See `SMALLEST_GAIN`; in cells."""
+
+SPARSE: Final = 0.5
+"""A rectangle of more than `LARGE` cells that is covered to a smaller share is halved, even if no cut saves anything:
+each half may have cuts that do."""
+
+LARGE: Final = 1024
+"""See `SPARSE`; in cells."""
 
 
 def cover(mask: NDArray[np.bool_]) -> list[Rectangle]:
@@ -50,9 +60,14 @@ def _parts(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int, int, int]]:
         y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
         part, top, left = part[y0:y1, x0:x1], top + int(y0), left + int(x0)
         (saved_rows, row), (saved_columns, column) = _best_cut(part), _best_cut(part.T)
-        if max(saved_rows, saved_columns) <= RECTANGLE_COST + SMALLEST_GAIN * part.size:
-            yield top, top + part.shape[0], left, left + part.shape[1]
-        elif saved_rows >= saved_columns:
+        height, width = part.shape
+        if max(saved_rows, saved_columns) <= RECTANGLE_COST + min(SMALLEST_GAIN * part.size, MOST_GAIN):
+            if part.size <= LARGE or part.mean() >= SPARSE:
+                yield top, top + height, left, left + width
+                continue
+            row, column = height // 2, width // 2
+            saved_rows, saved_columns = height, width
+        if saved_rows >= saved_columns:
             pending += [(top, left, part[:row]), (top + row, left, part[row:])]
         else:
             pending += [(top, left, part[:, :column]), (top, left + column, part[:, column:])]

@@ -20,8 +20,8 @@ WHOLE: Final = (5, 12, 22, 36, 57, 72, 92)
 """AVIF quality of a whole picture, where it is pixels whatever they cost."""
 
 WHOLE_AT_MOST: Final = (25, 36, 45, 52, 57, 72, 92)
-"""AVIF quality above which a whole picture leaves bytes unused, where the model's file had more. From `WITHOUT_MODEL` on
-it is the same as `WHOLE`, so that no quality is worse than a lower one."""
+"""AVIF quality above which a whole picture leaves bytes unused, where the model's file had more.
+From `WITHOUT_MODEL` on it is the same as `WHOLE`, so that no quality is worse than a lower one."""
 
 WITHOUT_MODEL: Final = 79
 """From this quality on the model is not asked: AVIF at as many bytes is closer to the original in every metric."""

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FINE_CHROMA: Final = 90
+FINE_CHROMA: Final = 90
 """From this quality on the chroma is not subsampled, whatever the picture: it would be the larger error."""
 
 _CHROMA_EDGE: Final = 24
@@ -29,7 +29,7 @@ def subsampling_for(rgb: NDArray[np.uint8], quality: int) -> str:
         rgb: (H, W, 3).
         quality: 0 to 100.
     """
-    if quality >= _FINE_CHROMA:
+    if quality >= FINE_CHROMA:
         return "4:4:4"
     height, width = (side // 2 * 2 for side in rgb.shape[:2])
     if min(height, width) < 2:

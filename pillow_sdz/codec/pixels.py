@@ -114,7 +114,7 @@ def best_body(rgb: NDArray[np.uint8], quality: int, effort: int) -> bytes:
 def _lossless_bytes(rgb: NDArray[np.uint8]) -> float:
     """About how many bytes the fastest lossless variant takes."""
     sample = _sample(rgb)
-    return len(streams.encode(sample, streams.LOSSLESS, LOSSLESS_QUALITY, FASTEST)) * rgb.size / sample.size
+    return streams.encoded_bytes(sample, streams.LOSSLESS, LOSSLESS_QUALITY, FASTEST) * rgb.size / sample.size
 
 
 def _sample(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -153,7 +153,8 @@ def fit_body(rgb: NDArray[np.uint8], size: int, effort: int) -> FittedBody | Non
     chroma = cache(lambda fine: subsampling_for(rgb, LOSSLESS_QUALITY if fine else 0))
 
     def measure(quality: int) -> int:
-        return len(streams.encode(rgb, "av1", quality, max(QUICK, speed_of(effort)), chroma(quality >= FINE_CHROMA)))
+        speed = max(QUICK, speed_of(effort))
+        return streams.encoded_bytes(rgb, "av1", quality, speed, chroma(quality >= FINE_CHROMA))
 
     @cache
     def coded(quality: int) -> bytes:

@@ -14,6 +14,8 @@ from pillow_sdz.models import registry
 from pillow_sdz.models.runtime import decoding_dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from pillow_sdz.options import ComputeSettings
@@ -64,15 +66,18 @@ class Comparison:
             pixels, synthesised: (H, W, 3).
             features: how large the distance of features of the first may be, in multiples of the other's.
         """
-        one, other = self.distances(pixels), self.distances(synthesised)
+        one, other = self._distances([pixels, synthesised])
         return one.structure <= TIE * other.structure and one.features <= features * other.features
 
     def distances(self, decoded: NDArray[np.uint8]) -> Distances:
         """The distances of a picture (H, W, 3)."""
-        values = [self._of_piece(piece, decoded) for piece in _pieces(*decoded.shape[:2])]
-        return Distances(*np.mean(values, axis=0).tolist())
+        return self._distances([decoded])[0]
 
-    def _of_piece(self, piece: tuple[slice, slice], decoded: NDArray[np.uint8]) -> Distances:
+    def _distances(self, decoded: Sequence[NDArray[np.uint8]]) -> list[Distances]:
+        values = [self._of_piece(piece, decoded) for piece in _pieces(*self._original.shape[:2])]
+        return [Distances(*each) for each in np.mean(values, axis=0).tolist()]
+
+    def _of_piece(self, piece: tuple[slice, slice], decoded: Sequence[NDArray[np.uint8]]) -> list[Distances]:
         import torch
 
         from pillow_sdz.models.runtime import isolated
@@ -86,11 +91,15 @@ class Comparison:
             return pixels.permute(2, 0, 1)[None].float() / 255
 
         with isolated():
-            one, other = tensor(self._original), tensor(decoded)
-            structure = structure_distance(statistics(one), statistics(other)).mean()
-            pairs = zip(*(unit_features(self._model, each, DEPTH) for each in (one, other)), strict=True)
-            features = torch.stack([(a - b).square().sum(1).mean() for a, b in pairs]).mean()
-            return Distances(float(structure), float(features))
+            original = tensor(self._original)
+            known, seen = statistics(original), unit_features(self._model, original, DEPTH)
+            found = []
+            for each in map(tensor, decoded):
+                structure = structure_distance(known, statistics(each)).mean()
+                pairs = zip(seen, unit_features(self._model, each, DEPTH), strict=True)
+                features = torch.stack([(a - b).square().sum(1).mean() for a, b in pairs]).mean()
+                found.append(Distances(float(structure), float(features)))
+            return found
 
 
 def _pieces(height: int, width: int) -> list[tuple[slice, slice]]:

@@ -140,8 +140,8 @@ def measured(pictures: Sequence[Path], weights: Path, out: Path, jobs: int) -> l
     rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     done = {(row["picture"], row["codec"], row["quality"]) for row in rows}
     todo = []
-    for codec, qualities in (("SDZ", QUALITIES), ("AVIF", AVIF_QUALITIES)):  # what matters first
-        for path in pictures:
+    for path in pictures:
+        for codec, qualities in (("SDZ", QUALITIES), ("AVIF", AVIF_QUALITIES)):
             missing = [quality for quality in qualities if (path.stem, codec, quality) not in done]
             todo += [(path, codec, missing)] if missing else []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool, out.open("a") as stream:

@@ -23,12 +23,13 @@ from pillow_sdz.coding.planes import encode_alpha
 from pillow_sdz.container.framing import section_bytes
 from pillow_sdz.container.sections import Container, build
 from pillow_sdz.container.stored_error import ERROR
-from pillow_sdz.errors import SdzOptionError, needs_packages
+from pillow_sdz.errors import SdzDependencyError, SdzOptionError, needs_packages, notice
 from pillow_sdz.limits import MAX_UNASKED_STEPS, check_picture
 from pillow_sdz.models import registry
 from pillow_sdz.options import DecodeSettings
 from pillow_sdz.options.saving import SSIMULACRA2
 from pillow_sdz.payloads import kinds
+from pillow_sdz.payloads.pixels import streams
 from pillow_sdz.payloads.rate_control import DIRECT_QUALITY, does_not_fit
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     """
     height, width = picture.rgb.shape[:2]
     check_picture(width, height)
+    options = _guarded_where_possible(options)
     job = _Job(picture, options, metadata, compute)
     if options.payload is not None and not kinds.payload(options.payload).needs_model:
         return job.as_pixels(pixels.best_body(picture.rgb, options.quality, options.effort))
@@ -70,6 +72,23 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
         return job.as_pixels(pixels.best_body(picture.rgb, quality, options.effort))
     with needs_packages("encoding the picture"):
         return job.by_model()
+
+
+def _guarded_where_possible(options: SaveOptions) -> SaveOptions:
+    """The options without the guard if Pillow was built without AVIF, in which patches are coded.
+
+    Raises:
+        SdzDependencyError: the guard is asked for.
+    """
+    if options.guarded:
+        try:
+            streams.require("av1")
+        except SdzDependencyError as error:
+            if options.guard:
+                raise
+            notice(f"saved without the guard: this Pillow has no AVIF ({error.remedy}; guard=False is without warning)")
+            return replace(options, guard=False)
+    return options
 
 
 def _is_beyond_models(options: SaveOptions) -> bool:

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from guard_samples import SIGN, in_mode, page, photo, plain
 from in_memory import assert_pixels, opened, opened_sdz, psnr, saved
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 from pytorch_msssim import ms_ssim
 from torch import from_numpy
 
 from pillow_sdz.codec.guard import detector
 from pillow_sdz.codec.guard.settings import WITHOUT_MODEL
-from pillow_sdz.errors import SdzModelError, SdzOptionError
+from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,3 +225,14 @@ def test_saving_leaves_the_picture_alone() -> None:
         image = Image.fromarray(rgb)
         saved(image, **options)
         assert_pixels(image, rgb)
+
+
+def test_without_avif_pictures_are_saved_without_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = Image.fromarray(photo())
+    unguarded = saved(picture, guard=False, payload="direct")
+    monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
+    monkeypatch.setattr("pillow_sdz.options.saving.GUARDED_EFFORT", 3)
+    with pytest.warns(UserWarning, match="saved without the guard: this Pillow has no AVIF"):
+        assert saved(picture, payload="direct") == unguarded
+    with pytest.raises(SdzDependencyError, match="no AVIF"):
+        saved(picture, **GUARDED)

@@ -68,6 +68,15 @@ def longest_side(coding: str) -> int:
     return limits.MAX_AV1_SIDE if coding == "av1" else limits.MAX_WEBP_SIDE
 
 
+def require(coding: str) -> None:
+    """Check that this Pillow has a coding.
+
+    Raises:
+        SdzDependencyError: it has not.
+    """
+    _plugin(number_of(coding))
+
+
 def check(coding: int, stream: bytes, width: int, height: int, field: str) -> str:
     """Check all of a stream that costs nothing to check: its headers, and its size.
 

@@ -78,15 +78,20 @@ class TestFind:
         assert found.faces == 0
 
     def test_lattices_that_came_out_wrong_are_bought(self) -> None:
-        found = find(texture(), blurred(texture()), marks(LATTICE, slice(4, 6), slice(3, 9)), NOTHING)
+        found = find(texture(), blurred(texture()), marks(LATTICE, slice(4, 6), slice(3, 9)), ~NOTHING)
         assert places(found) == [(3, 4, 6, 2)]
-        assert found.regular == pytest.approx(12 / 256)
+        assert found.lattices == pytest.approx(12 / 256)
         assert found.wrong == 0
+
+    def test_lattices_must_be_so_by_their_spectrum_too(self) -> None:
+        found = find(texture(), blurred(texture()), marks(LATTICE, slice(4, 6), slice(3, 9)), NOTHING)
+        assert places(found) == []
+        assert found.lattices == found.regular == 0
 
     def test_the_spectrum_alone_buys_nothing_but_is_counted(self) -> None:
         found = find(texture(), blurred(texture()), marks(TEXT, slice(0), slice(0)), ~NOTHING)
         assert places(found) == []
-        assert found.regular == 1
+        assert (found.regular, found.lattices) == (1, 0)
 
     def test_what_is_marked_and_came_out_right_is_not(self) -> None:
         probabilities = marks(TEXT, slice(4, 6), slice(3, 9))
@@ -116,7 +121,7 @@ class TestFind:
     def test_cells_beside_marked_ones_need_less(self) -> None:
         probabilities = marks(LATTICE, slice(4, 6), slice(3, 9))
         probabilities[4:6, 9 : 9 + findings.GROWTH, LATTICE] = probabilities[0, 0, LATTICE] = findings.BESIDE
-        found = find(texture(), blurred(texture()), probabilities, NOTHING)
+        found = find(texture(), blurred(texture()), probabilities, ~NOTHING)
         assert places(found) == [(3, 4, 6 + findings.GROWTH, 2)]
 
     def test_counts_flat_cells_and_marked_ones(self) -> None:

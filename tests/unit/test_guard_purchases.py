@@ -105,7 +105,9 @@ def findings_of(regions: int) -> Findings:
     numbers = np.arange(1, regions + 1)
     cells[(numbers - 1) // 15 * 2, (numbers - 1) % 15 * 2] = numbers
     order = tuple(int(each) for each in numbers)
-    return Findings(cells, order, np.ones(cells.shape, np.float32), faces=0.0, wrong=0.1, regular=0.0, flat=0.0)
+    return Findings(
+        cells, order, np.ones(cells.shape, np.float32), faces=0.0, wrong=0.1, regular=0.0, lattices=0.0, flat=0.0
+    )
 
 
 class TestAttempts:

@@ -53,7 +53,8 @@ class Findings:
         error: structural error of each cell, (ceil(H / 8), ceil(W / 8)); 0 where there is nothing to see.
         faces: share of the cells of the regions that are faces, 0 to 1.
         wrong: share of the active cells that came out wrong and are lettering or small faces, 0 to 1.
-        regular: share of the active cells that are of regular structure, wrong or not, 0 to 1.
+        regular: share of the active cells whose spectrum is that of regular structure, wrong or not, 0 to 1.
+        lattices: share of those among them that the detector takes for lattices, too.
         flat: share of all cells that are exactly flat, 0 to 1: photos have hardly any, drawings have many.
     """
 
@@ -63,6 +64,7 @@ class Findings:
     faces: float
     wrong: float
     regular: float
+    lattices: float
     flat: float
 
     @cached_property
@@ -97,12 +99,13 @@ def find(
     Args:
         original, decoded: (H, W, 3).
         probabilities: (ceil(H / 8), ceil(W / 8), classes), from `detector.detect`.
-        regular: (ceil(H / 8), ceil(W / 8)), from `periodicity.regular`. It finds bricks and boards that the detector
-            does not know, and some forests: it says what kind of picture this is, not what to buy.
+        regular: (ceil(H / 8), ceil(W / 8)), from `periodicity.regular`. Only what the detector and the spectrum both
+            find counts as a lattice: the detector takes waves for lattices, the spectrum some forests.
     """
     error, local = structural_error(original, decoded), contrast(original)
     active = local >= ACTIVE
     marked = {each: _grown(probabilities[:, :, each], MARKED[each]) for each in TOLERANCES}
+    marked[LATTICE] &= regular
     wrong = {each: _wrong(marked[each], error, active, tolerance) for each, tolerance in TOLERANCES.items()}
     wrong[TEXT] = _widened(wrong[TEXT])
     wrong[FACE] = _small(wrong[FACE])
@@ -117,7 +120,8 @@ def find(
         np.where(active, error, 0),
         float(wrong[FACE].sum() / max(1, bought.sum())),
         float(((wrong[TEXT] | wrong[FACE]) & active).sum() / cells),
-        float(((regular | marked[LATTICE]) & active).sum() / cells),
+        float((regular & active).sum() / cells),
+        float((marked[LATTICE] & active).sum() / cells),
         float((local == 0).mean()),
     )
 

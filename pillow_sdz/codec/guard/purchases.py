@@ -45,9 +45,15 @@ FEATURES_OF_DRAWN: Final = 1.1
 """The same for pictures that may be drawings, and at high qualities. (LPIPS-VGG is the same at about 1.2.)"""
 
 REGULAR: Final = 0.3
-"""If so much of the active cells is regular structure, structure decides, unless features are much worse."""
+"""If so much of the active cells is regular structure, AVIF need not be closer than the synthesised picture by much."""
 
-FEATURES_OF_REGULAR: Final = 1.6
+FEATURES_OF_REGULAR: Final = 1.0
+"""The limit for features then."""
+
+LATTICES: Final = 0.25
+"""If so much of the active cells is lattices, structure decides, unless features are much worse."""
+
+FEATURES_OF_LATTICES: Final = 1.6
 """The limit for features then."""
 
 FACES: Final = 0.5
@@ -190,7 +196,8 @@ def _attempts(findings: Findings, quality: int, lowest: int) -> Iterator[tuple[F
 
 def _whole_may_be_better(findings: Findings, patched: float, quality: float) -> bool:
     """Whether it is worth the time to find out."""
-    return findings.flat >= DRAWN or findings.regular >= REGULAR or patched >= MANY or quality >= SELDOM_SYNTHESISED
+    is_regular = findings.regular >= REGULAR or findings.lattices >= LATTICES
+    return findings.flat >= DRAWN or is_regular or patched >= MANY or quality >= SELDOM_SYNTHESISED
 
 
 def _closer_whole(
@@ -210,7 +217,9 @@ def _closer_whole(
     if findings.flat >= DRAWN or quality >= SELDOM_SYNTHESISED:
         features = FEATURES_OF_DRAWN
     if findings.regular >= REGULAR:
-        features = FEATURES_OF_REGULAR
+        features = max(features, FEATURES_OF_REGULAR)
+    if findings.lattices >= LATTICES:
+        features = FEATURES_OF_LATTICES
     picture = pixels.decode_body(found.body, original.shape)
     if not Comparison(original, settings).pixels_are_closer(picture, decoded, features):
         return None

@@ -88,6 +88,8 @@ def test_the_option_table_is_complete_and_true() -> None:
 
 def test_links_inside_the_project_lead_somewhere() -> None:
     targets = [t for t in re.findall(r"\]\(([^)]+)\)", README) if "://" not in t]
+    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     assert targets
     for target in targets:
-        assert (ROOT / target).exists(), target
+        assert target in anchors if target.startswith("#") else (ROOT / target).exists(), target

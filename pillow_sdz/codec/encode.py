@@ -62,10 +62,11 @@ def encode(picture: Picture, options: SaveOptions, metadata: Metadata, compute: 
     """
     height, width = picture.rgb.shape[:2]
     check_picture(width, height)
+    if options.payload is not None and not kinds.payload(options.payload).needs_model:
+        body = pixels.best_body(picture.rgb, options.quality, options.effort)
+        return _Job(picture, options, metadata, compute).as_pixels(body)
     options = _guarded_where_possible(options)
     job = _Job(picture, options, metadata, compute)
-    if options.payload is not None and not kinds.payload(options.payload).needs_model:
-        return job.as_pixels(pixels.best_body(picture.rgb, options.quality, options.effort))
     if options.guarded and options.may_be_pixels and _is_beyond_models(options) and pixels.can_hold(picture.rgb):
         registry.find(options.model)  # a misspelt name is an error at every quality
         quality = DIRECT_QUALITY if options.quality == DIRECT_QUALITY else settings_for(options.quality).whole

@@ -14,7 +14,7 @@ from pillow_sdz.container.metadata import encode_metadata
 from pillow_sdz.container.sections import Container
 from pillow_sdz.payloads.pixels import streams
 from pillow_sdz.payloads.pixels.chroma import FINE_CHROMA, subsampling_for
-from pillow_sdz.payloads.pixels.payload import LOSSLESS_QUALITY, PixelsPlan, encode_pixels, speed_of
+from pillow_sdz.payloads.pixels.payload import LOSSLESS_PLAN, LOSSLESS_QUALITY, PixelsPlan, encode_pixels, speed_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 _WORTH_TRYING: Final = 1.5
 """A lossless coding is tried in full if its fastest variant is at most so many times as long as AV1."""
-
-LOSSLESS_PLAN: Final = PixelsPlan(streams.LOSSLESS, LOSSLESS_QUALITY)
-"""The plan that loses nothing."""
 
 FASTEST: Final = 10
 """The highest speed of the codings."""
@@ -57,7 +54,7 @@ _SAMPLE, _SAMPLED = 16, 128
 
 def can_hold(rgb: NDArray[np.uint8]) -> bool:
     """Whether a picture (H, W, 3) is not too large for AV1, which takes longer sides than the other codings."""
-    return bool(max(rgb.shape[:2]) <= streams.longest_side("av1"))
+    return streams.can_hold("av1", *rgb.shape[1::-1])
 
 
 def container_of(picture: Picture, body: bytes, alpha: bytes | None, metadata: Metadata) -> Container:
@@ -202,4 +199,4 @@ def decode_body(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _may_be_lossless(rgb: NDArray[np.uint8]) -> bool:
-    return bool(max(rgb.shape[:2]) <= streams.longest_side(streams.LOSSLESS))
+    return streams.can_hold(streams.LOSSLESS, *rgb.shape[1::-1])

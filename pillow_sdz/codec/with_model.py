@@ -93,11 +93,6 @@ class ModelEncoder:
             options,
         )  # fmt: skip
 
-    @property
-    def manifest(self) -> Manifest:
-        """The manifest of the model."""
-        return self._prepared.manifest
-
     def quality_of(self, plan: Plan) -> float:
         """The quality, 0 to 100, that a plan stands for, whatever option it came from."""
         return kinds.payload(plan.kind).quality_of(plan, self._prepared.latent.shape)
@@ -113,12 +108,11 @@ class ModelEncoder:
         """
         return self._plan or _fitting(self._payload, self._prepared, spare)
 
-    def refine(self, plan: Plan) -> bool:
-        """Refine the latent for a plan, if effort and payload kind refine; return whether they do."""
+    def refine(self, plan: Plan) -> None:
+        """Refine the latent for a plan, if effort and payload kind refine."""
         refined = _refined(self._picture, self._prepared, plan, self._compute)
         if refined is not None:
             self._prepared = replace(self._prepared, latent=refined)
-        return refined is not None
 
     def container(self, plan: Plan) -> Container:
         """The file by a plan."""

@@ -52,13 +52,16 @@ class Objective:
         """The distance of a reconstruction (1, 3, h, w), a scalar."""
         value = ABSOLUTE * (decoded - self._original).abs().mean()
         value = value + STRUCTURE * structure_distance(self._statistics, statistics(decoded.clamp(0, 1))).mean()
-        pairs = zip(self._seen, self._features(decoded), strict=True)
-        differences = torch.stack([(a - b).square().sum(1).mean() for a, b in pairs])
-        return value + self._schedule.features * differences.mean()
+        return value + self._schedule.features * feature_distance(self._seen, self._features(decoded))
 
     def _features(self, picture: Tensor) -> list[Tensor]:
         """Feature vectors of unit length, (1, C, h, w) each."""
         return unit_features(self._model, picture, self._schedule.depth, self._start)
+
+
+def feature_distance(one: list[Tensor], other: list[Tensor]) -> Tensor:
+    """The distance of two pictures by their `unit_features`, a scalar: the mean squared difference of all depths."""
+    return torch.stack([(a - b).square().sum(1).mean() for a, b in zip(one, other, strict=True)]).mean()
 
 
 def unit_features(model: TorchModel, picture: Tensor, depth: int, start: tuple[int, int] = (0, 0)) -> list[Tensor]:

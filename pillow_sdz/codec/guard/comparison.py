@@ -81,7 +81,7 @@ class Comparison:
         import torch
 
         from pillow_sdz.models.runtime import isolated
-        from pillow_sdz.refinement.objective import unit_features
+        from pillow_sdz.refinement.objective import feature_distance, unit_features
         from pillow_sdz.refinement.structure import statistics, structure_distance
 
         def tensor(rgb: NDArray[np.uint8]) -> torch.Tensor:
@@ -96,8 +96,7 @@ class Comparison:
             found = []
             for each in map(tensor, decoded):
                 structure = structure_distance(known, statistics(each)).mean()
-                pairs = zip(seen, unit_features(self._model, each, DEPTH), strict=True)
-                features = torch.stack([(a - b).square().sum(1).mean() for a, b in pairs]).mean()
+                features = feature_distance(seen, unit_features(self._model, each, DEPTH))
                 found.append(Distances(float(structure), float(features)))
             return found
 

@@ -137,8 +137,9 @@ def choose(
     patched = _patched(original, decoded, findings, ladder, room, options.effort)
     if patched.body is not None and not has_target:
         size += section_bytes(len(patched.body))
-    if may_be_pixels and _whole_may_be_better(findings, patched.share, quality):
-        whole = _closer_whole(original, patched.picture, size, findings, quality, options, settings)
+    features = _features_limit(findings, patched.share, quality)
+    if may_be_pixels and features is not None:
+        whole = _closer_whole(original, patched.picture, size, features, ladder, options, settings)
         if whole is not None:
             return Purchases(whole=whole)
     return Purchases(patched.body)
@@ -194,18 +195,26 @@ def _attempts(findings: Findings, quality: int, lowest: int) -> Iterator[tuple[F
             findings = findings.without_the_last_third()
 
 
-def _whole_may_be_better(findings: Findings, patched: float, quality: float) -> bool:
-    """Whether it is worth the time to find out."""
-    is_regular = findings.regular >= REGULAR or findings.lattices >= LATTICES
-    return findings.flat >= DRAWN or is_regular or patched >= MANY or quality >= SELDOM_SYNTHESISED
+def _features_limit(findings: Findings, patched: float, quality: float) -> float | None:
+    """How large the distance of features of AVIF may be (see `FEATURES`); None if comparing is not worth the time."""
+    limits = []
+    if patched >= MANY:
+        limits.append(FEATURES)
+    if findings.flat >= DRAWN or quality >= SELDOM_SYNTHESISED:
+        limits.append(FEATURES_OF_DRAWN)
+    if findings.regular >= REGULAR:
+        limits.append(FEATURES_OF_REGULAR)
+    if findings.lattices >= LATTICES:
+        limits.append(FEATURES_OF_LATTICES)
+    return max(limits, default=None)
 
 
 def _closer_whole(
     original: NDArray[np.uint8],
     decoded: NDArray[np.uint8],
     size: int,
-    findings: Findings,
-    quality: float,
+    features: float,
+    ladder: GuardSettings,
     options: SaveOptions,
     settings: DecodeSettings,
 ) -> bytes | None:
@@ -213,19 +222,11 @@ def _closer_whole(
     found = pixels.fit_body(original, _room(size, options), options.effort)
     if found is None:
         return None
-    features = FEATURES
-    if findings.flat >= DRAWN or quality >= SELDOM_SYNTHESISED:
-        features = FEATURES_OF_DRAWN
-    if findings.regular >= REGULAR:
-        features = max(features, FEATURES_OF_REGULAR)
-    if findings.lattices >= LATTICES:
-        features = FEATURES_OF_LATTICES
     picture = pixels.decode_body(found.body, original.shape)
     if not Comparison(original, settings).pixels_are_closer(picture, decoded, features):
         return None
-    at_most = settings_for(quality).whole_at_most
-    if found.quality > at_most and options.target_size is None:
-        return pixels.best_body(original, at_most, options.effort)
+    if found.quality > ladder.whole_at_most and options.target_size is None:
+        return pixels.best_body(original, ladder.whole_at_most, options.effort)
     return found.body
 
 

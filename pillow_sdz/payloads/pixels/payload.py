@@ -48,6 +48,10 @@ class PixelsPlan:
     subsampling: str = "4:2:0"
 
 
+LOSSLESS_PLAN: Final = PixelsPlan(streams.LOSSLESS, LOSSLESS_QUALITY)
+"""The plan that loses nothing."""
+
+
 def encode_pixels(rgb: NDArray[np.uint8], plan: PixelsPlan, effort: int = 4) -> bytes:
     """Write the body of the one layer section.
 
@@ -92,8 +96,8 @@ class PixelsPayload:
         `pillow_sdz.codec.pixels.best_body` looks at the picture, and chooses better.
         """
         check_quality(quality)
-        if quality == LOSSLESS_QUALITY and max(shape[:2]) <= streams.longest_side(streams.LOSSLESS):
-            return PixelsPlan(streams.LOSSLESS, quality)
+        if quality == LOSSLESS_QUALITY and streams.can_hold(streams.LOSSLESS, *shape[1::-1]):
+            return LOSSLESS_PLAN
         return PixelsPlan("av1", quality)
 
     def quality_of(self, plan: PixelsPlan, shape: Shape) -> float:  # noqa: ARG002
@@ -103,13 +107,12 @@ class PixelsPayload:
     def fit_target(self, target: int, size_of: Callable[[PixelsPlan], int], shape: Shape) -> PixelsPlan:
         """The lossless plan if its file fits, else AV1 of the highest quality that fits, found by bisection."""
         height, width = shape[:2]
-        lossless = PixelsPlan(streams.LOSSLESS, LOSSLESS_QUALITY)
         fits = cache(lambda quality: size_of(PixelsPlan("av1", quality)) <= target)
-        try_lossless = max(height, width) <= streams.longest_side(streams.LOSSLESS) and (
+        try_lossless = streams.can_hold(streams.LOSSLESS, width, height) and (
             height * width <= _FEW_PIXELS or fits(LOSSLESS_QUALITY)
         )
-        if try_lossless and size_of(lossless) <= target:
-            return lossless
+        if try_lossless and size_of(LOSSLESS_PLAN) <= target:
+            return LOSSLESS_PLAN
         if not fits(0):
             raise does_not_fit(target, size_of(PixelsPlan("av1", 0)))
         low, high = 0, LOSSLESS_QUALITY + 1

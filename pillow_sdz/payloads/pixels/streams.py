@@ -68,6 +68,11 @@ def longest_side(coding: str) -> int:
     return limits.MAX_AV1_SIDE if coding == "av1" else limits.MAX_WEBP_SIDE
 
 
+def can_hold(coding: str, width: int, height: int) -> bool:
+    """Whether a picture of this size in pixels is not too large for a coding."""
+    return max(width, height) <= longest_side(coding)
+
+
 def require(coding: str) -> None:
     """Check that this Pillow has a coding.
 
@@ -107,11 +112,10 @@ def check(coding: int, stream: bytes, width: int, height: int, field: str) -> st
             "the coded picture has another size", field=field, found=f"{size[0]} x {size[1]}",
             expected=f"{width} x {height} pixels",
         )  # fmt: skip
-    longest = longest_side(name)
-    if max(size) > longest:
+    if not can_hold(name, width, height):
         raise SdzLimitError(
             "the coded picture is too large", field=field, found=f"{width} x {height}",
-            expected=f"sides of at most {longest} pixels",
+            expected=f"sides of at most {longest_side(name)} pixels",
         )  # fmt: skip
     return words
 
@@ -178,7 +182,7 @@ def _coded(rgb: NDArray[np.uint8], coding: str, quality: int, speed: int, subsam
     number = number_of(coding)
     quality, speed = limits.whole("quality", quality, 0, 100), limits.whole("speed", speed, 0, 10)
     height, width = rgb.shape[:2]
-    if max(height, width) > longest_side(coding):
+    if not can_hold(coding, width, height):
         raise SdzLimitError(
             "the picture is too large for this coding", field=coding, found=f"{width} x {height}",
             expected=f"sides of at most {longest_side(coding)} pixels",

@@ -16,10 +16,10 @@ The names in `__all__` are the public interface; every other module is private.
 - `installed_models`, `add_model`, `remove_model`: models, also from checkpoints of Stable Diffusion.
 - `SdzError` and its subclasses: everything that can go wrong.
 
-Inside, imports point down this list: `cli` (sdz-convert), `evaluation` (other codecs, metrics, the report), `plugin`
-(Pillow's interface), `codec` (pictures to files and back), `models` (networks and where they are found), `options`,
-`container` (header, sections, metadata), `payloads` (how codes are stored, a folder for each kind), `coding` (entropy
-coders), `limits` and `errors`. `spec/architecture.md` is the map.
+Inside, imports point down this list: `cli` (sdz-convert), `integrations` (other programs), `evaluation` (other codecs,
+metrics, the report), `plugin` (Pillow's interface), `codec` (pictures to files and back), `models` (networks and where
+they are found), `options`, `container` (header, sections, metadata), `payloads` (how codes are stored, a folder for
+each kind), `coding` (entropy coders), `limits` and `errors`. `spec/architecture.md` is the map.
 """
 
 from importlib import import_module

@@ -65,13 +65,20 @@ def test_doubtful_and_tiny_faces_are_ignored(box: tuple[float, float, float, flo
 
 
 def test_signs_are_labelled_where_pixels_change() -> None:
-    rng = np.random.default_rng(4)
-    before = Image.new("RGB", (SIDE, SIDE), (120, 120, 120))
-    labels = np.zeros((3, CELLS, CELLS), np.float32)
-    after = np.asarray(add_signs(rng, before.copy(), labels), np.int16)
-    changed = np.abs(after - np.asarray(before, np.int16)).max(2).reshape(CELLS, CELL, CELLS, CELL).max((1, 3)) > 20
-    assert (labels[TEXT] > 0).sum() > 10
-    assert changed[labels[TEXT] > 0].mean() > 0.93
+    # Over several pictures: which letters the fonts of a machine draw, and how, differs.
+    shares = []
+    for seed in range(12):
+        before = Image.new("RGB", (SIDE, SIDE), (120, 120, 120))
+        labels = np.zeros((3, CELLS, CELLS), np.float32)
+        after = np.asarray(add_signs(np.random.default_rng(seed), before.copy(), labels), np.int16)
+        difference = np.abs(after - np.asarray(before, np.int16)).max(2)
+        changed = difference.reshape(CELLS, CELL, CELLS, CELL).max((1, 3)) > 20
+        lettering = labels[TEXT] > 0
+        assert lettering.sum() > 10
+        shares.append((changed[lettering].mean(), changed[~lettering].mean()))
+    labelled, others = np.mean(shares, 0)
+    assert labelled > 0.85
+    assert others < 0.5
 
 
 def test_lattices_are_periodic_and_decoys_are_not_labelled() -> None:

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "pillow_sdz"
 LONGEST_FILE = 300
 """Lines of a source file."""
 
-MOST_ENTRIES = 12
+MOST_ENTRIES = 13
 """Modules and subpackages at the root of the package."""
 
 KINDS = "scalar|palette|direct|pixels"
@@ -92,7 +92,7 @@ def test_file_names_are_known_above_the_codec_only() -> None:
 
 def test_the_root_of_the_package_fits_on_one_screen() -> None:
     entries = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-    assert len(entries - {"__init__"}) <= MOST_ENTRIES
+    assert len(entries - {"__init__", "__main__"}) <= MOST_ENTRIES
 
 
 def test_files_are_short() -> None:

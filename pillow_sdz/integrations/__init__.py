@@ -1,0 +1,1 @@
+"""What makes programs that were written without this package open .sdz."""

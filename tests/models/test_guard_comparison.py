@@ -13,6 +13,7 @@ from pixel_samples import letters
 
 from pillow_sdz.codec.guard import comparison
 from pillow_sdz.codec.guard.comparison import LARGEST, SQUARE, Comparison, Distances
+from pillow_sdz.container.patches import Rectangle
 from pillow_sdz.models import registry
 from pillow_sdz.options import ComputeSettings
 from pillow_sdz.refinement.structure import statistics, structure_distance
@@ -66,6 +67,20 @@ def test_both_distances_must_be_shorter(photo: NDArray[np.uint8]) -> None:
     ratio = compared.distances(close).features / compared.distances(far).features
     assert not compared.pixels_are_closer(close, far, 0.99 * ratio)
     assert compared.pixels_are_closer(close, far, 1.01 * ratio)
+
+
+def test_features_are_compared_in_a_part(photo: NDArray[np.uint8]) -> None:
+    compared, close, far = Comparison(photo, SETTINGS), photo.copy(), blurred(photo, 2)
+    close[64:] = blurred(photo, 4)[64:]
+    assert compared.features_in(close, far, Rectangle(0, 0, 20, 8)) == pytest.approx(0, abs=1e-3)
+    assert compared.features_in(close, far, Rectangle(0, 8, 20, 8)) > 1.2
+    assert compared.features_in(far, far, Rectangle(3, 5, 1, 1)) == 1
+    assert compared.features_in(photo, photo, Rectangle(19, 15, 1, 1)) == 0
+
+
+def test_of_large_parts_the_middle_is_compared() -> None:
+    assert comparison._middle(100, 5100, 1024) == slice(2088, 3112)
+    assert comparison._middle(8, 40, 1024) == slice(8, 40)
 
 
 def test_large_pictures_are_compared_by_squares(photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:

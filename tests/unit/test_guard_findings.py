@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from pillow_sdz.codec.guard.components import components
 from pillow_sdz.codec.guard.detector import FACE, LATTICE, TEXT
 from pillow_sdz.codec.guard.failure import contrast, structural_error
 from pillow_sdz.codec.guard.findings import find
+
+if TYPE_CHECKING:
+    from pillow_sdz.container.patches import Rectangle
 
 SIDE = 128
 
@@ -78,20 +82,40 @@ class TestFind:
         assert found.faces == 0
 
     def test_lattices_that_came_out_wrong_are_bought(self) -> None:
-        found = find(texture(), blurred(texture()), marks(LATTICE, slice(4, 6), slice(3, 9)), ~NOTHING)
+        probabilities = marks(LATTICE, slice(4, 6), slice(3, 9))
+        found = find(texture(), blurred(texture()), probabilities, probabilities[:, :, LATTICE] > 0)
         assert places(found) == [(3, 4, 6, 2)]
         assert found.lattices == pytest.approx(12 / 256)
         assert found.wrong == 0
 
-    def test_lattices_must_be_so_by_their_spectrum_too(self) -> None:
+        assert not found.doubtful
+
+    def test_what_the_detector_alone_finds_is_a_doubtful_lattice(self) -> None:
         found = find(texture(), blurred(texture()), marks(LATTICE, slice(4, 6), slice(3, 9)), NOTHING)
-        assert places(found) == []
+        assert places(found) == [(3, 4, 6, 2)]
+        assert found.doubtful == set(found.order) == {1}
         assert found.lattices == found.regular == 0
 
-    def test_the_spectrum_alone_buys_nothing_but_is_counted(self) -> None:
+    def test_what_the_spectrum_alone_finds_is_a_doubtful_lattice(self) -> None:
         found = find(texture(), blurred(texture()), marks(TEXT, slice(0), slice(0)), ~NOTHING)
-        assert places(found) == []
+        assert places(found) == [(0, 0, 16, 16)]
+        assert found.doubtful == set(found.order) == {1}
         assert (found.regular, found.lattices) == (1, 0)
+
+    def test_around_a_lattice_that_both_find_the_rest_is_doubtful(self) -> None:
+        regular = NOTHING.copy()
+        regular[4:8] = True
+        found = find(texture(), blurred(texture()), marks(LATTICE, slice(4, 8), slice(3, 9)), regular)
+        assert set(np.unique(found.regions[4:8, 3:9])) == {1}
+        assert found.doubtful == {2, 3}
+        assert set(np.unique(found.regions[4:8])) == {1, 2, 3}
+
+    def test_lettering_is_certain_by_one_cell(self) -> None:
+        probabilities = np.maximum(marks(TEXT, slice(1, 3), slice(2, 6)), marks(TEXT, slice(10, 12), slice(2, 6)))
+        probabilities[10, 3, TEXT] = findings.CERTAIN
+        found = find(texture(), blurred(texture()), probabilities, NOTHING)
+        assert found.regions[11, 5] == 1
+        assert found.doubtful == {found.regions[2, 5]} == {2}
 
     def test_what_is_marked_and_came_out_right_is_not(self) -> None:
         probabilities = marks(TEXT, slice(4, 6), slice(3, 9))
@@ -121,7 +145,7 @@ class TestFind:
     def test_cells_beside_marked_ones_need_less(self) -> None:
         probabilities = marks(LATTICE, slice(4, 6), slice(3, 9))
         probabilities[4:6, 9 : 9 + findings.GROWTH, LATTICE] = probabilities[0, 0, LATTICE] = findings.BESIDE
-        found = find(texture(), blurred(texture()), probabilities, ~NOTHING)
+        found = find(texture(), blurred(texture()), probabilities, NOTHING)
         assert places(found) == [(3, 4, 6 + findings.GROWTH, 2)]
 
     def test_counts_flat_cells_and_marked_ones(self) -> None:
@@ -132,14 +156,46 @@ class TestFind:
         assert found.wrong == pytest.approx(0.5, abs=0.1)
 
 
+def never(_part: Rectangle) -> float:
+    raise AssertionError
+
+
 def test_patches_that_help_little_are_not_worth_it() -> None:
     probabilities = np.maximum(marks(FACE, slice(1, 3), slice(2, 6)), marks(FACE, slice(12, 13), slice(2, 6)))
     decoded = blurred(texture())
     found = find(texture(), decoded, probabilities, NOTHING)
     patched = decoded.copy()
     patched[88:112, :64] = texture()[88:112, :64]
-    assert [each.y for each in found.worth_it(texture(), patched).rectangles] == [12]
-    assert found.worth_it(texture(), texture()).order == found.order
+    assert [each.y for each in found.worth_it(texture(), patched, never).rectangles] == [12]
+    assert found.worth_it(texture(), texture(), never).order == found.order
+
+
+@pytest.mark.parametrize(
+    ("features", "left"), [(findings.WORTH_IT_IN_DOUBT, 2), (findings.WORTH_IT_IN_DOUBT + 0.01, 1)]
+)
+def test_patches_of_doubtful_regions_must_help_by_features_too(features: float, left: int) -> None:
+    probabilities = np.maximum(marks(FACE, slice(1, 3), slice(2, 6)), marks(TEXT, slice(10, 12), slice(3, 7)))
+    found = find(texture(), blurred(texture()), probabilities, NOTHING)
+    asked = []
+
+    def ask(part: Rectangle) -> float:
+        asked.append((part.x, part.y, part.width, part.height))
+        return features
+
+    kept = found.worth_it(texture(), texture(), ask)
+    assert len(kept.order) == left
+    assert asked == [(2, 9, 6, 4)]
+    assert kept.worth_it(texture(), texture(), never) == kept  # what was in doubt is asked about once
+
+
+def test_of_many_doubtful_regions_the_least_harmful_are_left_as_they_are() -> None:
+    side = 16 * (findings.MOST_IN_DOUBT + 3)
+    picture = np.random.default_rng(1).integers(0, 256, (side, 64, 3), dtype=np.uint8)
+    probabilities = np.zeros((side // 8, 8, 3), np.float32)
+    probabilities[::2, 3, LATTICE] = 0.9
+    found = find(picture, blurred(picture), probabilities, np.zeros((side // 8, 8), bool))
+    assert len(found.doubtful) == len(found.order) > findings.MOST_IN_DOUBT
+    assert found.worth_it(picture, picture, lambda _part: 0.0).order == found.order[: findings.MOST_IN_DOUBT]
 
 
 class TestComponents:

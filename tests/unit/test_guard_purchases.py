@@ -106,8 +106,9 @@ def findings_of(regions: int) -> Findings:
     cells[(numbers - 1) // 15 * 2, (numbers - 1) % 15 * 2] = numbers
     order = tuple(int(each) for each in numbers)
     return Findings(
-        cells, order, np.ones(cells.shape, np.float32), faces=0.0, wrong=0.1, regular=0.0, lattices=0.0, flat=0.0
-    )
+        cells, order, frozenset(), np.ones(cells.shape, np.float32),
+        faces=0.0, wrong=0.1, regular=0.0, lattices=0.0, flat=0.0,
+    )  # fmt: skip
 
 
 class TestAttempts:

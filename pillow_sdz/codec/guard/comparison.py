@@ -6,10 +6,12 @@ along with SSIMULACRA 2, and the features that the model's encoder sees, which g
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from pillow_sdz.container.patches import CELL
 from pillow_sdz.models import registry
 from pillow_sdz.models.runtime import decoding_dtype
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pillow_sdz.container.patches import Rectangle
+    from pillow_sdz.models.torch_model import TorchModel
     from pillow_sdz.options import ComputeSettings
 
 DEPTH: Final = 5
@@ -34,6 +38,9 @@ SMALLEST: Final = 64
 
 TIE: Final = 1.02
 """How much larger the distance of structure may be for pixels, which at least don't make anything up."""
+
+SMALLEST_DISTANCE: Final = 1e-6
+"""Distance of features that counts as none."""
 
 JUDGE: Final = bytes.fromhex("e7e1943b5ec8e498")
 """Fingerprint of the shipped model tiny-8: models of a user's may have its name."""
@@ -56,8 +63,13 @@ class Comparison:
 
     def __init__(self, original: NDArray[np.uint8], settings: ComputeSettings) -> None:
         self._original = original
-        dtype = settings.dtype or decoding_dtype(settings.device)
-        self._model = registry.load(registry.find_by_fingerprint(JUDGE), settings.device, dtype)
+        self._settings = settings
+
+    @cached_property
+    def _model(self) -> TorchModel:
+        """The model whose features are compared, loaded when they are."""
+        dtype = self._settings.dtype or decoding_dtype(self._settings.device)
+        return registry.load(registry.find_by_fingerprint(JUDGE), self._settings.device, dtype)
 
     def pixels_are_closer(self, pixels: NDArray[np.uint8], synthesised: NDArray[np.uint8], features: float) -> bool:
         """Whether the picture of a codec for pixels is closer to the original than that of a model, by both distances.
@@ -68,6 +80,21 @@ class Comparison:
         """
         one, other = self._distances([pixels, synthesised])
         return one.structure <= TIE * other.structure and one.features <= features * other.features
+
+    def features_in(self, pixels: NDArray[np.uint8], synthesised: NDArray[np.uint8], part: Rectangle) -> float:
+        """The distance of features of the first picture, in multiples of the other's, in a part of the pictures.
+
+        Args:
+            pixels, synthesised: (H, W, 3).
+            part: in cells. Of a part with more than `LARGEST` pixels, only the middle counts.
+        """
+        longest = int(np.sqrt(LARGEST))
+        place = tuple(
+            _middle(first * CELL, min(side, (first + count) * CELL), longest)
+            for first, count, side in zip((part.y, part.x), (part.height, part.width), pixels.shape[:2], strict=True)
+        )
+        one, other = self._of_piece((place[0], place[1]), [pixels, synthesised])
+        return one.features / max(other.features, SMALLEST_DISTANCE)
 
     def distances(self, decoded: NDArray[np.uint8]) -> Distances:
         """The distances of a picture (H, W, 3)."""
@@ -99,6 +126,12 @@ class Comparison:
                 features = feature_distance(seen, unit_features(self._model, each, DEPTH))
                 found.append(Distances(float(structure), float(features)))
             return found
+
+
+def _middle(start: int, end: int, longest: int) -> slice:
+    """What a range has in its middle, no longer than ``longest``."""
+    spare = max(0, end - start - longest) // 2
+    return slice(start + spare, end - spare)
 
 
 def _pieces(height: int, width: int) -> list[tuple[slice, slice]]:

@@ -12,15 +12,20 @@ from pillow_sdz.codec.guard.components import components
 from pillow_sdz.codec.guard.detector import FACE, LATTICE, TEXT
 from pillow_sdz.codec.guard.failure import contrast, structural_error
 from pillow_sdz.codec.guard.rectangles import cover
+from pillow_sdz.container.patches import Rectangle
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
-    from pillow_sdz.container.patches import Rectangle
+    from numpy.typing import NDArray
 
 MARKED: Final = {TEXT: 0.85, FACE: 0.5, LATTICE: 0.6}
 """Probability from which on a cell is marked, by class of the detector. Hardly any lettering has no cell of 0.85, and
 most of what is taken for lettering has none."""
+
+CERTAIN: Final = 0.99
+"""Probability of lettering from which on a region is lettering. Of lettering rendered on held-out photos 93 % of the
+regions have such a cell, of what the detector takes for lettering in those photos 7 %."""
 
 BESIDE: Final = 0.2
 """Probability from which on a cell near a marked one is marked, too: the ends of words, the edges of faces."""
@@ -42,6 +47,13 @@ ACTIVE: Final = 4.0
 WORTH_IT: Final = 0.75
 """A patch must bring the structural error down to this share."""
 
+MOST_IN_DOUBT: Final = 24
+"""How many doubtful regions are asked about; others, which do less harm, are left as they are."""
+
+WORTH_IT_IN_DOUBT: Final = 0.9
+"""A patch of a doubtful region must bring the distance of features down to this share, too. Foliage, water and other
+texture that was taken for lettering or a lattice gets worse by it when it is blurred."""
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -50,6 +62,7 @@ class Findings:
     Attributes:
         regions: (ceil(H / 8), ceil(W / 8)), numbers of connected regions to buy; 0 where there is nothing to buy.
         order: the numbers of the regions that are left, the most harmful per cell first.
+        doubtful: the numbers of the regions that may be something else than what they were marked as.
         error: structural error of each cell, (ceil(H / 8), ceil(W / 8)); 0 where there is nothing to see.
         faces: share of the cells of the regions that are faces, 0 to 1.
         wrong: share of the active cells that came out wrong and are lettering or small faces, 0 to 1.
@@ -60,6 +73,7 @@ class Findings:
 
     regions: NDArray[np.intp]
     order: tuple[int, ...]
+    doubtful: frozenset[int]
     error: NDArray[np.float32]
     faces: float
     wrong: float
@@ -76,16 +90,30 @@ class Findings:
         """The same with fewer regions: those that do the least harm are left out."""
         return replace(self, order=self.order[: len(self.order) * 2 // 3])
 
-    def worth_it(self, original: NDArray[np.uint8], patched: NDArray[np.uint8]) -> Findings:
+    def worth_it(
+        self, original: NDArray[np.uint8], patched: NDArray[np.uint8], features: Callable[[Rectangle], float]
+    ) -> Findings:
         """The same with those regions alone that patches brought much closer to the original.
 
         Args:
             original, patched: (H, W, 3).
+            features: gives the distance of features from the original with patches, in multiples of that without them,
+                in a rectangle of cells. It is asked about doubtful regions only.
         """
         shown = np.where(self.error > 0, self.regions, 0).ravel()
         before = np.bincount(shown, self.error.ravel(), self.regions.max() + 1)
         after = np.bincount(shown, structural_error(original, patched).ravel(), self.regions.max() + 1)
-        return replace(self, order=tuple(each for each in self.order if after[each] <= WORTH_IT * before[each]))
+        closer = [each for each in self.order if after[each] <= WORTH_IT * before[each]]
+        doubtful = [each for each in closer if each in self.doubtful]
+        improved = {each for each in doubtful[:MOST_IN_DOUBT] if features(self._around(each)) <= WORTH_IT_IN_DOUBT}
+        left = tuple(each for each in closer if each in improved or each not in self.doubtful)
+        return replace(self, order=left, doubtful=frozenset())
+
+    def _around(self, region: int) -> Rectangle:
+        """The smallest rectangle around a region."""
+        rows, columns = np.nonzero(self.regions == region)
+        top, left = int(rows.min()), int(columns.min())
+        return Rectangle(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
 
 
 def find(
@@ -99,29 +127,38 @@ def find(
     Args:
         original, decoded: (H, W, 3).
         probabilities: (ceil(H / 8), ceil(W / 8), classes), from `detector.detect`.
-        regular: (ceil(H / 8), ceil(W / 8)), from `periodicity.regular`. Only what the detector and the spectrum both
-            find counts as a lattice: the detector takes waves for lattices, the spectrum some forests.
+        regular: (ceil(H / 8), ceil(W / 8)), from `periodicity.regular`. What the detector and the spectrum both find is
+            a lattice; what only one of them finds is doubtful: the detector takes waves for lattices, the spectrum some
+            forests.
     """
     error, local = structural_error(original, decoded), contrast(original)
     active = local >= ACTIVE
     marked = {each: _grown(probabilities[:, :, each], MARKED[each]) for each in TOLERANCES}
-    marked[LATTICE] &= regular
+    lattices = marked[LATTICE] & regular
+    marked[LATTICE] |= regular
     wrong = {each: _wrong(marked[each], error, active, tolerance) for each, tolerance in TOLERANCES.items()}
-    wrong[TEXT] = _widened(wrong[TEXT])
     wrong[FACE] = _small(wrong[FACE])
-    bought = np.logical_or.reduce(list(wrong.values()))
-    regions = components(bought)
+    wrong[TEXT] = _widened(wrong[TEXT])
+    words = components(wrong[TEXT])
+    certain = np.isin(words, np.unique(words[probabilities[:, :, TEXT] >= CERTAIN])) & wrong[TEXT]
+    certain |= wrong[FACE] | (wrong[LATTICE] & lattices)
+    regions = components(certain)
+    doubtful = components((wrong[TEXT] | wrong[LATTICE]) & ~certain)
+    first = int(regions.max()) + 1
+    regions = np.where(doubtful > 0, doubtful + (first - 1), regions)
     harms = np.bincount(regions.ravel(), np.where(active, error * local, 0).ravel())
     harm = harms / np.maximum(1, np.bincount(regions.ravel()))  # there may be no region 0: all is to be bought
+    bought = regions > 0
     cells = max(1, int(active.sum()))
     return Findings(
         regions,
         tuple(sorted(range(1, len(harm)), key=lambda each: -float(harm[each]))),
+        frozenset(range(first, len(harm))),
         np.where(active, error, 0),
         float(wrong[FACE].sum() / max(1, bought.sum())),
         float(((wrong[TEXT] | wrong[FACE]) & active).sum() / cells),
         float((regular & active).sum() / cells),
-        float((marked[LATTICE] & active).sum() / cells),
+        float((lattices & active).sum() / cells),
         float((local == 0).mean()),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pillow_sdz.codec import pixels
@@ -134,12 +135,13 @@ def choose(
     has_target = options.target_size is not None
     most = ROOM_OF_FACES if findings.faces >= FACES else ROOM
     room = int((SHARE_OF_TARGET if has_target else most) * size)
-    patched = _patched(original, decoded, findings, ladder, room, options.effort)
+    comparison = Comparison(original, settings)
+    patched = _patched(original, decoded, findings, ladder, room, options.effort, comparison)
     if patched.body is not None and not has_target:
         size += section_bytes(len(patched.body))
     features = _features_limit(findings, patched.share, quality)
     if may_be_pixels and features is not None:
-        whole = _closer_whole(original, patched.picture, size, features, ladder, options, settings)
+        whole = _closer_whole(comparison, original, patched.picture, size, features, ladder, options)
         if whole is not None:
             return Purchases(whole=whole)
     return Purchases(patched.body)
@@ -152,6 +154,7 @@ def _patched(
     ladder: GuardSettings,
     room: int,
     effort: int,
+    comparison: Comparison,
 ) -> _Patched:
     """The patches that are worth it, in at most ``room`` bytes with the frame of their section."""
     while findings.order:
@@ -161,7 +164,7 @@ def _patched(
         body, findings = made
         picture = decoded.copy()
         share = apply_patches(picture, body)
-        worth_it = findings.worth_it(original, picture)
+        worth_it = findings.worth_it(original, picture, partial(comparison.features_in, picture, decoded))
         if worth_it.order == findings.order:
             return _Patched(body, picture, share)
         findings = worth_it
@@ -210,20 +213,20 @@ def _features_limit(findings: Findings, patched: float, quality: float) -> float
 
 
 def _closer_whole(
+    comparison: Comparison,
     original: NDArray[np.uint8],
     decoded: NDArray[np.uint8],
     size: int,
     features: float,
     ladder: GuardSettings,
     options: SaveOptions,
-    settings: DecodeSettings,
 ) -> bytes | None:
     """The body of the layer of a file of pixels, if with the same bytes it is closer than ``decoded``; or None."""
     found = pixels.fit_body(original, _room(size, options), options.effort)
     if found is None:
         return None
     picture = pixels.decode_body(found.body, original.shape)
-    if not Comparison(original, settings).pixels_are_closer(picture, decoded, features):
+    if not comparison.pixels_are_closer(picture, decoded, features):
         return None
     if found.quality > ladder.whole_at_most and options.target_size is None:
         return pixels.best_body(original, ladder.whole_at_most, options.effort)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pillow_sdz.codec import pixels
 from pillow_sdz.codec.decode import decode
 from pillow_sdz.codec.file import read
-from pillow_sdz.codec.guard.purchases import Purchases, choose
+from pillow_sdz.codec.guard.purchases import Purchases, choose, may_be_drawn, whole_of_drawn
 from pillow_sdz.codec.guard.settings import WITHOUT_MODEL, settings_for
 from pillow_sdz.codec.measure import Shares, error_sections, measure
 from pillow_sdz.codec.patching import apply_patches
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pillow_sdz.codec.picture import Picture
     from pillow_sdz.container.metadata import Metadata
     from pillow_sdz.options import ComputeSettings, SaveOptions
+    from pillow_sdz.payloads.protocol import Plan
 
 FITTINGS: Final = 4
 """How many files are made for a target size: how long the map of the error is shows only when it is there."""
@@ -125,6 +126,9 @@ class _Job:
             return self._within_target(encoder, None)
         plan = encoder.plan()
         if target is None:
+            whole = self._pixels_of_drawn(encoder, plan)
+            if whole is not None:
+                return self.as_pixels(whole)
             encoder.refine(plan)
         container, decoded, bought = encoder.container(plan), None, Purchases()
         if self.options.guarded:
@@ -137,6 +141,14 @@ class _Job:
         if target is not None:
             return self._within_target(encoder, bought.patches)
         return self._built(container, bought.patches, decoded, measured=self._measured)
+
+    def _pixels_of_drawn(self, encoder: ModelEncoder, plan: Plan) -> bytes | None:
+        """The body of a layer of pixels, if it is clear before the latent is refined that they are better; or None."""
+        if not (self.options.guarded and encoder.refines(plan) and may_be_drawn(self.picture.rgb)):
+            return None
+        container = encoder.container(plan)
+        room, quality = self._room_for_pixels(len(build(container))), encoder.quality_of(plan)
+        return whole_of_drawn(self.picture.rgb, self._decoded(container), room, quality, self.options)
 
     def _within_target(self, encoder: ModelEncoder, patches: bytes | None) -> bytes:
         """The refined file within the target size: with patches and error, or without those that leave no room for it.

@@ -108,6 +108,10 @@ class ModelEncoder:
         """
         return self._plan or _fitting(self._payload, self._prepared, spare)
 
+    def refines(self, plan: Plan) -> bool:
+        """Whether effort and payload kind refine the latent for a plan."""
+        return kinds.payload(plan.kind).refined and SCHEDULES[self._prepared.options.effort].steps > 0
+
     def refine(self, plan: Plan) -> None:
         """Refine the latent for a plan, if effort and payload kind refine."""
         refined = _refined(self._picture, self._prepared, plan, self._compute)

@@ -11,6 +11,7 @@ from in_memory import opened, opened_sdz, psnr, saved
 from PIL import Image, ImageDraw, ImageFont
 
 from pillow_sdz import add_model
+from pillow_sdz.codec import with_model
 from pillow_sdz.codec.decode import decode
 from pillow_sdz.codec.guard import comparison
 from pillow_sdz.models import registry
@@ -62,6 +63,20 @@ def test_a_page_is_legible(page: Image.Image) -> None:
     image = opened(saved(page))
     assert image.info["payload"] == "pixels"
     assert psnr(image, page.point(lambda level: min(255, level + 1))) > 25  # or lossless
+
+
+def test_a_page_is_not_refined_in_vain(page: Image.Image, sign: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    class RefinedError(Exception):
+        """Raised in place of refinement."""
+
+    def refuse(*_: object) -> None:
+        raise RefinedError
+
+    monkeypatch.setattr(with_model, "refine", refuse)
+    assert opened(saved(page)).info["payload"] == "pixels"
+    for picture, guard in ((page, False), (sign, True)):
+        with pytest.raises(RefinedError):
+            saved(picture, guard=guard)
 
 
 def test_a_photo_is_left_to_the_model(coffee: Image.Image) -> None:

@@ -163,6 +163,11 @@ def find(
     )
 
 
+def flat_share(original: NDArray[np.uint8]) -> float:
+    """`Findings.flat` of a picture (H, W, 3)."""
+    return float((contrast(original) == 0).mean())
+
+
 def _wrong(
     marked: NDArray[np.bool_], error: NDArray[np.float32], active: NDArray[np.bool_], tolerance: float
 ) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pillow_sdz.codec import pixels
 from pillow_sdz.codec.guard.comparison import Comparison
 from pillow_sdz.codec.guard.detector import detect
-from pillow_sdz.codec.guard.findings import find
+from pillow_sdz.codec.guard.findings import find, flat_share
 from pillow_sdz.codec.guard.periodicity import regular
 from pillow_sdz.codec.guard.settings import settings_for
 from pillow_sdz.codec.patching import apply_patches, encode_patches
@@ -126,9 +126,8 @@ def choose(
     """
     ladder = settings_for(quality)
     findings = find(original, decoded, detect(original), regular(original))
-    mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
     may_be_pixels = options.may_be_pixels and pixels.can_hold(original)
-    if may_be_pixels and findings.faces < FACES and findings.wrong >= mostly:
+    if may_be_pixels and _is_mostly_wrong(findings):
         whole = _whole(original, size, ladder, options)
         if whole is not None:
             return Purchases(whole=whole)
@@ -145,6 +144,33 @@ def choose(
         if whole is not None:
             return Purchases(whole=whole)
     return Purchases(patched.body)
+
+
+def may_be_drawn(original: NDArray[np.uint8]) -> bool:
+    """Whether a picture (H, W, 3) may be a drawing or a screenshot."""
+    return flat_share(original) >= DRAWN
+
+
+def whole_of_drawn(
+    original: NDArray[np.uint8], decoded: NDArray[np.uint8], size: int, quality: float, options: SaveOptions
+) -> bytes | None:
+    """The body of the layer of a file of pixels, if nearly all of a picture that may be drawn came out wrong.
+
+    Refinement would not change that, but takes most of the time: this is asked before it.
+
+    Args:
+        original, decoded, size, quality, options: see `choose`.
+    """
+    if not options.may_be_pixels or not pixels.can_hold(original):
+        return None
+    findings = find(original, decoded, detect(original), regular(original))
+    return _whole(original, size, settings_for(quality), options) if _is_mostly_wrong(findings) else None
+
+
+def _is_mostly_wrong(findings: Findings) -> bool:
+    """Whether so much came out wrong that pixels are better whatever they cost."""
+    mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
+    return findings.faces < FACES and findings.wrong >= mostly
 
 
 def _patched(

@@ -114,7 +114,7 @@ class Server:
     async def upload(self, request: Request) -> Response:
         """Store a picture. The same upload again is answered without encoding it again."""
         self._workers.check_room()  # before the body is read
-        with self._uploads.one():
+        with self._uploads.one(self._workers.busy):
             data = await read_upload(request, self._settings.max_bytes, self._settings.body_seconds)
             options = json.dumps([self._settings.save_options(), self._model]).encode()
             digest = hashlib.sha256(options + b"\0" + data).hexdigest()

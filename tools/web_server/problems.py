@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -22,10 +23,14 @@ class Problem(HTTPException):
     """An answer that is an error; ``detail`` says what is wrong and what to do, to whoever sent the request."""
 
 
-def busy() -> Problem:
-    """The answer to a request that would have to wait too long."""
+def busy(seconds: float) -> Problem:
+    """The answer to a request that would have to wait too long.
+
+    Args:
+        seconds: when to try again; rounded up, and at least 1.
+    """
     detail = "the server has as much to do as it takes on; try again after the time in Retry-After, in seconds"
-    return Problem(429, detail, {"Retry-After": "1"})
+    return Problem(429, detail, {"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
 def not_found() -> Problem:

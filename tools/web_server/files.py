@@ -40,7 +40,7 @@ def write_whole(path: Path, data: bytes, *, durable: bool) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)  # noqa: PTH108 - a name, not a path
         raise
-    if durable:
+    if durable and os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import httpx2
 
@@ -73,7 +73,7 @@ class Answer:
 
 @dataclass
 class Clients:
-    """A number of clients of one server.
+    """A number of clients of one server, for the time of a ``with`` block.
 
     Attributes:
         url: of the server.
@@ -87,10 +87,19 @@ class Clients:
     answers: list[Answer] = field(default_factory=list)
     refused: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _local: threading.local = field(default_factory=threading.local)
     _pictures: dict[str, Photo] = field(default_factory=dict)
     _fresh: list[tuple[str, tuple[int | None, str]]] = field(default_factory=list)
     _asked: list[Answer] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        limits = httpx2.Limits(keepalive_expiry=2)  # the server ends connections after 5 seconds
+        self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT, limits=limits)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def mix(self, photos: Sequence[Photo], requests: int, after_each: Callable[[int], None]) -> None:
         """Send a mix of requests, see `KINDS`.
@@ -186,12 +195,9 @@ class Clients:
     def _final(self, method: str, path: str, **keywords: Any) -> tuple[int, dict[str, str], bytes, float]:
         """Status, headers and content of the answer that is no 429, and the seconds until it came."""
         start = time.perf_counter()
-        if not hasattr(self._local, "http"):
-            limits = httpx2.Limits(keepalive_expiry=2)  # the server ends them after 5 seconds
-            self._local.http = httpx2.Client(base_url=self.url, timeout=TIMEOUT, limits=limits)
         for _ in range(MOST_ATTEMPTS):
             try:
-                response = self._local.http.request(method, path, **keywords)
+                response = self._http.request(method, path, **keywords)
             except httpx2.HTTPError as error:
                 return 0, {}, repr(error).encode(), time.perf_counter() - start
             if response.status_code != 429:

@@ -199,7 +199,7 @@ def main(folder: Path, requests: int, count: int, pictures: int, jobs: int) -> N
     memory: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary) / "data"
-        with running_server(data, jobs) as (url, process):
+        with running_server(data, jobs) as (url, process), Clients(url, count) as clients:
             click.echo(f"{requests} requests from {count} clients to {url}, {jobs} threads")
             memory[0] = memory_of(process)
 
@@ -207,7 +207,6 @@ def main(folder: Path, requests: int, count: int, pictures: int, jobs: int) -> N
                 if done in (requests // 5, requests):
                     memory[done] = memory_of(process)
 
-            clients = Clients(url, count)
             start = time.perf_counter()
             clients.mix(photos[:uploads], requests, after_each)
             seconds = time.perf_counter() - start

@@ -95,7 +95,7 @@ def encoded(data: bytes, settings: Settings, model: str) -> bytes:
         SdzError: it could not be encoded.
     """
     with _opened_upload(data, settings) as image:
-        with _problems_of_uploads():
+        with _problems_of_uploads(settings):
             if image.format == "SDZ":
                 _check_own(image, settings, model)
             image.load()
@@ -108,18 +108,17 @@ def encoded(data: bytes, settings: Settings, model: str) -> bytes:
 
 @contextlib.contextmanager
 def _opened_upload(data: bytes, settings: Settings) -> Iterator[ImageFile.ImageFile]:
-    with _problems_of_uploads():
+    with _problems_of_uploads(settings):
         image = Image.open(io.BytesIO(data), formats=ACCEPTED)
     with image:
         width, height = image.size
         if width * height > settings.max_pixels or max(width, height) > LONGEST_SIDE:
-            allowed = f"at most {settings.max_pixels} pixels, and {LONGEST_SIDE} a side, are allowed"
-            raise Problem(422, f"the picture is too large: it has {width} x {height} pixels, and {allowed}")
+            raise _too_large(settings)
         yield image
 
 
 @contextlib.contextmanager
-def _problems_of_uploads() -> Iterator[None]:
+def _problems_of_uploads(settings: Settings) -> Iterator[None]:
     """Within the block, whatever Pillow raises is the upload's fault. Its own texts may name files, so few are shown.
 
     Raises:
@@ -132,11 +131,17 @@ def _problems_of_uploads() -> Iterator[None]:
     except UnidentifiedImageError:
         raise Problem(415, f"this is not a picture in one of the formats {', '.join(ACCEPTED)}") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Problem(422, "the picture is too large: it has too many pixels") from None
+        raise _too_large(settings) from None
     except pillow_sdz.SdzError as error:
-        raise Problem(422, f"the .sdz cannot be opened: {error.field or 'file'}: {error.problem}") from error
+        allowed = f" (expected {error.expected})" if isinstance(error, pillow_sdz.SdzLimitError) else ""
+        raise Problem(422, f"the .sdz cannot be opened: {error.field or 'file'}: {error.problem}{allowed}") from error
     except Exception as error:  # Pillow's readers have no common error for damaged files
         raise Problem(422, "the picture is damaged") from error
+
+
+def _too_large(settings: Settings) -> Problem:
+    allowed = f"at most {settings.max_pixels} pixels, and {LONGEST_SIDE} in width and height"
+    return Problem(422, f"the picture is too large: {allowed}, are allowed")
 
 
 def _check_own(image: ImageFile.ImageFile, settings: Settings, model: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import hashlib
 import io
+from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +16,11 @@ from camera_photos import CAMERA, EDITOR, PREFIX, positions
 from PIL import Image
 from web_server_client import AVIF, WEBP, client, files_in, photo, shown
 
+from tools.web_server import negotiation
+from tools.web_server.settings import Settings
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from starlette.testclient import TestClient
 
@@ -205,3 +210,18 @@ def test_limits_end_with_the_server(tmp_path: Path) -> None:
     with client(tmp_path, max_pixels=70_000):
         assert (Image.MAX_IMAGE_PIXELS, limits.MAX_PIXELS) == (70_000, 70_000)
     assert before == (Image.MAX_IMAGE_PIXELS, limits.MAX_PIXELS, limits.MAX_FILE_BYTES, limits.MAX_UNASKED_STEPS)
+
+
+def test_examples_of_negotiation() -> None:
+    failed, tried = doctest.testmod(negotiation)
+    assert (failed, tried >= 4) == (0, True)
+
+
+def test_the_readme_lists_the_settings() -> None:
+    text = (Path(negotiation.__file__).parent / "README.md").read_text()
+    (table,) = (part for part in text.split("\n\n") if part.startswith("| variable"))
+    for each in fields(Settings):
+        default = getattr(Settings(), each.name)
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+        assert f"_{each.name.upper()}`" in table
+        assert each.name == "threads" or shown in table

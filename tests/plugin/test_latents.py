@@ -100,7 +100,8 @@ def test_latents_that_do_not_fit_are_refused_and_old_files_stay(latent: NDArray[
     for bad in (wide, latent[None], latent[:, :, 0]):
         with pytest.raises(SdzOptionError, match=r"latent: does not fit model tiny-99 .*expected float32 \(h, w, 3\)"):
             pillow_sdz.write_latent(bad, target)
-    for wrong in (latent.astype(np.uint8), latent.tolist()):
+    several_types: tuple[Any, ...] = (latent.astype(np.uint8), latent.tolist())
+    for wrong in several_types:
         with pytest.raises(SdzOptionError, match="latent: is no array of floats"):
             pillow_sdz.write_latent(wrong, target)
     for size in ((40, 16), (41, 20), (32, 20), (40, 25)):

@@ -41,7 +41,8 @@ class StoredLatent:
         model: name and version of the model.
         factor: pixels per latent position along each axis.
         latent_scaling, latent_shift: the U-Net works on (latent - latent_shift) * latent_scaling.
-        noise: rms error of the quantisation, in the units of the latent.
+        noise: rms error of the codes, in the units of the latent; 0 if they are stored as they are. Rounding to codes
+            comes on top: a 12th of the model's step squared.
         text: the texts of the file, key -> value.
     """
 

@@ -35,10 +35,10 @@ def check_errors(server: Server, steps: Steps, base: Path) -> None:
 
     before = sorted(base.rglob("*.sdz"))
     for words, prompt, message in (
-        ("no such file", load("missing.sdz"), "there is no such .sdz file"),
+        ("no such file", load("missing.sdz"), "there is no .sdz file"),
         ("a file elsewhere", load("../secret.sdz"), "is outside of"),
         ("a file elsewhere, by [output]", load("../secret.sdz [output]"), "is outside of"),
-        ("a picture that is no .sdz", load("photo.png"), "there is no such .sdz file"),
+        ("a picture that is no .sdz", load("photo.png"), "there is no .sdz file"),
         ("a damaged file", load("damaged.sdz"), "damaged.sdz"),
         ("an image's file as a latent", load("image.sdz"), "use Load SDZ (IMAGE)"),
         ("16 channels", wide | {"save": save()}, "has 16 channels"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +29,20 @@ def choices() -> list[str]:
 
 
 def _names_in(folder: str) -> list[str]:
-    root = Path(folder)
+    root = Path(folder).resolve()
     return sorted(
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
-        if path.suffix.lower() == SUFFIX and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() == SUFFIX and not path.name.startswith(".") and _is_in(root, path) and path.is_file()
     )
+
+
+def _is_in(root: Path, path: Path) -> bool:
+    """Whether a path leads into a folder, also where links are followed; newer versions of ComfyUI ask the same."""
+    try:
+        return root in path.resolve().parents
+    except (OSError, RuntimeError):  # links in a circle
+        return False
 
 
 def path_of(name: str) -> Path:
@@ -46,15 +53,15 @@ def path_of(name: str) -> Path:
 
     Raises:
         ValueError: it names no file, or one outside of the folder: anybody who can send a workflow chooses the name,
-            and `folder_paths.get_annotated_filepath` does not check it.
+            and older versions of ComfyUI do not check it.
     """
     bare, folder = folder_paths.annotated_filepath(name)
-    root = Path(folder or folder_paths.get_input_directory()).absolute()
-    path = Path(os.path.normpath(root / bare))  # without "..": links are followed, as ComfyUI does
-    if root not in path.parents:
-        raise ValueError(f"{name}: is outside of the {root.name} folder; choose a file from the list")
+    root = Path(folder or folder_paths.get_input_directory()).resolve()
+    path = root / bare.replace("\0", "?")  # no path can hold that byte
+    if not _is_in(root, path):
+        raise ValueError(f"{name!r} is outside of the {root.name} folder; choose a file from the list")
     if path.suffix.lower() != SUFFIX or not path.is_file():
-        raise ValueError(f"{name}: there is no such {SUFFIX} file in the {root.name} folder; press R to update the list")
+        raise ValueError(f"there is no {SUFFIX} file {name!r} in the {root.name} folder; press R to update the list")
     return path
 
 

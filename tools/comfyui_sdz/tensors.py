@@ -86,6 +86,9 @@ def arrays_of(latent: Mapping[str, Any], *, drop_noise_mask: bool) -> list[NDArr
             f"the LATENT has {samples.shape[1]} channels; these nodes save the {CHANNELS} channels of Stable Diffusion"
             " 1.x, 2.x and SDXL. Decode it and use Save SDZ (IMAGE)"
         )
+    factor = latent.get("downscale_ratio_spacial") or FACTOR  # newer versions of ComfyUI say so
+    if factor != FACTOR:
+        raise ValueError(f"the LATENT has 1/{factor} of the picture's size, and not 1/{FACTOR} as Stable Diffusion's")
     if 0 in samples.shape:
         raise ValueError(f"the LATENT is empty: its shape is {tuple(samples.shape)}")
     if latent.get("noise_mask") is not None and not drop_noise_mask:

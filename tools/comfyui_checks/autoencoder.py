@@ -22,6 +22,7 @@ def make(folder: Path) -> Path:
     import torch
     from diffusers import AutoencoderKL
 
+    torch.manual_seed(0)  # biases
     network = AutoencoderKL(
         block_out_channels=(WIDTH,) * LEVELS, down_block_types=("DownEncoderBlock2D",) * LEVELS,
         up_block_types=("UpDecoderBlock2D",) * LEVELS, norm_num_groups=32, latent_channels=4, scaling_factor=0.18215,

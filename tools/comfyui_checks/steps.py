@@ -90,6 +90,9 @@ class Steps:
             options = known[name]["input"]["required"]["model"][1]["options"]
             self.expect(f"models of {name}", options, ok=options == models)
 
+        offered = json.loads(self._server.get("/workflow_templates")).get("comfyui_sdz")
+        self.expect("examples that are offered", offered, ok=set(offered or ()) == {"load_latent", "save_latent"})
+
     def example_save(self) -> None:
         """The first example: VAE Encode, Save SDZ."""
         workflow = json.loads((EXAMPLES / "save_latent.json").read_text())

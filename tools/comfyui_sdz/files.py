@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SUFFIX = ".sdz"
+
+LISTED_AGAIN_AFTER = 1.0
+"""Seconds for which a list of files is kept: ComfyUI asks for it many times in a row."""
 
 
 def choices() -> list[str]:
@@ -29,12 +35,19 @@ def choices() -> list[str]:
 
 
 def _names_in(folder: str) -> list[str]:
+    return list(_names_at(folder, int(time.monotonic() / LISTED_AGAIN_AFTER)))
+
+
+@lru_cache(maxsize=4)
+def _names_at(folder: str, _moment: int) -> tuple[str, ...]:
     root = Path(folder).resolve()
-    return sorted(
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if path.suffix.lower() == SUFFIX and not path.name.startswith(".") and _is_in(root, path) and path.is_file()
+    found = (
+        Path(parent, name)
+        for parent, _, names in os.walk(root)
+        for name in names
+        if name.lower().endswith(SUFFIX) and not name.startswith(".")
     )
+    return tuple(sorted(path.relative_to(root).as_posix() for path in found if _is_in(root, path) and path.is_file()))
 
 
 def _is_in(root: Path, path: Path) -> bool:

@@ -241,11 +241,17 @@ def test_a_file_whose_model_is_missing(pack: Pack, monkeypatch: pytest.MonkeyPat
         load(pack, "latents/photo_00001_.sdz [output]")
 
 
-def test_what_a_latent_lacks_is_logged(pack: Pack, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_latent_lacks_is_logged(pack: Pack, pixels: torch.Tensor, caplog: pytest.LogCaptureFixture) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    rows = np.zeros((8, 8, 4), np.float32)
-    pillow_sdz.write_latent(rows, pack.base / "input" / "a.sdz", model="sd15", exif=exif)
+    picture = Image.fromarray((pixels[0].numpy() * 255).astype(np.uint8)).convert("RGBA")
+    picture.putalpha(128)
+    path = pack.base / "input" / "a.sdz"
+    pillow_sdz.write(picture, path, model="sd15", effort=0, exif=exif)
     with caplog.at_level(logging.WARNING):
-        load(pack, "a.sdz")
-    assert "a latent cannot be turned" in caplog.text
+        assert set(load(pack, "a.sdz")) == {"samples"}
+    assert "'a.sdz': the latent is without its orientation and its alpha; Load SDZ (IMAGE)" in caplog.text
+    caplog.clear()
+    pillow_sdz.write(picture.convert("RGB"), path, model="sd15", effort=0)
+    load(pack, "a.sdz")
+    assert caplog.text == ""

@@ -73,6 +73,19 @@ def _shown(saved: list[tuple[Path, str]]) -> io.NodeOutput:
     return io.NodeOutput(ui={"images": shown, "sdz": results})
 
 
+def _log_what_a_latent_lacks(path: Path) -> None:
+    """Warn where a file shows more than its latent does."""
+    with Image.open(path) as image:
+        missing = {
+            "its orientation": image.getexif().get(ORIENTATION, 1) != 1,
+            "its alpha": "A" in image.getbands(),
+            "its pixels in patches": bool(image.info["patches"]),
+        }
+    if any(missing.values()):
+        words = " and ".join(part for part, is_there in missing.items() if is_there)
+        logging.warning("%r: the latent is without %s; Load SDZ (IMAGE) has the whole picture", path.name, words)
+
+
 class SdzSaveLatent(io.ComfyNode):
     """Save a LATENT, one file an item."""
 
@@ -165,11 +178,7 @@ class SdzLoadLatent(io.ComfyNode):
         """Load the latent."""
         path = files.path_of(file)
         latent = tensors.latent_of(pillow_sdz.read_latent(path))
-        with Image.open(path) as image:
-            if image.getexif().get(ORIENTATION, 1) != 1:
-                logging.warning("%s: a latent cannot be turned; the picture is lying. Load SDZ (IMAGE) turns it", file)
-            if image.info["patches"]:
-                logging.warning("%s: its patches are pixels, and not part of the latent", file)
+        _log_what_a_latent_lacks(path)
         return io.NodeOutput(latent)
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from pillow_sdz.codec.with_model import Prepared, container_of, fitting_plan, payload_kind, plan_of
 from pillow_sdz.container.metadata import encode_metadata
 from pillow_sdz.container.sections import build
-from pillow_sdz.errors import SdzFormatError, SdzOptionError
+from pillow_sdz.errors import SdzFormatError, SdzOptionError, notice
 from pillow_sdz.limits import check_picture
 from pillow_sdz.models import model_data, registry
 from pillow_sdz.payloads import kinds
-from pillow_sdz.payloads.codes import to_codes, to_latents, to_targets
+from pillow_sdz.payloads.codes import ZERO_CODE, to_codes, to_latents, to_targets
 from pillow_sdz.payloads.protocol import Latent
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def encode_latent(latent: NDArray[np.float32], size: Size | None, options: SaveO
 
     Args:
         latent: (h, w, C) float32, in the units of the autoencoder's latents. Values beyond the range of the codes
-            (127.5 steps of the model either way) are limited to it.
+            (127.5 steps of the model either way) are limited to it, with a warning.
         size: (width, height) of the picture; None for that of all latent positions.
         options: the options of saving. Nothing is refined and nothing guarded: that would need the picture.
         metadata: the metadata to store.
@@ -80,6 +80,7 @@ def encode_latent(latent: NDArray[np.float32], size: Size | None, options: SaveO
     width, height = _checked_size(latent, size, manifest)
     payload.require(model_data.of(manifest))
     step = manifest.codes.step
+    _notice_of_limits(latent, step)
     both = Latent(to_codes(latent, step), to_targets(latent, step))
     prepared = Prepared(
         "RGB", width, height, both, manifest, None, encode_metadata(metadata), metadata.colour_space, options
@@ -109,6 +110,14 @@ def _refuse_options_of_pictures(options: SaveOptions) -> None:
             "needs the picture, and there is only its latent", field=field, found=getattr(options, field),
             remedy=f"leave {field} out, or save the picture",
         )  # fmt: skip
+
+
+def _notice_of_limits(latent: NDArray[np.float32], step: float) -> None:
+    """Warn of values that codes cannot stand for, beyond the outermost codes' own half steps."""
+    highest = (ZERO_CODE + 0.5) * step
+    beyond = int((abs(latent) > highest).sum())
+    if beyond:
+        notice(f"{beyond} of {latent.size} values of the latent are beyond {highest:.4g}, and were limited to it")
 
 
 def _checked_size(latent: NDArray[np.float32], size: Size | None, manifest: Manifest) -> Size:

@@ -30,7 +30,7 @@ def write_latent(
     Args:
         latent: (h, w, C) of a float type, in the units of the autoencoder's latents: what its encoder gives, before
             ``scaling_factor``. (C, h, w) of a tensor becomes it with ``tensor.permute(1, 2, 0)``. Values beyond 127.5
-            steps of the model either way (23.2 for Stable Diffusion 1.x) are limited to that.
+            steps of the model either way (23.2 for Stable Diffusion 1.x) are limited to that, with a warning.
         path: the file to write; its suffix does not matter.
         size: (width, height) of the picture in pixels, where it is not a multiple of the model's factor. The latent of
             such a picture is that of the picture continued to the next multiple: w = ceil(width / factor).

@@ -74,6 +74,17 @@ def test_the_noise_is_in_units_of_the_latent(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("toy")
+def test_values_beyond_the_codes_are_limited_with_a_warning(latent: NDArray[np.float32], tmp_path: Path) -> None:
+    far = latent.copy()
+    far[0, 0] = (-99, 3, 128 * toy_model.STEP)
+    with pytest.warns(UserWarning, match=r"^2 of 45 values of the latent are beyond 2, and were limited to it"):
+        pillow_sdz.write_latent(far, tmp_path / "a.sdz")
+    stored = pillow_sdz.read_latent(tmp_path / "a.sdz")
+    assert (stored.latent[0, 0] / toy_model.STEP).tolist() == [-127.5, 127.5, 127.5]
+    np.testing.assert_array_equal(stored.latent[1:], latent[1:])
+
+
+@pytest.mark.usefixtures("toy")
 @pytest.mark.parametrize(
     ("options", "field"),
     [

@@ -28,10 +28,11 @@ HALF_A_CODE = 0.18215 / 2
 @pytest.fixture(scope="module")
 def vae() -> AutoencoderKL:
     """An autoencoder whose latents have a standard deviation of some units, as those of Stable Diffusion 1.x."""
-    network = sd.make_vae()
-    with torch.no_grad():
-        network.quant_conv.weight *= 3
-        network.post_quant_conv.weight /= 3
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)  # biases
+        network = sd.make_vae()
+        network.quant_conv.weight *= 2.5
+        network.post_quant_conv.weight /= 2.5
     return network
 
 
@@ -90,6 +91,7 @@ def load(pack: Pack, name: str) -> dict[str, Any]:
 def test_a_latent_is_the_unscaled_one_of_the_vae(pack: Pack, vae: AutoencoderKL, pixels: torch.Tensor) -> None:
     samples = encoded(vae, pixels[:1])
     assert samples.std() > 2, "the error allowed below would be large"
+    assert samples.abs().max() < 23, "codes could not stand for it"
     (path,) = save(pack, samples)
     latent = load(pack, "latents/photo_00001_.sdz [output]")
     assert set(latent) == {"samples"}
@@ -120,7 +122,7 @@ def test_fewer_colours_are_smaller_and_further_off(pack: Pack, vae: AutoencoderK
         stored = pillow_sdz.read_latent(path)
         rms = float((torch.from_numpy(stored.latent).permute(2, 0, 1) - samples[0]).square().mean().sqrt())
         rounding = 0.18215 / 12**0.5
-        assert (stored.noise**2 + rounding**2) ** 0.5 == pytest.approx(rms, rel=0.1)
+        assert (stored.noise**2 + rounding**2) ** 0.5 == pytest.approx(rms, rel=0.2)
         found.append((path.stat().st_size, rms))
     direct, many, few, _, target = found
     assert direct[0] > many[0] > few[0]

@@ -128,6 +128,8 @@ def test_fewer_colours_are_smaller_and_further_off(pack: Pack, vae: AutoencoderK
     assert direct[0] > many[0] > few[0]
     assert direct[1] < many[1] < few[1]
     assert target[0] <= 250
+    with pytest.raises(OSError, match="target_size: cannot be given together with colors"):
+        save(pack, samples, colors=8, target_size=250)
 
 
 def test_a_batch_is_one_file_an_item(pack: Pack, vae: AutoencoderKL, pixels: torch.Tensor) -> None:

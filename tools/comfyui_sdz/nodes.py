@@ -57,9 +57,9 @@ def _model(names: list[str], tooltip: str) -> io.Input:
     return io.Combo.Input("model", options=options, default=default, tooltip=tooltip)
 
 
-def _bytes_or_quality(quality: int, target_size: int) -> dict[str, Any]:
-    """The one option of the two that counts."""
-    return {"target_size": target_size} if target_size else {"quality": quality}
+def _options(quality: int, **others: int) -> dict[str, Any]:
+    """The options that are not 0; where there is none, the quality. (More than one is an error of the package.)"""
+    return {name: value for name, value in others.items() if value} or {"quality": quality}
 
 
 def _shown(saved: list[tuple[Path, str]]) -> io.NodeOutput:
@@ -138,7 +138,7 @@ class SdzSaveLatent(io.ComfyNode):
         arrays = tensors.arrays_of(latent, drop_noise_mask=drop_noise_mask)
         texts = tensors.batch_texts(latent, len(arrays))
         height, width = (side * tensors.FACTOR for side in arrays[0].shape[:2])
-        options: dict[str, Any] = {"colors": colors} if colors else _bytes_or_quality(quality, target_size)
+        options = _options(quality, colors=colors, target_size=target_size)
         workflow = files.workflow_texts(cls.hidden)
         saved = []
         new = files.new_files(filename_prefix, width, height)
@@ -211,7 +211,7 @@ class SdzSaveImage(io.ComfyNode):
     ) -> io.NodeOutput:
         """Save each item of the batch."""
         pictures = tensors.pictures_of(images)
-        options = _bytes_or_quality(quality, target_size)
+        options = _options(quality, target_size=target_size)
         workflow = files.workflow_texts(cls.hidden)
         saved = []
         for picture, (path, subfolder) in zip(

@@ -12,6 +12,7 @@ The names in `__all__` are the public interface; every other module is private.
 
 - `options`: the options of saving, and ``options.decode``, the settings of decoding; `limits`: what is refused.
 - `write`: save a file whole or not at all.
+- `write_latent`, `read_latent`, `StoredLatent`: latents, for programs that have the autoencoder themselves.
 - `SdzImageFile`: what ``Image.open`` returns; `register_sdz_opener`: register the format once more.
 - `installed_models`, `add_model`, `remove_model`: models, also from checkpoints of Stable Diffusion.
 - `SdzError` and its subclasses: everything that can go wrong.
@@ -37,9 +38,11 @@ from pillow_sdz.errors import (
     SdzVersionError,
 )
 from pillow_sdz.plugin.image_file import SdzImageFile, register_sdz_opener
+from pillow_sdz.plugin.latents import read_latent, write_latent
 from pillow_sdz.plugin.save import write
 
 if TYPE_CHECKING:
+    from pillow_sdz.codec.latents import StoredLatent
     from pillow_sdz.models.checkpoints.add import add_model, remove_model
     from pillow_sdz.models.registry import installed_models
 
@@ -53,18 +56,22 @@ __all__ = [
     "SdzOptionError",
     "SdzTruncatedError",
     "SdzVersionError",
+    "StoredLatent",
     "__version__",
     "add_model",
     "installed_models",
     "limits",
     "options",
+    "read_latent",
     "register_sdz_opener",
     "remove_model",
     "write",
+    "write_latent",
 ]
 __version__ = "0.1.0"
 
 _IMPORTED_WHEN_USED = {
+    "StoredLatent": "pillow_sdz.codec.latents",
     "add_model": "pillow_sdz.models.checkpoints.add",
     "installed_models": "pillow_sdz.models.registry",
     "remove_model": "pillow_sdz.models.checkpoints.add",

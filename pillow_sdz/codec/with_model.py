@@ -81,11 +81,11 @@ class ModelEncoder:
     ) -> None:
         height, width = picture.rgb.shape[:2]
         manifest = registry.find(options.model)
-        self._payload = kinds.payload(_payload_kind(options, manifest))
+        self._payload = kinds.payload(payload_kind(options, manifest))
         self._payload.require(model_data.of(manifest))  # a missing prior is reported before the networks run
         shape = (-(-height // manifest.codes.factor), -(-width // manifest.codes.factor), manifest.codes.channels)
         self._picture, self._compute = picture, compute
-        self._plan = None if options.target_size is not None else _plan(self._payload, options, shape)
+        self._plan = None if options.target_size is not None else plan_of(self._payload, options, shape)
         with needs_packages("encoding the picture"):
             latent = _latent(picture, options, manifest, _encoder_settings(compute, options, self._plan))
         self._prepared = Prepared(
@@ -106,7 +106,7 @@ class ModelEncoder:
         Raises:
             SdzOptionError: not even the smallest plan fits the target size.
         """
-        return self._plan or _fitting(self._payload, self._prepared, spare)
+        return self._plan or fitting_plan(self._payload, self._prepared, spare)
 
     def refines(self, plan: Plan) -> bool:
         """Whether effort and payload kind refine the latent for a plan."""
@@ -120,13 +120,13 @@ class ModelEncoder:
 
     def container(self, plan: Plan) -> Container:
         """The file by a plan."""
-        return _container(self._prepared, plan)
+        return container_of(self._prepared, plan)
 
 
-def _fitting(payload: Payload[Any], prepared: Prepared, spare: int) -> Plan:
+def fitting_plan(payload: Payload[Any], prepared: Prepared, spare: int) -> Plan:
     """The best plan found whose file is not larger than the target size less ``spare`` bytes."""
     assert prepared.options.target_size is not None
-    size_of = cache(lambda plan: spare + len(build(_container(prepared, plan))))
+    size_of = cache(lambda plan: spare + len(build(container_of(prepared, plan))))
     try:
         return payload.fit_target(prepared.options.target_size, size_of, prepared.latent.shape)
     except SdzOptionError as error:
@@ -173,7 +173,7 @@ def _encoder_settings(compute: ComputeSettings, options: SaveOptions, plan: Plan
     return compute
 
 
-def _payload_kind(options: SaveOptions, manifest: Manifest) -> str:
+def payload_kind(options: SaveOptions, manifest: Manifest) -> str:
     """The payload kind that the options name or imply (by an option of that kind only); else the model's default."""
     if options.profile is not None:
         return buehlmann2022.PLAN.kind
@@ -193,7 +193,7 @@ def _latent(picture: Picture, options: SaveOptions, manifest: Manifest, compute:
     return Latent(to_codes(latents, step), to_targets(latents, step))
 
 
-def _plan(payload: Payload[Any], options: SaveOptions, shape: Shape) -> Plan:
+def plan_of(payload: Payload[Any], options: SaveOptions, shape: Shape) -> Plan:
     """The plan for the options.
 
     Raises:
@@ -211,7 +211,7 @@ def _plan(payload: Payload[Any], options: SaveOptions, shape: Shape) -> Plan:
     return plan
 
 
-def _container(prepared: Prepared, plan: Plan) -> Container:
+def container_of(prepared: Prepared, plan: Plan) -> Container:
     """Encode the payload by a plan, and put the file together."""
     latent, manifest = prepared.latent, prepared.manifest
     payload = kinds.payload(plan.kind)

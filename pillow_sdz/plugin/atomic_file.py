@@ -71,6 +71,25 @@ class AtomicFile:
             self.temporary.unlink()
 
 
+def write_atomically(target: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        target: path of the file; an existing one is replaced.
+        data: its content.
+
+    Raises:
+        OSError: writing failed; an existing file is as it was.
+    """
+    file = AtomicFile(target)
+    try:
+        file.create()
+        file.fill(data)
+        file.commit()
+    finally:
+        file.discard()
+
+
 def _sync_folder(folder: Path) -> None:
     """Make a rename durable, where the system can (POSIX, most file systems)."""
     if sys.platform != "win32":

@@ -70,18 +70,12 @@ def write(image: Image.Image, path: str | os.PathLike[str], **options: Any) -> N
         SdzError: an option is wrong, the model is missing, or the image cannot be stored.
         OSError: writing failed.
     """
-    from pillow_sdz.plugin.atomic_file import AtomicFile
+    from pillow_sdz.plugin.atomic_file import write_atomically
 
     image.load()
     with naming_file(os.fspath(path)):
         data = encode_image(image, options)
-    file = AtomicFile(Path(path))
-    try:
-        file.create()
-        file.fill(data)
-        file.commit()
-    finally:
-        file.discard()
+    write_atomically(Path(path), data)
 
 
 def encode_image(image: Image.Image, keywords: dict[str, Any]) -> bytes:

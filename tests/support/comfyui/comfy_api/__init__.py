@@ -1,0 +1,1 @@
+"""A stand-in for ComfyUI's package ``comfy_api``."""

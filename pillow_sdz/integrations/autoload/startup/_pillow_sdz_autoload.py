@@ -1,8 +1,8 @@
 """Register the plugin pillow_sdz when a program imports PIL.Image. Until then this costs a fraction of a millisecond.
 
 Python's start-up imports this module alone, so it needs nothing that is not loaded by then: no import of `typing`, nor
-of pillow_sdz. `install` puts a finder into `sys.meta_path`, which lets the other finders search and acts after PIL.Image
-has been executed. It is used up then.
+of pillow_sdz. `install` puts a finder into `sys.meta_path`, which lets the other finders search and acts after
+PIL.Image has been executed. Then it removes itself.
 
 Whoever imports PIL.ImageFile first, or imports both in two threads, runs PIL.Image while PIL.ImageFile is half
 executed, and pillow_sdz needs both. So the plugin is registered when the later one of them is complete. A thread that
@@ -90,10 +90,9 @@ class _Loader:
         return self._loader.create_module(spec)  # type: ignore[no-any-return]
 
     def exec_module(self, module: "ModuleType") -> None:
-        if module.__spec__ is not None and module.__spec__.loader is self:
-            module.__spec__.loader = self._loader
-        if module.__loader__ is self:
-            module.__loader__ = self._loader
+        for owner, attribute in ((module.__spec__, "loader"), (module, "__loader__")):
+            if getattr(owner, attribute, None) is self:
+                setattr(owner, attribute, self._loader)
         self._loader.exec_module(module)
         _after(module.__name__)
 
@@ -103,7 +102,7 @@ def _after(name: str) -> None:
     _complete.add(name)
     if NEEDED[1] not in _complete:
         try:
-            import PIL.ImageFile  # does nothing if this or another thread is importing it: that import ends later
+            __import__(NEEDED[1])  # returns at once if this or another thread is in the middle of importing it
         except Exception:  # the program gets it when it opens a picture
             return
     if _complete.issuperset(NEEDED):
@@ -111,7 +110,7 @@ def _after(name: str) -> None:
 
 
 def _register() -> None:
-    """Take the finder away and import pillow_sdz, which registers the format. Nothing that goes wrong there stops the program.
+    """Remove the finder and import pillow_sdz, which registers the format. No error of that import stops the program.
 
     If pillow_sdz is being imported already, by this thread or another, that import registers it.
     """

@@ -57,10 +57,12 @@ class LightEnvironment:
         Args:
             args: its arguments.
             check: raise `AssertionError` with the output if it fails.
-            options: further ones of `subprocess.run`; ``env`` is added to the environment variables.
+            options: further ones of `subprocess.run`; ``env`` is added to the environment variables. It runs in the
+                environment's folder if there is no ``cwd``.
         """
         variables = {name: value for name, value in os.environ.items() if name not in OURS}
         variables |= options.pop("env", {})
+        options.setdefault("cwd", self.folder)
         command = [str(self.python), *map(str, args)]
         process = subprocess.run(command, capture_output=True, text=True, timeout=300, env=variables, **options)
         if check and process.returncode:

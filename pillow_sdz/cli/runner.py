@@ -5,12 +5,16 @@ Importing the package has registered the format when this module runs. It needs 
 
 from __future__ import annotations
 
+import builtins
 import os
 import pkgutil
 import runpy
 import sys
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, NoReturn
+from importlib.machinery import SourceFileLoader
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pillow_sdz.cli.exit_codes import ExitCode
 from pillow_sdz.cli.printable import printable
@@ -18,6 +22,7 @@ from pillow_sdz.integrations.autoload.children import hook_children
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import CodeType
 
 USAGE = """\
 usage: python -m pillow_sdz SCRIPT [ARGUMENT ...]
@@ -67,6 +72,8 @@ def _run_module(words: list[str]) -> None:
 
 def _missing(name: str) -> str | None:
     """Why there is no module of that name that can be run; None if there is."""
+    if name.startswith("."):
+        return f"No module named {name!r}"
     try:
         spec = find_spec(name)
         if spec is not None and spec.submodule_search_locations is not None:
@@ -82,29 +89,41 @@ def _missing(name: str) -> str | None:
 
 def _run_script(words: list[str]) -> None:
     script = words[0]
+    path = os.path.join(os.getcwd(), script)  # noqa: PTH109, PTH118 - as Python makes __main__.__file__, ".." and all
     try:
-        archive = pkgutil.get_importer(script) is not None  # of a folder or ZIP archive
-        if not archive:
-            with open(script, "rb"):  # noqa: PTH123 - the name stays as it was written
-                pass
+        importer = pkgutil.get_importer(path)  # there is one for folders and ZIP archives
+        source = b"" if importer is not None else Path(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         _refuse(f"python -m pillow_sdz: cannot open {printable(script)}: {reason or error}")
-    if archive and not _has_main(script):
-        _refuse(f"python -m pillow_sdz: {printable(script)} has no __main__.py")
-    if not sys.flags.safe_path:  # in place of the current folder, which `python -m` puts there
-        sys.path[:1] = [] if archive else [os.path.dirname(os.path.realpath(script))]  # noqa: PTH120
-    _prepare(words)
-    runpy.run_path(script, run_name="__main__")
+    if importer is None:
+        _prepare(words, [os.path.dirname(os.path.realpath(path))])  # noqa: PTH120
+        loader: Any = SourceFileLoader("__main__", path)
+        module = ModuleType("__main__")
+        vars(module).update({"__file__": path, "__cached__": None, "__loader__": loader})
+        _run_main(module, loader.source_to_code(source, path))
+    else:
+        spec = importer.find_spec("__main__", None)
+        loader = spec.loader if spec is not None else None
+        if spec is None or loader is None:
+            _refuse(f"python -m pillow_sdz: {printable(script)} has no __main__.py")
+        _prepare(words, [])
+        sys.path.insert(0, path)
+        _run_main(module_from_spec(spec), loader.get_code("__main__"))
 
 
-def _has_main(archive: str) -> bool:
-    importer = pkgutil.get_importer(archive)
-    return importer is not None and importer.find_spec("__main__", None) is not None
+def _run_main(module: ModuleType, code: CodeType) -> None:
+    """Execute the program's main module; it stays ``__main__``, so that threads and exit handlers may outlive it."""
+    vars(module)["__builtins__"] = builtins
+    sys.modules["__main__"] = module
+    exec(code, vars(module))  # noqa: S102 - that is what this program is for
 
 
-def _prepare(words: list[str]) -> None:
+def _prepare(words: list[str], first: list[str] | None = None) -> None:
+    """Set arguments and environment; ``first`` replaces the current folder, which `python -m` puts into `sys.path`."""
     sys.argv[:] = words
+    if first is not None and not sys.flags.safe_path:
+        sys.path[:1] = first
     problem = hook_children()
     if problem is not None:
         print(f"python -m pillow_sdz: note: processes that it starts do not have .sdz: {problem}", file=sys.stderr)

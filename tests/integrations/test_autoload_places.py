@@ -113,7 +113,7 @@ def test_all_files_or_none(monkeypatch: pytest.MonkeyPatch, folder: Path, failin
 
 
 def test_a_failed_renewal_leaves_the_older_files(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    older = {name: f"{files.MARK}\n# older\n".encode() for name in files.FILES}
+    older = {name: f"{files.MARK}\n# older\n".encode() for name in files.contents()}
     for name, content in older.items():
         (folder / name).write_bytes(content)
     real, calls = AtomicFile.commit, []

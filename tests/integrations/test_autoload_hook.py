@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -284,7 +285,10 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [("spawn",), ("forkserver",), ("forkserver", "PIL.Image")])
 def test_workers(enabled: LightEnvironment, tmp_path: Path, method: tuple[str, ...]) -> None:
+    if method[0] not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {method[0]}; run it on Linux")
     (tmp_path / "script.py").write_text(WORKERS)
     enabled.run(tmp_path / "script.py", method[0], VECTOR, *method[1:])

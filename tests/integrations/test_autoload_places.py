@@ -159,6 +159,8 @@ def test_a_file_that_cannot_be_removed(run: Run, folder: Path, monkeypatch: pyte
 
 
 def test_usage(run: Run) -> None:
+    assert run("autoload") == 2
+    assert "status" in run.err
     assert run("autoload", "enabel") == 2
     assert run("autoload", "enable", "--everywhere") == 2
     assert run("autoload", "--help") == 0

@@ -61,6 +61,19 @@ def test_other_modules_bytecode_stays(environment: LightEnvironment) -> None:
     assert any(name.startswith("__pycache__/other.") for name in before)
 
 
+def test_bytecode_in_a_folder_of_its_own(environment: LightEnvironment, tmp_path: Path) -> None:
+    before = environment.contents()
+    elsewhere = {"PYTHONPYCACHEPREFIX": str(tmp_path / "cache")}
+    environment.convert("autoload", "enable", env=elsewhere)
+    environment.code("pass")
+    assert any("__pycache__" in name for name in environment.contents())
+    hook = f"site-packages/{HOOK[0].removesuffix('.py')}.*.pyc"
+    assert list((tmp_path / "cache").rglob(hook))
+    environment.convert("autoload", "disable", env=elsewhere)
+    assert environment.contents() == before
+    assert not list((tmp_path / "cache").rglob(hook))
+
+
 def test_both_can_be_repeated(environment: LightEnvironment) -> None:
     environment.convert("autoload", "enable")
     before = environment.contents()

@@ -66,5 +66,5 @@ def _state(path: Path, content: bytes) -> State:
 
 def bytecode(folder: Path) -> list[Path]:
     """Files with compiled forms of the hook's module, of any Python that may have written one."""
-    cache = Path(cache_from_source(str(folder / f"{MODULE}.py"))).parent
-    return sorted(cache.glob(f"{MODULE}.*.pyc"))
+    elsewhere = Path(cache_from_source(str(folder / f"{MODULE}.py"))).parent  # where PYTHONPYCACHEPREFIX is set
+    return sorted(path for cache in {folder / "__pycache__", elsewhere} for path in cache.glob(f"{MODULE}.*.pyc"))

@@ -183,7 +183,7 @@ def test_without_site_packages_there_is_no_hook(enabled: LightEnvironment) -> No
 def test_start_up_imports_the_hook_and_nothing_else(environment: LightEnvironment, tmp_path: Path) -> None:
     environment.convert("autoload", "enable")
     bare = LightEnvironment(tmp_path / "bare", packages=False)  # other packages' start-up files import much
-    (bare.site_packages / "other.pth").touch()  # reading one imports a codec in some versions of Python
+    (bare.site_packages / "other.pth").write_text("# nothing")  # reading one imports a codec in some versions of Python
     loaded = "import sys; print(*sys.modules)"
     before = set(bare.code(loaded).stdout.split())
     for name in HOOK:

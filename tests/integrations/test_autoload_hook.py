@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from environments import ROOT, LightEnvironment
+from environments import LightEnvironment
 
 if TYPE_CHECKING:
     import subprocess
@@ -92,17 +92,9 @@ def test_reload_is_that_of_pillow(enabled: LightEnvironment) -> None:
 def test_pillow_was_imported_before_the_hook(tmp_path: Path) -> None:
     """By the start-up file of another package, which comes first in the alphabet."""
     environment = LightEnvironment(tmp_path / "environment")
-    (environment.site_packages / "pillow.pth").write_text(f"import site; site.addsitedir({_packages()!r})\n")
-    (environment.site_packages / "pillow_early.pth").write_text("import PIL.Image\n")
-    (environment.site_packages / "other_environment.pth").write_text(f"{ROOT}\n")
+    (environment.site_packages / "pillow_early.pth").write_text("import PIL.Image\n")  # comes before pillow_sdz.pth
     environment.convert("autoload", "enable")
     environment.code(f"import sys; {REGISTERED}")
-
-
-def _packages() -> str:
-    import sysconfig
-
-    return sysconfig.get_path("purelib")
 
 
 def test_beside_another_hook_that_asks_all_finders(enabled: LightEnvironment) -> None:

@@ -14,7 +14,10 @@ import sysconfig
 import textwrap
 import venv
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT: Final = Path(__file__).parents[2]
 """The folder with the packages pillow_sdz and tools."""
@@ -47,9 +50,13 @@ class LightEnvironment:
         self.site_packages = Path(sysconfig.get_path("purelib", scheme, variables))
         self.python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         if packages:
-            other = sysconfig.get_path("purelib")
-            lines = f"{ROOT}\nimport site; site.addsitedir({other!r})\n"
-            (self.site_packages / "other_environment.pth").write_text(lines, "utf-8")
+            self.borrow_packages()
+
+    def borrow_packages(self) -> None:
+        """From now on, let pillow_sdz and the packages of the running environment be found, behind the folder's own."""
+        # As folders, whose own start-up files are not read: the hook may be enabled there.
+        lines = f"{ROOT}\n{sysconfig.get_path('purelib')}\n"
+        (self.site_packages / "other_environment.pth").write_text(lines, "utf-8")
 
     def run(self, *args: object, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the environment's Python.
@@ -60,14 +67,22 @@ class LightEnvironment:
             options: further ones of `subprocess.run`; ``env`` is added to the environment variables. It runs in the
                 environment's folder if there is no ``cwd``.
         """
-        variables = {name: value for name, value in os.environ.items() if name not in OURS}
-        variables |= options.pop("env", {})
+        command, variables = self._command(args, options.pop("env", {}))
         options.setdefault("cwd", self.folder)
-        command = [str(self.python), *map(str, args)]
         process = subprocess.run(command, capture_output=True, text=True, timeout=300, env=variables, **options)
         if check and process.returncode:
             raise AssertionError(f"exit {process.returncode}\n{process.stdout}\n{process.stderr}")
         return process
+
+    def start(self, *args: object, env: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[Any]:
+        """Start the environment's Python and do not wait; ``options`` are those of `subprocess.Popen`."""
+        command, variables = self._command(args, env or {})
+        return subprocess.Popen(command, env=variables, **options)
+
+    def _command(self, args: Iterable[object], env: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+        """A command, and the environment variables that it gets."""
+        variables = {name: value for name, value in os.environ.items() if name not in OURS}
+        return [str(self.python), *map(str, args)], variables | env
 
     def code(self, code: str, *args: object, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run Python code, indented or not."""

@@ -74,6 +74,7 @@ def _discard_output() -> None:
 
 
 COMMANDS: Mapping[str, str] = {
+    "autoload": "autoload",
     "compare": "compare",
     "models": "models",
 }

@@ -257,7 +257,6 @@ def test_standard_input_decides_the_direction_by_its_magic(planned: Planner, tmp
     ("arguments", "text"),
     [
         ((), "Missing argument"),
-        (("autoload",), "reserved"),
         (("-q", "5", "view", "a.png"), "reserved"),
         (("a.png", "-q", "101"), "0<=x<=100"),
         (("a.png", "-q", "high"), "not a valid integer"),

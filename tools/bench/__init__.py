@@ -8,6 +8,7 @@ Programs:
 - `bench_busy`: what other busy processes cost, and several threads in one process.
 - `bench_large`: time and memory by the size of the picture, and where the time of decoding goes.
 - `bench_cold_start`: imports, the first `Image.open` and the first decode in a fresh process, with each runtime.
+- `bench_autoload`: what the start-up hook of `sdz-convert autoload` adds to the start of Python.
 - `bench_stable_diffusion`: time and memory of a checkpoint of Stable Diffusion's size beside the shipped model.
 - `truncation`: what files show whose end is missing.
 - `bench_preview`: how close previews are to true thumbnails, and how long they take.

@@ -76,6 +76,7 @@ def _discard_output() -> None:
 COMMANDS: Mapping[str, str] = {
     "compare": "compare",
     "models": "models",
+    "view": "view",
 }
 """First word -> module of `pillow_sdz.cli` whose ``command`` is run. To convert a file of that name, write ./WORD."""
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pillow_sdz import options
 from pillow_sdz.cli.inspection import details_of, facts, read_source
-from pillow_sdz.cli.viewer.orientation import Box, orientation_of, upright, upright_box, upright_size
+from pillow_sdz.cli.viewer.orientation import UPRIGHT, Box, orientation_of, upright, upright_box, upright_size
 from pillow_sdz.codec.decode import decode
 from pillow_sdz.codec.patching import blend
 from pillow_sdz.codec.preview import FAST_VALUES, decode_preview, preview_scale, preview_size
@@ -38,9 +38,9 @@ WITHOUT_PATCHES: Final = "without-patches.png"
 COMPRESSION: Final = 1
 """Of PNG: the fastest, since the bytes go no further than the browser on this machine."""
 
-RAMP: Final = ((0, 0, 0), (70, 20, 120), (190, 40, 100), (250, 130, 40), (252, 250, 160))
-"""Colours of the error map from the lowest level to the highest, as in ``inferno`` of matplotlib: brightness rises
-evenly, so that they can be told apart without seeing colours. The page's style has the same."""
+RAMP: Final = ((60, 20, 130, 51), (130, 30, 130, 97), (215, 50, 80, 140), (250, 140, 40, 184), (255, 245, 140, 230))
+"""Colours of the error map over a grey picture, from the lowest level to the highest: RGB and opacity. Both brightness
+and opacity rise, so that levels can be told apart without seeing colours. The page's style has the same."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class ShownFile:
             details = details_of(self.file, len(self.data))
         words = facts(details)
         words.pop("as decoded", None)  # the page has the figures
+        if self.orientation != UPRIGHT:
+            words["orientation"] = f"{self.orientation}, shown upright"
         width, height = upright_size(self.size, self.orientation)
         return {
             "revision": self.revision,
@@ -195,7 +197,7 @@ def colours_of(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         levels: (rows, columns), 0 to `HIGHEST_LEVEL`.
 
     Returns:
-        (rows, columns, 3).
+        (rows, columns, 4).
     """
     steps = np.linspace(0, len(RAMP) - 1, HIGHEST_LEVEL + 1)
     ramp = np.stack([np.interp(steps, range(len(RAMP)), channel) for channel in np.transpose(RAMP)], axis=1)

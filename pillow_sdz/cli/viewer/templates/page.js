@@ -111,6 +111,7 @@ function draw() {
   for (const name of ["preview", "picture", "without"]) pictures[name].hidden = name !== seen || !there(name);
   pictures.error.hidden = !(on.error && usable.error);
   $("outlines").toggleAttribute("hidden", !(on.patches && usable.patches));
+  sheet.classList.toggle("mapped", !pictures.error.hidden);
   sheet.classList.toggle("alpha", Boolean(known && file.alpha));
   if (known) describePictures(seen);
   const problem = file?.problem ?? (state.state === "failed" ? state.problem : broken(state));
@@ -158,7 +159,7 @@ const density = () => window.devicePixelRatio || 1;
 function scale() {
   if (zoom !== null) return zoom;
   const room = Math.min(stage.clientWidth / file.width, stage.clientHeight / file.height) * density();
-  return Math.min(1, room);
+  return Math.min(density(), room);
 }
 
 function resize() {
@@ -211,11 +212,11 @@ const list = (entries, className = "") => make("dl", { className },
   ...entries.map(([key, value]) => make("div", {}, make("dt", {}, key), make("dd", {}, value))));
 
 function describe(place, { facts, error, error_map, parts, text }) {
-  place.append(list(Object.entries(facts)));
-  if (error) place.append(make("h2", {}, "As decoded, says the file"), ...errorFigures(error));
+  if (error) place.append(make("h2", {}, "Error, as the file states it"), ...errorFigures(error));
   if (error_map) place.append(
     make("h2", {}, "Error map"), make("div", { className: "ramp" }),
     make("div", { className: "ends" }, make("span", {}, "same"), make("span", {}, "rms 11 of 255"), make("span", {}, "128 and more")));
+  place.append(make("h2", {}, "The file"), list(Object.entries(facts)));
   const largest = Math.max(...parts.map(part => part.bytes));
   place.append(make("h2", {}, "Parts of the file"), make("table", { className: "parts" }, make("tbody", {},
     ...parts.map(({ name, bytes }) => {
@@ -224,7 +225,7 @@ function describe(place, { facts, error, error_map, parts, text }) {
       return make("tr", {}, make("th", { scope: "row" }, name), make("td", { className: "bar" }, bar),
         make("td", {}, `${bytes.toLocaleString("en")} bytes`));
     }))));
-  if (Object.keys(text).length) place.append(make("h2", {}, "Texts"), list(Object.entries(text)));
+  if (Object.keys(text).length) place.append(make("h2", {}, "Texts"), list(Object.entries(text), "texts"));
 }
 
 function errorFigures(error) {

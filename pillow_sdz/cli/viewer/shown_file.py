@@ -107,15 +107,16 @@ class ShownFile:
         with naming_file(self.source.name):
             return self._png(decode_preview(self.file, self._stride()))
 
-    def error_map(self) -> bytes:
-        """The error map as PNG, a pixel for each cell.
+    def error_map(self) -> bytes | None:
+        """The error map as PNG, a pixel for each cell; None where there is none.
 
         Raises:
             SdzError: the section is damaged.
         """
         with naming_file(self.source.name):
             levels = self.file.error_map()
-        assert levels is not None
+        if levels is None:
+            return None
         return _as_png(upright(Image.fromarray(colours_of(levels)), self.orientation), None)
 
     def decoded(self) -> Iterator[tuple[str, bytes]]:

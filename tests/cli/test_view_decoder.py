@@ -4,59 +4,30 @@ from __future__ import annotations
 
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 import toy_model
 from toy_files import file_of
-from viewing import PATIENCE, sources_of, wait_for
+from viewing import PARTS, PATIENCE, Gate, sources_of, wait_for
 
 from pillow_sdz.cli import batch
 from pillow_sdz.cli.settings import Settings
 from pillow_sdz.cli.viewer import decoder as decoder_module
 from pillow_sdz.cli.viewer.decoder import Decoder, problem_of
 from pillow_sdz.errors import SdzFormatError, SdzModelError
-from pillow_sdz.models.progress import in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from toy_model import Toy
 
-PARTS = 4
-
-
-class Gate:
-    """Lets the toy model decode a part of a picture when it is told to.
-
-    Attributes:
-        begun, ended: numbers of the files whose decoding began and ended, by the widths of `make`.
-    """
-
-    def __init__(self, toy: Toy) -> None:
-        self._decode: Callable[..., Any] = toy.model.decode
-        self._parts = threading.Semaphore(0)
-        self.begun: list[int] = []
-        self.ended: list[int] = []
-
-    def decode(self, latents: Any, height: int, width: int, tile: int | None) -> Any:
-        number = width // 8 - 1
-        self.begun.append(number)
-        for _ in in_turn("decoding", range(PARTS)):
-            assert self._parts.acquire(timeout=PATIENCE)
-        self.ended.append(number)
-        return self._decode(latents, height, width, tile)
-
-    def open(self, parts: int = 1000) -> None:
-        self._parts.release(parts)
-
 
 @pytest.fixture
 def gate(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Gate:
-    gate = Gate(toy)
-    monkeypatch.setattr(toy.model, "decode", gate.decode)
-    return gate
+    return Gate(toy, monkeypatch)
 
 
 @pytest.fixture
@@ -72,6 +43,11 @@ def decoder(tmp_path: Path, toy: Toy) -> Iterator[Decoder]:
 
 def state(decoder: Decoder, number: int) -> str | None:
     return decoder.states().get(number, {}).get("state")
+
+
+def both_ready(decoder: Decoder, number: int) -> bool:
+    """Whether a file and the next one are decoded."""
+    return state(decoder, number) == state(decoder, number + 1) == "ready"
 
 
 def test_this_file_first_then_the_next_and_no_other(decoder: Decoder, gate: Gate) -> None:
@@ -127,12 +103,11 @@ def test_the_next_one_goes_on_when_it_is_this_one(decoder: Decoder, gate: Gate) 
 
 def test_few_are_kept_and_those_in_use_always(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder_module, "KEPT_PICTURES", 3)
-    revisions = {}
-    for number in (0, 1, 2, 1):
-        decoder.want(number, revisions.get(number, "?"))
-        wait_for(lambda number=number: state(decoder, number) == state(decoder, number + 1) == "ready")
-        revisions = {each: done.revision for each, done in decoder._done.items()}
+    for number in (0, 1, 2):
+        decoder.want(number, str(decoder.states().get(number, {}).get("revision")))
+        wait_for(partial(both_ready, decoder, number))
         assert len(decoder.states()) <= 3
+    decoder.want(1, decoder.states()[1]["revision"])
     assert state(decoder, 1) == state(decoder, 2) == "ready"
     assert state(decoder, 0) is None
     monkeypatch.setattr(decoder_module, "KEPT_BYTES", 1)

@@ -114,9 +114,9 @@ def test_only_get_is_answered(client: Client, method: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "1", "-1", "00000000", "99999999999999999999", "%D9%A1", "0/", "0/cat.sdz", "0/picture.png", "0/without-patches.png",
-        "0/error-map.png/", "0/../0", "../", "..%2f..%2fetc%2fpasswd", "/etc/passwd", "0/" + "a" * 60, "files/", "x",
-        "0//preview.png", "./0", "0%00", "a" * 10_000,
+        "1", "-1", "00000000", "99999999999999999999", "%D9%A1", "0/", "0/cat.sdz", "0/picture.png", "0%00", "./0",
+        "0/without-patches.png", "0/error-map.png/", "0/../0", "../", "..%2f..%2fetc%2fpasswd", "/etc/passwd", "files/",
+        "0/" + "a" * 60, "x", "0//preview.png", "a" * 10_000,
     ],
 )  # fmt: skip
 def test_other_paths_are_nothing(client: Client, path: str) -> None:

@@ -16,10 +16,17 @@ from pillow_sdz.cli.settings import Settings
 from pillow_sdz.cli.sources import Source, collect
 from pillow_sdz.cli.viewer.decoder import Decoder
 from pillow_sdz.cli.viewer.server import ADDRESS, Viewer
+from pillow_sdz.models.progress import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import pytest
+    from toy_model import Toy
+
+PARTS: Final = 4
+"""Parts in which a `Gate` lets a picture be decoded."""
 
 PATIENCE: Final = 30.0
 """Seconds to wait for what happens in another thread."""
@@ -40,6 +47,34 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end, "nothing happened"
         time.sleep(0.005)
+
+
+class Gate:
+    """Lets the toy model decode a part of a picture when it is told to.
+
+    Attributes:
+        begun, ended: the pictures whose decoding began and ended: how many blocks wide they are, less 1.
+    """
+
+    def __init__(self, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._decode: Callable[..., Any] = toy.model.decode
+        monkeypatch.setattr(toy.model, "decode", self.decode)
+        self._parts = threading.Semaphore(0)
+        self.begun: list[int] = []
+        self.ended: list[int] = []
+
+    def decode(self, latents: Any, height: int, width: int, tile: int | None) -> Any:
+        """In place of the model's."""
+        number = width // 8 - 1
+        self.begun.append(number)
+        for _ in in_turn("decoding", range(PARTS)):
+            assert self._parts.acquire(timeout=PATIENCE)
+        self.ended.append(number)
+        return self._decode(latents, height, width, tile)
+
+    def open(self, parts: int = 1000) -> None:
+        """Let so many parts be decoded."""
+        self._parts.release(parts)
 
 
 class Client:

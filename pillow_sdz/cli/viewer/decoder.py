@@ -40,12 +40,10 @@ class _Done:
 
     Attributes:
         state: for the page.
-        revision: of the file that was read, or None.
         pictures: PNG by name.
     """
 
     state: dict[str, Any]
-    revision: str | None
     pictures: dict[str, bytes]
 
     @property
@@ -58,8 +56,8 @@ class Decoder:
     """Decodes the files that the page asks for.
 
     A state is an object with ``state`` and what belongs to it: ``waiting``; ``decoding`` with ``done`` and ``total``
-    parts (0 while there are none); ``ready`` with ``seconds``, ``notes`` and the names of the ``pictures``; ``failed``
-    with its ``problem``; or ``off``.
+    parts (0 while there are none); ``ready`` with ``seconds``, ``notes``, the names of the ``pictures``, and the
+    ``revision`` of the file that they are of; ``failed`` with its ``problem``; or ``off``.
 
     Args:
         sources: the files.
@@ -90,7 +88,7 @@ class Decoder:
         """
         with self._changed:
             done = self._done.pop(number, None)
-            if done is not None and done.pictures and done.revision == revision:
+            if done is not None and done.state.get("revision", "") == revision:
                 self._done[number] = done  # it is the last to be dropped now; failures are tried again
             self._current = None if revision is None else number
             self._ahead = number + 1 if number + 1 < len(self._sources) else None
@@ -193,12 +191,12 @@ class Decoder:
         except _NotWantedError:
             raise
         except Exception as error:  # whatever went wrong, the page says so and the other files are shown
-            return _Done({"state": "failed", "problem": problem_of(error, source.name)}, None, {})
+            return _Done({"state": "failed", "problem": problem_of(error, source.name)}, {})
         finally:
             listener.reset(token)
         seconds = time.perf_counter() - started
         state = {"state": "ready", "seconds": round(seconds, 3), "notes": notes, "pictures": list(pictures)}
-        return _Done(state, shown.revision, pictures)
+        return _Done(state | {"revision": shown.revision}, pictures)
 
     def _drop(self) -> None:
         """Drop the files that were not asked for the longest, until few are left."""

@@ -6,7 +6,10 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+NAMES: Final = ("page.html", "page.css", "facts.js", "page.js")
+"""Files in ``templates/``."""
 
 
 class Page(NamedTuple):
@@ -25,7 +28,8 @@ class Page(NamedTuple):
 def page() -> Page:
     """The page, which is the same for all files."""
     folder = files("pillow_sdz.cli.viewer") / "templates"
-    html, style, script = ((folder / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js"))
+    html, style, *scripts = ((folder / name).read_text("utf-8") for name in NAMES)
+    script = "".join(scripts)
     policy = (
         f"default-src 'none'; img-src 'self' data:; connect-src 'self'; style-src {_digest(style)};"
         f" script-src {_digest(script)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

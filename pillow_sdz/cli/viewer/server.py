@@ -175,7 +175,6 @@ class _Handler(BaseHTTPRequestHandler):
         except Exception as error:  # damaged files: the page shows what is wrong
             about["problem"] = problem_of(error, source.name)
         self.server.decoder.want(number, about.get("revision"))
-        about["state"] = self.server.decoder.states().get(number)
         self._send_json(about)
 
     def _send_events(self) -> None:

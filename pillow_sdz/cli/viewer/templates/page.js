@@ -1,6 +1,8 @@
 const $ = id => document.getElementById(id);
 const stage = $("stage"), sheet = $("sheet");
-const pictures = { preview: $("preview-picture"), picture: $("picture"), without: $("without-picture"), error: $("error-picture") };
+const pictures = {
+  preview: $("preview-picture"), picture: $("picture"), without: $("without-picture"), error: $("error-picture"),
+};
 const STEPS = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16];  // sizes, in pixels of the screen for each of the picture
 const on = { preview: false, without: false, patches: false, error: false };  // what the buttons have switched on
 let names = [];
@@ -35,7 +37,6 @@ async function show(index) {
     if (error.name !== "AbortError") $("lost").hidden = false;
     return;
   }
-  if (file.state) states[number] = file.state;
   if (!file.problem) {
     describe($("about"), file);
     outline();
@@ -94,7 +95,7 @@ const there = name => pictures[name].dataset.state === "there";
 function draw() {
   const state = states[number] ?? { state: "waiting" };
   const known = file && !file.problem;
-  if (known && state.state === "ready") {
+  if (known && state.revision === file.revision) {
     const whole = [0, 0, file.width, file.height];
     load(pictures.picture, "picture.png", whole);
     if (state.pictures.includes("without-patches.png")) load(pictures.without, "without-patches.png", whole);
@@ -126,8 +127,8 @@ function draw() {
 }
 
 function broken(state) {
-  if (state.state !== "ready" || pictures.picture.dataset.state !== "missing") return null;
-  return "This browser could not show the decoded picture, perhaps because it is too large; sdz-convert writes it to a file.";
+  if (state.revision !== file?.revision || pictures.picture.dataset.state !== "missing") return null;
+  return "This browser could not show the decoded picture; it may be too large. sdz-convert writes it to a file.";
 }
 
 function describePictures(seen) {
@@ -142,7 +143,7 @@ function words(state, seen, problem) {
   if (file.problem) return "This file cannot be shown.";
   const shown = there(seen);
   if (shown && seen === "without") return "Without patches: what the model alone makes of it.";
-  if (state.state === "ready" && there("picture")) {
+  if (state.revision && there("picture")) {
     if (seen === "preview") return "Preview.";
     return [`Decoded in ${state.seconds.toFixed(1)} s.`, ...state.notes].join(" ");
   }
@@ -199,53 +200,6 @@ function resizeTo(size, x, y) {
 
 const larger = (x, y) => resizeTo(STEPS.find(step => step > scale() * 1.001) ?? STEPS.at(-1), x, y);
 const smaller = (x, y) => resizeTo(STEPS.findLast(step => step < scale() / 1.001) ?? STEPS[0], x, y);
-
-// ---- facts ----
-
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
-const list = (entries, className = "") => make("dl", { className },
-  ...entries.map(([key, value]) => make("div", {}, make("dt", {}, key), make("dd", {}, value))));
-
-function describe(place, { facts, error, error_map, parts, text }) {
-  if (error) place.append(make("h2", {}, "Error, as the file states it"), ...errorFigures(error));
-  if (error_map) place.append(
-    make("h2", {}, "Error map"), make("div", { className: "ramp" }),
-    make("div", { className: "ends" }, make("span", {}, "same"), make("span", {}, "rms 11 of 255"), make("span", {}, "128 and more")));
-  place.append(make("h2", {}, "The file"), list(Object.entries(facts)));
-  const largest = Math.max(...parts.map(part => part.bytes));
-  place.append(make("h2", {}, "Parts of the file"), make("table", { className: "parts" }, make("tbody", {},
-    ...parts.map(({ name, bytes }) => {
-      const bar = make("i");
-      bar.style.width = `${100 * bytes / largest}%`;
-      return make("tr", {}, make("th", { scope: "row" }, name), make("td", { className: "bar" }, bar),
-        make("td", {}, `${bytes.toLocaleString("en")} bytes`));
-    }))));
-  if (Object.keys(text).length) place.append(make("h2", {}, "Texts"), list(Object.entries(text), "texts"));
-}
-
-function errorFigures(error) {
-  const same = error.psnr === 100;
-  const figures = [
-    ["PSNR", same ? "same pixels" : error.psnr && `${error.psnr.toFixed(1)} dB`],
-    ["MS-SSIM", error.ms_ssim?.toFixed(error.ms_ssim < 0.99 ? 3 : 5)],
-    ["SSIMULACRA 2", error.ssimulacra2?.toFixed(1)],
-  ].filter(([, value]) => value);
-  const kinds = { synthesised: "synthesised", patched: "patched", whole: "stored as pixels" };
-  const shares = Object.keys(kinds).filter(kind => error[kind]);
-  const bar = make("div", { className: "shares", ariaHidden: "true" }, ...shares.map(kind => {
-    const part = make("i", { className: kind });
-    part.style.flexGrow = error[kind];
-    return part;
-  }));
-  const key = make("ul", { className: "key" }, ...shares.map(kind => make("li", {}, make("i", { className: kind }),
-    `${Math.round(100 * error[kind])} % ${kinds[kind]}`)));
-  return [list(figures, "figures"), bar, key];
-}
 
 // ---- what people do ----
 

@@ -53,6 +53,7 @@ def test_the_facts_are_those_of_info(path: Path, run: Run) -> None:
     assert sum(part["bytes"] for part in about["parts"]) == path.stat().st_size
     assert about["facts"]["model"].startswith("tiny-99")
     assert about["facts"]["picture"] == "40 x 20, RGB"
+    assert "entries" in about["facts"]["layer 1"]
     assert about["error"] is about["error_map"] is None
     assert about["patches"] == []
 

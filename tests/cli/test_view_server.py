@@ -6,6 +6,8 @@ import base64
 import hashlib
 import re
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +16,14 @@ from toy_files import file_of
 from viewing import PATIENCE, Client, served, wait_for
 
 from pillow_sdz.cli.viewer import server
+from pillow_sdz.cli.viewer.shown_file import ShownFile, read
 from pillow_sdz.container.metadata import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pillow_sdz.cli.sources import Source
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -178,3 +183,22 @@ def test_the_end_of_the_server_ends_the_events(path: Path) -> None:
         client.viewer.stopped = True
         client.viewer.decoder.stop()
         assert list(states) in ([], [{}])
+
+
+def test_few_previews_are_made_at_a_time(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    making: list[int] = []
+    most = 0
+
+    def slow(source: Source) -> ShownFile:
+        nonlocal most
+        making.append(1)
+        most = max(most, len(making))
+        time.sleep(0.05)
+        making.pop()
+        return read(source)
+
+    monkeypatch.setattr(server, "read", slow)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(client.ask, ["0/preview.png"] * 8))
+    assert [status for status, _, _ in answers] == [200] * 8
+    assert most == server.MOST_PREVIEWS

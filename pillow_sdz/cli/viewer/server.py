@@ -35,6 +35,9 @@ BEAT: Final = 2.0
 REQUEST_SECONDS: Final = 30
 """Seconds that a client may take to send its request."""
 
+MOST_PREVIEWS: Final = 2
+"""Previews and error maps that are made at a time, however fast somebody goes through the files."""
+
 _PATH: Final = re.compile(
     r"/(?P<token>[^/?]{1,100})/((?P<what>files|events)|(?P<number>[0-9]{1,7})(/(?P<name>[a-z.-]{1,50}))?)?"
 )
@@ -64,6 +67,7 @@ class Viewer(ThreadingHTTPServer):
         self.decoder = decoder
         self.token = secrets.token_urlsafe(16)
         self.stopped = False
+        self.making = threading.BoundedSemaphore(MOST_PREVIEWS)
         self._pages = 0
         self._pages_lock = threading.Lock()
         self._left: float | None = None
@@ -129,7 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
         number = int(path["number"])
         if number >= len(self.server.sources):
             return self.send_error(HTTPStatus.NOT_FOUND)
-        return self._send_file(number, path["name"])
+        with notes_to([]):  # warnings; decoding tells the page what they say
+            return self._send_about(number) if path["name"] is None else self._send_picture(number, path["name"])
 
     def _is_of_another_page(self) -> bool:
         """Whether the browser says that a page from elsewhere asks for this, other than by a link to the page."""
@@ -142,26 +147,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _send_file(self, number: int, name: str | None) -> None:
-        """What there is about a file, or one of its pictures."""
+    def _send_picture(self, number: int, name: str) -> None:
+        """A picture of a file, or what is wrong with the file."""
         source, decoder = self.server.sources[number], self.server.decoder
         try:
-            with notes_to([]):  # decoding says them
-                if name is None:
-                    return self._send_about(number)
-                if name in (PICTURE, WITHOUT_PATCHES):
-                    picture = decoder.picture(number, name)
-                elif name == "preview.png":
-                    picture = read(source).preview()
-                elif name == "error-map.png":
-                    picture = read(source).error_map()
-                else:
-                    picture = None
-        except ConnectionError:
-            raise
+            decoded = name in (PICTURE, WITHOUT_PATCHES)
+            picture = decoder.picture(number, name) if decoded else self._made(source, name)
         except Exception as error:  # damaged files: the page shows what is wrong
             return self._send_json({"problem": problem_of(error, source.name)}, HTTPStatus.UNPROCESSABLE_ENTITY)
         return self.send_error(HTTPStatus.NOT_FOUND) if picture is None else self._send(picture, "image/png")
+
+    def _made(self, source: Source, name: str) -> bytes | None:
+        """A picture that is made when it is asked for, as PNG; None if there is none."""
+        with self.server.making:
+            if name == "preview.png":
+                return read(source).preview()
+            return read(source).error_map() if name == "error-map.png" else None
 
     def _send_about(self, number: int) -> None:
         """Facts of the file that is looked at from now on."""

@@ -81,6 +81,8 @@ class ShownFile:
             details = details_of(self.file, len(self.data))
         words = facts(details)
         words.pop("as decoded", None)  # the page has the figures
+        if all(layer["entries"] is None for layer in details["layers"]):  # there is nothing to say but their bytes
+            words = {name: text for name, text in words.items() if not name.startswith("layer ")}
         if self.orientation != UPRIGHT:
             words["orientation"] = f"{self.orientation}, shown upright"
         width, height = upright_size(self.size, self.orientation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from functools import partial
 from typing import TYPE_CHECKING
@@ -64,6 +65,19 @@ def test_this_file_first_then_the_next_and_no_other(decoder: Decoder, gate: Gate
     decoder.want(5, "a")  # the last one
     wait_for(lambda: state(decoder, 5) == "ready")
     assert gate.ended == [2, 3, 5]
+
+
+def test_the_preview_has_its_turn_first(decoder: Decoder, gate: Gate) -> None:
+    decoder.want(5, "a", delay=PATIENCE)
+    decoder.hurry(4)  # of another file
+    assert state(decoder, 5) == "waiting"
+    time.sleep(0.05)
+    assert gate.begun == []
+    decoder.hurry(5)
+    wait_for(lambda: gate.begun == [5])
+    decoder.want(4, "a", delay=0.02)  # nobody asks for its preview
+    gate.open()
+    wait_for(lambda: state(decoder, 4) == "ready")
 
 
 def test_progress_is_told(decoder: Decoder, gate: Gate) -> None:

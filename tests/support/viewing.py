@@ -108,8 +108,9 @@ class Client:
         return Image.open(io.BytesIO(body))
 
     def decoded(self, number: int = 0) -> dict[str, Any]:
-        """Look at a file, and wait until it is decoded: its state."""
+        """Look at a file and its preview, and wait until it is decoded: its state."""
         self.json(str(number))
+        self.ask(f"{number}/preview.png")
         wait_for(lambda: self.state(number).get("state") in ("ready", "failed"))
         return self.state(number)
 

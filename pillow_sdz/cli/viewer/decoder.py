@@ -71,6 +71,7 @@ class Decoder:
         self._version = 0
         self._current: int | None = None
         self._ahead: int | None = None
+        self._not_before = 0.0
         self._too_large: set[int] = set()
         self._done: dict[int, _Done] = {}
         self._working: tuple[int, dict[str, Any]] | None = None
@@ -79,12 +80,13 @@ class Decoder:
         if enabled:
             self._thread.start()
 
-    def want(self, number: int, revision: str | None) -> None:
+    def want(self, number: int, revision: str | None, *, delay: float = 0.0) -> None:
         """Decode a file now, and the one after it when that is done; stop decoding any other.
 
         Args:
             number: of the file, from 0.
             revision: of the file as it is now; None if it cannot be read: then only the next one is decoded.
+            delay: seconds to wait before anything new is decoded, unless `hurry` is called.
         """
         with self._changed:
             done = self._done.pop(number, None)
@@ -92,7 +94,15 @@ class Decoder:
                 self._done[number] = done  # it is the last to be dropped now; failures are tried again
             self._current = None if revision is None else number
             self._ahead = number + 1 if number + 1 < len(self._sources) else None
+            self._not_before = time.monotonic() + delay
             self._tell()
+
+    def hurry(self, number: int) -> None:
+        """If this file is the one that is wanted, wait no longer."""
+        with self._changed:
+            if number == self._current:
+                self._not_before = 0.0
+                self._changed.notify_all()
 
     def states(self) -> dict[int, dict[str, Any]]:
         """The states of the files that are wanted or kept, by number."""
@@ -144,12 +154,20 @@ class Decoder:
             return self._ahead
         return None
 
+    def _wait_for_next(self) -> int | None:
+        """Wait for a file to decode; None when it is time to stop."""
+        while not self._stopped:
+            number, delay = self._next(), self._not_before - time.monotonic()
+            if number is not None and delay <= 0:
+                return number
+            self._changed.wait(None if number is None else delay)
+        return None
+
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopped or self._next() is not None)
-                number = self._next()
-                if self._stopped or number is None:
+                number = self._wait_for_next()
+                if number is None:
                     return
                 self._working = number, {"state": "decoding", "done": 0, "total": 0}
                 self._tell()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pillow_sdz.cli.batch import notes_to
 from pillow_sdz.cli.viewer.decoder import Decoder, problem_of
 from pillow_sdz.cli.viewer.page import page
-from pillow_sdz.cli.viewer.shown_file import PICTURE, WITHOUT_PATCHES, read
+from pillow_sdz.cli.viewer.shown_file import ERROR_MAP, PICTURE, PREVIEW, WITHOUT_PATCHES, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,9 @@ REQUEST_SECONDS: Final = 30
 
 MOST_PREVIEWS: Final = 2
 """Previews and error maps that are made at a time, however fast somebody goes through the files."""
+
+PREVIEW_SECONDS: Final = 1.0
+"""How long decoding waits for the preview of the same file, which would take longer while a model is loaded."""
 
 _PATH: Final = re.compile(
     r"/(?P<token>[^/?]{1,100})/((?P<what>files|events)|(?P<number>[0-9]{1,7})(/(?P<name>[a-z.-]{1,50}))?)?"
@@ -153,6 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             decoded = name in (PICTURE, WITHOUT_PATCHES)
             picture = decoder.picture(number, name) if decoded else self._made(source, name)
+            if name == PREVIEW:
+                decoder.hurry(number)
         except Exception as error:  # damaged files: the page shows what is wrong
             return self._send_json({"problem": problem_of(error, source.name)}, HTTPStatus.UNPROCESSABLE_ENTITY)
         return self.send_error(HTTPStatus.NOT_FOUND) if picture is None else self._send(picture, "image/png")
@@ -160,9 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _made(self, source: Source, name: str) -> bytes | None:
         """A picture that is made when it is asked for, as PNG; None if there is none."""
         with self.server.making:
-            if name == "preview.png":
+            if name == PREVIEW:
                 return read(source).preview()
-            return read(source).error_map() if name == "error-map.png" else None
+            return read(source).error_map() if name == ERROR_MAP else None
 
     def _send_about(self, number: int) -> None:
         """Facts of the file that is looked at from now on."""
@@ -175,7 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
                 about |= read(source).about()
         except Exception as error:  # damaged files: the page shows what is wrong
             about["problem"] = problem_of(error, source.name)
-        self.server.decoder.want(number, about.get("revision"))
+        delay = PREVIEW_SECONDS if about.get("preview") else 0.0
+        self.server.decoder.want(number, about.get("revision"), delay=delay)
         self._send_json(about)
 
     def _send_events(self) -> None:

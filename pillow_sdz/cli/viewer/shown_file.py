@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from pillow_sdz.codec.file import SdzFile
     from pillow_sdz.codec.picture import Picture
 
+PREVIEW: Final = "preview.png"
+ERROR_MAP: Final = "error-map.png"
 PICTURE: Final = "picture.png"
 WITHOUT_PATCHES: Final = "without-patches.png"
-"""Names of the decoded pictures."""
+"""Names of the pictures of a file; the last two are decoded."""
 
 COMPRESSION: Final = 1
 """Of PNG: the fastest, since the bytes go no further than the browser on this machine."""

@@ -150,6 +150,7 @@ function words(state, seen, problem) {
   const first = shown ? "Preview. " : file.preview ? "" : "No preview. ";
   if (problem) return first + "The picture could not be decoded.";
   if (state.state === "off") return first + "Decoding is off (--no-decode).";
+  if (state.revision) return first + "Loading the picture …";
   return first + (state.total ? `Decoding: ${state.done} of ${state.total} parts.` : "Decoding …");
 }
 

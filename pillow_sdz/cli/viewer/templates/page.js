@@ -132,7 +132,7 @@ function broken(state) {
 }
 
 function describePictures(seen) {
-  const title = file.text.Description || file.text.Title || file.text.Comment || file.name;
+  const title = (file.text.Description || file.text.Title || file.text.Comment || file.name).slice(0, 200);
   const kinds = { preview: "preview", picture: "picture", without: "picture without patches" };
   pictures[seen].alt = `${title} (${kinds[seen]})`;
   pictures.error.alt = "Error map: where the picture differs from the original";

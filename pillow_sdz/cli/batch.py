@@ -152,6 +152,16 @@ def _hopeless(result: Result) -> bool:
 
 
 @contextmanager
+def notes_to(notes: list[str]) -> Iterator[None]:
+    """Within the block, what `warnings_as_notes` shows of this thread is appended to ``notes``."""
+    _current.notes = notes
+    try:
+        yield
+    finally:
+        _current.notes = None
+
+
+@contextmanager
 def warnings_as_notes(settings: Settings) -> Iterator[None]:
     """Within the block, show warnings as notes on the file being worked on: those of Pillow and this package always,
     those of other packages only with -v.

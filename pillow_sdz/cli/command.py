@@ -13,6 +13,7 @@ import click
 
 from pillow_sdz import limits
 from pillow_sdz.cli import fidelity_options
+from pillow_sdz.cli.entry import COMMANDS
 from pillow_sdz.cli.exit_codes import MEANING, ExitCode
 from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_size
 from pillow_sdz.coding.threads import cores
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
-
-RESERVED = ("desktop", "view")
-"""Words that may become subcommands; as inputs they are refused."""
 
 _ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort", "step", *fidelity_options.ENCODING)
 """Options that only matter where an .sdz is written."""
@@ -183,11 +181,9 @@ def command(**given: Any) -> int:
     error unless --force or --skip-existing is given. --force replaces a symbolic link itself; the file it points to
     stays as it is. Of an animation the first frame is kept. Pixels are not rotated; the EXIF orientation is kept.
     """
-    if given["inputs"][0] in RESERVED:
-        word = given["inputs"][0]
-        raise click.UsageError(
-            f"the command '{word}' is reserved for a later version; for a file of this name write ./{word}"
-        )
+    word = given["inputs"][0]
+    if word in COMMANDS:
+        raise click.UsageError(f"'{word}' is a command and comes first; for a file of this name write ./{word}")
     return int(run(given["inputs"], settings_from(given)))
 
 

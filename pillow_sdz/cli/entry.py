@@ -77,6 +77,7 @@ COMMANDS: Mapping[str, str] = {
     "autoload": "autoload",
     "compare": "compare",
     "models": "models",
+    "view": "view",
 }
 """First word -> module of `pillow_sdz.cli` whose ``command`` is run. To convert a file of that name, write ./WORD."""
 

@@ -36,16 +36,27 @@ def info(job: Job) -> Result:
     """
     with naming_file(job.source.name):
         data, file = read_source(job.source)
-        header, container, metadata = file.header, file.container, file.metadata()
-        error, error_map = error_info(file), _error_map(file)
+        details = details_of(file, len(data))
+    header = file.header
+    return Result(job, "done", len(data), None, header.width, header.height, details=details, shown=lines(details))
+
+
+def details_of(file: SdzFile, size: int) -> dict[str, Any]:
+    """What --info says about a file of so many bytes, as --json prints it.
+
+    Raises:
+        SdzError: metadata or what it says about its error are damaged.
+    """
+    header, container, metadata = file.header, file.container, file.metadata()
+    error, error_map = error_info(file), _error_map(file)
     payload = file.payload.describe()
-    details: dict[str, Any] = {
+    return {
         "version": header.version,
         "mode": header.mode,
         "width": header.width,
         "height": header.height,
-        "bytes": len(data),
-        "bpp": 8 * len(data) / (header.width * header.height),
+        "bytes": size,
+        "bpp": 8 * size / (header.width * header.height),
         "payload": header.payload,
         "payload_summary": payload.summary,
         "model": _model(header.fingerprint) if file.needs_model else None,
@@ -71,7 +82,6 @@ def info(job: Job) -> Result:
         "parts": [{"name": name, "bytes": size} for name, size in parts_of(container)],
         "unknown_sections": [{"type": kind, "bytes": len(body)} for kind, body in container.unknown],
     }
-    return Result(job, "done", len(data), None, header.width, header.height, details=details, shown=lines(details))
 
 
 def test(job: Job) -> Result:
@@ -95,6 +105,22 @@ def test(job: Job) -> Result:
 
 def lines(details: dict[str, Any]) -> list[str]:
     """What `info` found, as lines of text.
+
+    Args:
+        details: of its result.
+    """
+    shown = facts(details)
+    for key, value in details["text"].items():
+        more = "..." if len(value) > _SHOWN_CHARACTERS else ""
+        shown[f"text {printable(key)}"] = printable(value[:_SHOWN_CHARACTERS]) + more
+    sizes = ", ".join(f"{part['name']} {part['bytes']:,}" for part in details["parts"])
+    shown["in file"] = f"{sizes} bytes, heads and checksums included"
+    width = max(map(len, shown))
+    return [f"  {name:<{width}}  {value}" for name, value in shown.items()]
+
+
+def facts(details: dict[str, Any]) -> dict[str, str]:
+    """What `info` found in words, by what it is about; without texts, and the sizes of the file's parts.
 
     Args:
         details: of its result.
@@ -127,15 +153,9 @@ def lines(details: dict[str, Any]) -> list[str]:
     for kind in ("alpha", *_BLOBS):
         if size := details.get(f"{kind}_bytes"):
             shown[kind] = f"{size:,} bytes"
-    for key, value in details["text"].items():
-        more = "..." if len(value) > _SHOWN_CHARACTERS else ""
-        shown[f"text {printable(key)}"] = printable(value[:_SHOWN_CHARACTERS]) + more
     for section in details["unknown_sections"]:
         shown[f"section 0x{section['type']:02x}"] = f"unknown, {section['bytes']:,} bytes"
-    sizes = ", ".join(f"{part['name']} {part['bytes']:,}" for part in details["parts"])
-    shown["in file"] = f"{sizes} bytes, heads and checksums included"
-    width = max(map(len, shown))
-    return [f"  {name:<{width}}  {value}" for name, value in shown.items()]
+    return shown
 
 
 def error_words(error: Mapping[str, float]) -> str:

@@ -257,7 +257,7 @@ def test_standard_input_decides_the_direction_by_its_magic(planned: Planner, tmp
     ("arguments", "text"),
     [
         ((), "Missing argument"),
-        (("-q", "5", "view", "a.png"), "reserved"),
+        (("-q", "5", "view", "a.png"), "comes first"),
         (("a.png", "-q", "101"), "0<=x<=100"),
         (("a.png", "-q", "high"), "not a valid integer"),
         (("a.png", "--qualty", "5"), "--quality"),

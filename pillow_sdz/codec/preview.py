@@ -91,11 +91,11 @@ def decode_preview(file: SdzFile, stride: int) -> Picture:
     alpha = file.alpha()
     if alpha is not None:
         alpha = box_mean(alpha, preview_scale(file, stride))
-    return Picture(_rgb(file, stride), alpha, header.mode)
+    return Picture(preview_rgb(file, stride), alpha, header.mode)
 
 
-def _rgb(file: SdzFile, stride: int) -> NDArray[np.uint8]:
-    """The colours, (h, w, 3): from the finest grid that is fast, averaged."""
+def preview_rgb(file: SdzFile, stride: int) -> NDArray[np.uint8]:
+    """Decode the colours of a preview, (h, w, 3): from the finest grid that is fast, averaged. See `decode_preview`."""
     if not file.needs_model:
         return box_mean(file.codes(), preview_scale(file, stride))
     networks = model_data.preview_networks(file.header.fingerprint)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RESERVED = ("autoload", "desktop", "view")
+RESERVED = ("autoload", "view")
 """Words that may become subcommands; as inputs they are refused."""
 
 _ENCODING = ("quality", "colors", "target_size", "model", "payload", "effort", "step", *fidelity_options.ENCODING)

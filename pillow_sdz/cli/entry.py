@@ -75,6 +75,7 @@ def _discard_output() -> None:
 
 COMMANDS: Mapping[str, str] = {
     "compare": "compare",
+    "desktop": "desktop",
     "models": "models",
 }
 """First word -> module of `pillow_sdz.cli` whose ``command`` is run. To convert a file of that name, write ./WORD."""

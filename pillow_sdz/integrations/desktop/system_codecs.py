@@ -112,7 +112,7 @@ def _decode_avif(data: bytes, width: int, height: int) -> NDArray[np.uint8]:
         check(decode_image(handle, ctypes.byref(image), _RGB, _INTERLEAVED_RGB, None))
         cleaning.callback(function("heif_image_release", None, pointer), image)
         find_size = [function(f"heif_image_get_{side}", number, pointer, number) for side in ("width", "height")]
-        _check_size(*(find(image, _INTERLEAVED_RGB) for find in find_size), width, height)
+        _check_size(find_size[0](image, _INTERLEAVED_RGB), find_size[1](image, _INTERLEAVED_RGB), width, height)
         plane = function("heif_image_get_plane_readonly", pointer, pointer, number, pointer)
         pixels = plane(image, _INTERLEAVED_RGB, ctypes.byref(row_bytes))
         if not pixels or row_bytes.value < 3 * width:

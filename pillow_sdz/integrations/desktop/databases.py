@@ -37,13 +37,23 @@ def refresh(data: Path) -> Iterator[str]:
             icons.touch()  # programs that run notice by its time that there is something new
 
 
-def remove_generated(mime: Path) -> None:
-    """Remove the database of a folder in which no package is left, so that the folder itself can go."""
+def has_types(data: Path) -> bool:
+    """Whether there is a database of file types."""
+    return (data / "mime" / "mime.cache").exists()
+
+
+def remove_types(data: Path) -> None:
+    """Remove the database of file types, with its empty folders, unless a package is left that it is made of."""
+    mime = data / "mime"
     if not (mime / "packages").is_dir() or any((mime / "packages").iterdir()):
         return
     for name in GENERATED:
         with contextlib.suppress(OSError):
             (mime / name).unlink()
+    for folder in mime.iterdir():
+        if folder.name != "packages":
+            with contextlib.suppress(OSError):  # something of others
+                folder.rmdir()
 
 
 def _run(program: str, *arguments: str, needed_for: str) -> Iterator[str]:

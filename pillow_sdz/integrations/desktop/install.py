@@ -50,7 +50,12 @@ def install(place: Place) -> Outcome:
     block = marked_block.block_of((DATA / "magic").read_bytes())
     magic = place.real(place.magic)
     keeps_block = bool(old.magic) and old.magic.encode().endswith(block) and marked_block.has_block(magic, block)
-    new = Record({str(each.path): _digest(each.data) for each in wanted}, old.folders, old.magic, old.magic_created)
+    first = not old.files and not databases.has_types(place.real(place.data))
+    new = replace(
+        old,
+        files={str(each.path): _digest(each.data) for each in wanted},
+        database_created=old.database_created or first,
+    )
     changed = [each for each in wanted if not _is_there(place, each)]
     stale = [path for path in old.files if path not in new.files and _unchanged(place, old, path)]
     if not changed and not stale and keeps_block and old == new:
@@ -98,8 +103,8 @@ def uninstall(place: Place) -> Outcome:
             place.real(PurePosixPath(path)).unlink()
         place.real(place.record).unlink()
     notes += _refresh(place)
-    if str(place.data / "mime") in record.folders:
-        databases.remove_generated(place.real(place.data / "mime"))
+    if record.database_created:
+        databases.remove_types(place.real(place.data))
     for folder in reversed(record.folders):
         with contextlib.suppress(OSError):  # others have put something into it
             place.real(PurePosixPath(folder)).rmdir()

@@ -25,12 +25,14 @@ class Record:
         folders: the folders that it made, outer ones first.
         magic: what it appended to the file of magic lines; empty if it did not.
         magic_created: whether it made that file.
+        database_created: whether there was no database of file types before.
     """
 
     files: dict[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
     magic: str = ""
     magic_created: bool = False
+    database_created: bool = False
 
     def joined(self, other: Record) -> Record:
         """What either has written; of the same file, what the other has."""
@@ -60,18 +62,20 @@ def read_record(path: Path) -> Record | None:
         raise _damaged(path) from error
     if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT or not _is_record(fields):
         raise _damaged(path)
-    return Record(fields["files"], tuple(fields["folders"]), fields["magic"], fields["magic_created"])
+    return Record(**{**fields, "folders": tuple(fields["folders"])})
 
 
 def _is_record(fields: dict[str, Any]) -> bool:
     files, folders = fields.get("files"), fields.get("folders")
     return (
-        isinstance(files, dict)
+        fields.keys() == Record.__dataclass_fields__.keys()
+        and isinstance(files, dict)
         and isinstance(folders, list)
         and all(map(_is_path, (*files, *folders)))
         and all(isinstance(each, str) for each in files.values())
         and isinstance(fields.get("magic"), str)
         and isinstance(fields.get("magic_created"), bool)
+        and isinstance(fields.get("database_created"), bool)
     )
 
 

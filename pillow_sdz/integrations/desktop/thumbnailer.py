@@ -121,28 +121,42 @@ def _decode_fully(file: SdzFile) -> NDArray[np.uint8]:
 
 
 def _write(output: Path, data: bytes) -> None:
-    """Write a file whole or not at all. One that is there keeps its permissions; a device or pipe is written to.
+    """Write a file whole or not at all, replacing what is there; it keeps its permissions.
+
+    An empty file, a device or a pipe is written into: Xfce's tumbler makes the file, and reads what it has open.
 
     Raises:
         OSError: it cannot be written.
     """
     try:
-        mode: int | None = output.stat().st_mode
+        status: os.stat_result | None = output.stat()
     except FileNotFoundError:
-        mode = None
-    if mode is not None and not stat.S_ISREG(mode):
-        with output.open("wb") as stream:
-            stream.write(data)
+        status = None
+    if status is not None and not (stat.S_ISREG(status.st_mode) and status.st_size):
+        _write_into(output, data)
         return
     file = AtomicFile(output)
     try:
         file.create()
-        if mode is not None:
-            file.temporary.chmod(stat.S_IMODE(mode) & 0o777)
+        if status is not None:
+            file.temporary.chmod(stat.S_IMODE(status.st_mode) & 0o777)
         file.fill(data)
         file.commit()
     finally:
         file.discard()
+
+
+def _write_into(output: Path, data: bytes) -> None:
+    """Write into what is there; a file is empty again if that fails."""
+    with output.open("wb", buffering=0) as stream:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[stream.write(rest) :]
+        except BaseException:
+            with contextlib.suppress(OSError):
+                stream.truncate(0)
+            raise
 
 
 if __name__ == "__main__":

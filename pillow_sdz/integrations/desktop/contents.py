@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -131,18 +132,15 @@ def thumbnailer_entry(program: str) -> str:
     >>> print(thumbnailer_entry("/opt/50% off/sdz-thumbnailer"))
     [Thumbnailer Entry]
     TryExec=/opt/50% off/sdz-thumbnailer
-    Exec="/opt/50%% off/sdz-thumbnailer" -s %s %i %o
+    Exec='/opt/50%% off/sdz-thumbnailer' -s %s %i %o
     MimeType=image/x-sdz;
     <BLANKLINE>
     """
     if FORBIDDEN.search(program):
         raise SdzOptionError("a control character cannot be in the path of the program", found=repr(program))
-    command = program
-    if re.search(r"[^\w@%+=:,./-]", program, re.ASCII):
-        command = '"' + re.sub(r'(["`$\\])', r"\\\1", program) + '"'
     lines = {
         "TryExec": program.replace("\\", r"\\"),
-        "Exec": command.replace("%", "%%").replace("\\", r"\\") + " -s %s %i %o",
+        "Exec": shlex.quote(program).replace("%", "%%").replace("\\", r"\\") + " -s %s %i %o",
         "MimeType": "image/x-sdz;",
     }
     return "[Thumbnailer Entry]\n" + "".join(f"{key}={value}\n" for key, value in lines.items())

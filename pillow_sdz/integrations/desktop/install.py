@@ -58,23 +58,25 @@ def install(place: Place) -> Outcome:
     )
     changed = [each for each in wanted if not _is_there(place, each)]
     stale = [path for path in old.files if path not in new.files and _unchanged(place, old, path)]
+    lines = b""
+    if not keeps_block:
+        lines, added = marked_block.with_block(magic, block, old.magic.encode())
+        new = replace(new, magic=added.decode(), magic_created=old.magic_created or not os.path.lexists(magic))
     if not changed and not stale and keeps_block and old == new:
         return Outcome(())
     with _all_or_nothing(place, [*(str(each.path) for each in wanted), *stale, str(place.magic), str(place.record)]):
         folders = _make_folders(place, [each.path for each in wanted] + [place.record, place.magic])
         new = replace(new, folders=(*old.folders, *(each for each in folders if each not in old.folders)))
-        _write_record(place, old.joined(new))
+        planned = old.joined(new)
+        _write_record(place, planned)
         for each in changed:
             marked_block.replace(place.real(each.path), each.data, each.mode)
         for path in stale:
             place.real(PurePosixPath(path)).unlink()
         if not keeps_block:
-            created = not os.path.lexists(magic)
-            if old.magic and os.path.lexists(magic):
-                marked_block.remove_block(magic, old.magic.encode(), created=old.magic_created)
-            added = marked_block.add_block(magic, block)
-            new = replace(new, magic=added.decode(), magic_created=created or old.magic_created)
-        _write_record(place, new)
+            marked_block.replace(magic, lines)
+        if new != planned:
+            _write_record(place, new)
     written = [str(each.path) for each in changed] + ([] if keeps_block else [f"lines in {place.magic}"])
     return Outcome((*written, *stale, str(place.record)), tuple(_refresh(place)))
 

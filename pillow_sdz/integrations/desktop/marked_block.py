@@ -33,29 +33,43 @@ def has_block(path: Path, block: bytes) -> bool:
     return block in _read(path)
 
 
-def add_block(path: Path, block: bytes) -> bytes:
-    """Append a block to a file, which is made if it is not there.
+def with_block(path: Path, block: bytes, older: bytes) -> tuple[bytes, bytes]:
+    """What a file will be with a block at its end.
+
+    Args:
+        path: the file; it need not be there.
+        block: the block.
+        older: what was appended for an older block, which goes; may be empty.
 
     Returns:
-        What was appended: a line feed comes first where the file's last line had no end.
+        The bytes of the file, and those that are appended: a line feed comes first where the last line has no end.
 
     Raises:
-        SdzOptionError: the file has such a block already, is no regular file, or is too long.
-        OSError: it cannot be written.
+        SdzOptionError: the file has other lines between such marks, is no regular file, or is too long.
     """
-    old = _read(path)
+    old = _without(_read(path), older)
     if BEGIN in old or END in old:
         raise SdzOptionError(
             "has lines of an installation that are not those it wrote", file=str(path), field=BEGIN.decode().strip(),
             remedy="remove them by hand, from the line that begins them to the one that ends them",
         )  # fmt: skip
     added = (b"\n" if old and not old.endswith(b"\n") else b"") + block
-    replace(path, old + added)
-    return added
+    return old + added, added
+
+
+def _without(data: bytes, added: bytes) -> bytes:
+    """The bytes of a file without what was appended, if that is there."""
+    start = data.rfind(added) if added else -1
+    return data if start < 0 else data[:start] + data[start + len(added) :]
 
 
 def remove_block(path: Path, added: bytes, *, created: bool) -> bool:
-    """Take away what `add_block` has appended; a file that it made is removed if nothing else is in it.
+    """Take away what was appended for a block.
+
+    Args:
+        path: the file.
+        added: what was appended, see `with_block`.
+        created: whether the file was made for it; then it is removed if nothing else is in it.
 
     Returns:
         Whether it was there.
@@ -65,10 +79,9 @@ def remove_block(path: Path, added: bytes, *, created: bool) -> bool:
         OSError: it cannot be written.
     """
     old = _read(path)
-    start = old.rfind(added)
-    if start < 0:
+    new = _without(old, added)
+    if new == old:
         return False
-    new = old[:start] + old[start + len(added) :]
     if created and not new:
         path.resolve().unlink()
     else:

@@ -106,9 +106,8 @@ def _read(path: Path, output: Path) -> SdzFile:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise SdzOptionError("is not a regular file", field="INPUT")
-        with contextlib.suppress(OSError):
-            if os.path.samestat(status, output.stat()):
-                raise SdzOptionError("is the file to read", field="OUTPUT")
+        if output.exists() and os.path.samestat(status, output.stat()):
+            raise SdzOptionError("is the file to read", field="OUTPUT")
         return read(read_all(stream))
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from desktop_tree import PLACES, make_root, place_in, tree
 
+from pillow_sdz.cli.desktop import _problem_of
 from pillow_sdz.errors import SdzFormatError, SdzOptionError
-from pillow_sdz.integrations.desktop import marked_block
+from pillow_sdz.integrations.desktop import databases, marked_block
 from pillow_sdz.integrations.desktop.contents import Place, contents, thumbnailer_entry, user_place
 from pillow_sdz.integrations.desktop.install import install, status, uninstall
 from pillow_sdz.integrations.desktop.record import FORMAT, Record
@@ -128,3 +129,32 @@ def test_the_record_names_what_was_made(place: Place, root: Path) -> None:
     record = json.loads(place.real(place.record).read_text())
     assert set(record["files"]) == {str(each.path) for each in contents(place)}
     assert all(os.path.isdir(root / folder.lstrip("/")) for folder in record["folders"])  # noqa: PTH112
+
+
+def script(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+    return path
+
+
+def test_a_program_that_does_not_start_is_noted(tmp_path: Path) -> None:
+    """The system's Python may have no numpy."""
+    assert _problem_of(script(tmp_path / "good", "exit 0")) is None
+    broken = script(tmp_path / "broken", "echo needs numpy >&2", "exit 1")
+    assert _problem_of(broken) == f"{broken} does not start: needs numpy"
+    assert "does not start" in str(_problem_of(tmp_path / "missing"))
+
+
+def test_databases_that_cannot_be_refreshed_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mime" / "packages").mkdir(parents=True)
+    icons = tmp_path / "icons" / "hicolor"
+    icons.mkdir(parents=True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert list(databases.refresh(tmp_path)) == [
+        "update-mime-database is not installed: file types are known to programs once it has run"
+    ]
+    (icons / "icon-theme.cache").touch()
+    script(tmp_path / "update-mime-database", "echo no space >&2", "exit 1")
+    script(tmp_path / "gtk-update-icon-cache", 'echo "$4" > "$4/arguments"')
+    assert list(databases.refresh(tmp_path)) == ["update-mime-database failed: no space"]
+    assert (icons / "arguments").read_text().strip() == str(icons)

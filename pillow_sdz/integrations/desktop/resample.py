@@ -27,14 +27,13 @@ def resize(pixels: NDArray[np.uint8], width: int, height: int, shown: tuple[floa
     Returns:
         (height, width, C).
     """
-    values = pixels.astype(np.float32)
-    values = _along_rows(values, height, shown[1])
+    values = _along_rows(pixels, height, shown[1])
     values = _along_rows(values.swapaxes(0, 1), width, shown[0]).swapaxes(0, 1)
     values += 0.5
     return np.clip(values, 0, 255).astype(np.uint8)
 
 
-def _along_rows(values: NDArray[np.float32], size: int, shown: float) -> NDArray[np.float32]:
+def _along_rows(values: NDArray[np.uint8] | NDArray[np.float32], size: int, shown: float) -> NDArray[np.float32]:
     """Resample the first axis to ``size`` rows."""
     first, weights = _taps(len(values), size, shown)
     result = np.zeros((size, *values.shape[1:]), np.float32)

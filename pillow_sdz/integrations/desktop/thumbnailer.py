@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LARGEST: Final = 4096
-"""Largest thumbnail in pixels; file managers ask for 128 to 1024."""
+LARGEST: Final = 2048
+"""Largest thumbnail in pixels; file managers ask for 128 to 1024. The largest take some hundred megabytes of memory."""
 
 FAILED: Final = 1
 """The exit code of failures; that of wrong usage is 2."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,8 @@ PACKAGES = {"gio": "libglib2.0-bin", "update-mime-database": "shared-mime-info",
 
 def needs(*programs: str) -> pytest.MarkDecorator:
     """Skip where programs of the desktop are missing."""
+    if sys.platform in ("win32", "darwin"):
+        return pytest.mark.skip(reason="for the desktops of Linux and BSD")
     missing = [program for program in programs if shutil.which(program) is None]
     packages = " ".join(PACKAGES[program] for program in missing)
     return pytest.mark.skipif(bool(missing), reason=f"no {', '.join(missing)}: apt install {packages}")

@@ -96,6 +96,7 @@ def test_sizes(size: str, make: Thumbnailer, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@needs_posix
 def test_the_file_itself_is_not_overwritten(make: Thumbnailer, tmp_path: Path) -> None:
     data = golden("v0/grey").read_bytes()
     (tmp_path / "a.sdz").write_bytes(data)

@@ -101,7 +101,8 @@ def _read(path: Path, output: Path) -> SdzFile:
     Raises:
         OSError: it cannot be read, is no regular file (which might never end), is the output, or is damaged.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe without a writer does not wait
+    waits_not = getattr(os, "O_NONBLOCK", 0)  # for the writer of a pipe
+    descriptor = os.open(path, os.O_RDONLY | waits_not | getattr(os, "O_BINARY", 0))
     with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor, not a path
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):

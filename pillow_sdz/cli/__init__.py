@@ -7,8 +7,8 @@
 - `metadata_transfer`: metadata for files of other formats.
 - `outputs`: writing files whole or not at all.
 - `console`: messages, JSON, progress; `printable`: names that are safe to print; `version`: --version.
-- `autoload`, `compare`, `models`, `view` (with `viewer/`): subcommands. To add one, write a module with a click
-  command, and an entry in `entry.COMMANDS`.
+- `autoload`, `compare`, `desktop`, `models`, `view` (with `viewer/`): subcommands. To add one, write a module with a
+  click command, and an entry in `entry.COMMANDS`.
 
 None of them imports torch; the plugin does when pixels are asked for.
 """

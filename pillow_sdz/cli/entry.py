@@ -76,6 +76,7 @@ def _discard_output() -> None:
 COMMANDS: Mapping[str, str] = {
     "autoload": "autoload",
     "compare": "compare",
+    "desktop": "desktop",
     "models": "models",
     "view": "view",
 }

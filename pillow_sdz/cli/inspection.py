@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.printable import printable
-from pillow_sdz.codec.file import SdzFile, read
+from pillow_sdz.codec.file import SdzFile, read, read_all
 from pillow_sdz.codec.preview import has_preview
 from pillow_sdz.container.metadata import METADATA_SECTIONS
 from pillow_sdz.container.sections import parts_of
@@ -15,7 +15,6 @@ from pillow_sdz.container.stored_error import HIGHEST_DB, cell_side
 from pillow_sdz.errors import SdzModelError, naming_file
 from pillow_sdz.models import registry
 from pillow_sdz.payloads.codes import NOISE_UNIT
-from pillow_sdz.plugin.image_file import read_all
 from pillow_sdz.plugin.info import error_info
 
 if TYPE_CHECKING:

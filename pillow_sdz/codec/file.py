@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
+from pillow_sdz import limits
 from pillow_sdz.codec.patching import decode_sheet
 from pillow_sdz.coding.planes import decode_alpha
 from pillow_sdz.container.metadata import decode_metadata
 from pillow_sdz.container.patches import parse_patches
 from pillow_sdz.container.sections import parse
 from pillow_sdz.container.stored_error import parse_error, parse_error_map
+from pillow_sdz.errors import SdzLimitError
 from pillow_sdz.models import model_data, registry
 from pillow_sdz.payloads import kinds
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from pillow_sdz.container.sections import Container
     from pillow_sdz.container.stored_error import StoredError
     from pillow_sdz.payloads.protocol import StoredPayload
+
+
+_PIECE_BYTES: Final = 1 << 20
+"""Bytes that are read from a stream at a time."""
 
 
 @dataclass(frozen=True)
@@ -148,3 +154,21 @@ def read(data: bytes, *, allow_truncated: bool = False) -> SdzFile:
     )
     patches = None if container.patches is None else parse_patches(container.patches, header.width, header.height)
     return SdzFile(container, payload, patches)
+
+
+def read_all(stream: IO[bytes]) -> bytes:
+    """Read a stream to its end, in bounded pieces, because it may be endless.
+
+    Raises:
+        SdzLimitError: the stream is longer than `limits.MAX_FILE_BYTES`.
+    """
+    pieces, length = [], 0
+    while piece := stream.read(_PIECE_BYTES):
+        pieces.append(piece)
+        length += len(piece)
+        if length > limits.MAX_FILE_BYTES:
+            raise SdzLimitError(
+                "is too long", field="file", expected=f"at most {limits.MAX_FILE_BYTES} bytes",
+                remedy="raise pillow_sdz.limits.MAX_FILE_BYTES if you trust the file",
+            )  # fmt: skip
+    return b"".join(pieces)

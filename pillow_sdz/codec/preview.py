@@ -1,4 +1,4 @@
-"""Decoding a preview: the picture at 1/8 of its size and less, from the codes alone; without torch.
+"""Decoding a preview: the picture at 1/8 of its size and less, from the codes alone; without torch, without Pillow.
 
 A preview of *stride* s has one pixel for s x s latent positions, and shows their mean colour. It comes from the model's
 preview networks, or from the matrix in the file (`pillow_sdz.payloads.preview_networks`, `preview_matrix`). Where the
@@ -10,21 +10,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from PIL import Image
-
+from pillow_sdz.codec.box_mean import box_mean
 from pillow_sdz.codec.picture import Picture
 from pillow_sdz.models import model_data
 from pillow_sdz.payloads.preview_matrix import matrix_from_bytes, preview
 from pillow_sdz.payloads.preview_networks import STRIDES
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from pillow_sdz.codec.file import SdzFile
 
 BLOCK: Final = 8
 """Side in pixels of the blocks that previews of pixels are made of."""
+
+MOST_ENLARGED: Final = 1.1
+"""By how much a preview may be enlarged to a thumbnail, before a finer one is taken."""
 
 FAST_VALUES: Final = 1 << 20
 """Number of latent values (8 megapixels with the shipped model) up to which a preview comes from a finer grid than its
@@ -88,14 +90,14 @@ def decode_preview(file: SdzFile, stride: int) -> Picture:
     header = file.header
     alpha = file.alpha()
     if alpha is not None:
-        alpha = np.asarray(Image.fromarray(alpha).reduce(preview_scale(file, stride)))
-    return Picture(_rgb(file, stride), alpha, header.mode)
+        alpha = box_mean(alpha, preview_scale(file, stride))
+    return Picture(preview_rgb(file, stride), alpha, header.mode)
 
 
-def _rgb(file: SdzFile, stride: int) -> NDArray[np.uint8]:
-    """The colours, (h, w, 3): from the finest grid that is fast, averaged."""
+def preview_rgb(file: SdzFile, stride: int) -> NDArray[np.uint8]:
+    """Decode the colours of a preview, (h, w, 3): from the finest grid that is fast, averaged. See `decode_preview`."""
     if not file.needs_model:
-        return np.asarray(Image.fromarray(file.codes()).reduce(preview_scale(file, stride)))
+        return box_mean(file.codes(), preview_scale(file, stride))
     networks = model_data.preview_networks(file.header.fingerprint)
     if networks is not None:
         grid = _grid(file, stride)
@@ -104,7 +106,7 @@ def _rgb(file: SdzFile, stride: int) -> NDArray[np.uint8]:
         assert file.container.preview is not None
         grid = 1
         rgb = preview(file.codes(), matrix_from_bytes(file.container.preview, file.header.channels))
-    return rgb if grid == stride else np.asarray(Image.fromarray(rgb).reduce(stride // grid))
+    return rgb if grid == stride else box_mean(rgb, stride // grid)
 
 
 def _grid(file: SdzFile, stride: int) -> int:

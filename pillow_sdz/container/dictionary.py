@@ -7,12 +7,14 @@ are at the end.
 
 from __future__ import annotations
 
+import pkgutil
 from functools import cache
-from pathlib import Path
 
 
 @cache
 def preset_dictionary() -> bytes:
     """The dictionary: the lines of ``dictionary.txt``, joined, with their escapes resolved."""
-    lines = Path(__file__).with_name("dictionary.txt").read_text("ascii").splitlines()
+    data = pkgutil.get_data(__name__, "dictionary.txt")  # also from a ZIP archive
+    assert data is not None
+    lines = data.decode("ascii").splitlines()
     return "".join(lines).encode("ascii").decode("unicode_escape").encode("latin-1")

@@ -5,6 +5,7 @@
   `fingerprint` is how .sdz files name a model.
 - `model_data` keeps a model's small files (prior, preview networks), which `listed_files` reads; `preview_file` is the
   manifest's entry of preview networks.
+- `shipped` is where the models of the package are, also within a ZIP archive (`archived`).
 - `progress` tells listeners how far the networks are; `fork_lock` is a lock that survives a fork.
 - `integrity` checks a model's files against its manifest; `configuration` reads ``config.json``.
 - `model` is a model in memory, which works in the windows of `tiling`; `protocols` is what it asks of its networks.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from pillow_sdz.errors import SdzModelError, is_installed, needs_packages
 from pillow_sdz.models.fork_lock import ForkLock
 from pillow_sdz.models.manifest import MANIFEST_NAME, Manifest, read_manifest
+from pillow_sdz.models.shipped import shipped_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Model")
 
-SHIPPED: Final = Path(__file__).parent / "data"
+SHIPPED: Final = shipped_folder()
 """Models that come with the package."""
 
 MODELS_VARIABLE: Final = "PILLOW_SDZ_MODELS"
@@ -87,7 +88,7 @@ def _in_folders(places: list[Path]) -> Iterator[Manifest]:
     for place in places:
         if not place.is_dir():
             continue
-        for folder in sorted(place.iterdir()):
+        for folder in sorted(place.iterdir(), key=lambda each: each.name):
             if folder.name.startswith("."):  # hidden folders are being added or removed
                 continue
             try:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import mimetypes
 import os
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from PIL import Image, ImageFile
 
-from pillow_sdz import limits, options
+from pillow_sdz import options
 from pillow_sdz.container.magic import has_magic
-from pillow_sdz.errors import SdzLimitError, naming_file, notice
+from pillow_sdz.errors import naming_file, notice
 from pillow_sdz.plugin.save import save, save_all
 
 if TYPE_CHECKING:
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 FORMAT: Final = "SDZ"
 EXTENSION: Final = ".sdz"
 MIME: Final = "image/x-sdz"
-
-MOST_ENLARGED: Final = 1.1
-"""By how much a preview may be enlarged to a thumbnail, before a finer one is taken."""
-
-_PIECE_BYTES: Final = 1 << 20
-"""Bytes that are read from a stream at a time."""
 
 
 class SdzImageFile(ImageFile.ImageFile):
@@ -87,7 +81,7 @@ class SdzImageFile(ImageFile.ImageFile):
     """The part of the preview that shows the picture, once `draft` has chosen one."""
 
     def _open(self) -> None:
-        from pillow_sdz.codec.file import read
+        from pillow_sdz.codec.file import read, read_all
         from pillow_sdz.plugin.info import describe
 
         assert self.fp is not None
@@ -130,7 +124,7 @@ class SdzImageFile(ImageFile.ImageFile):
         """
         if size is None or len(self.tile) != 1 or min(size) < 1:
             return None
-        from pillow_sdz.codec.preview import has_preview, preview_scale, preview_size, stride_for
+        from pillow_sdz.codec.preview import MOST_ENLARGED, has_preview, preview_scale, preview_size, stride_for
 
         file, _, preview = self._tile_arguments()
         if preview is not None or preview_scale(file, 1) == 1 or not has_preview(file):
@@ -208,7 +202,7 @@ class SdzImageFile(ImageFile.ImageFile):
             SdzError: the file is damaged.
             RuntimeError: called after ``load``.
         """
-        from pillow_sdz.codec.file import read
+        from pillow_sdz.codec.file import read, read_all
 
         if self.fp is None:
             raise RuntimeError("verify must be called directly after open")
@@ -236,24 +230,6 @@ class SdzDecoder(ImageFile.PyDecoder):
             picture = decode(file, settings) if preview is None else decode_preview(file, preview)
         self.set_as_raw(to_raw(picture))  # type: ignore[arg-type]  # any buffer: a copy as bytes would take memory
         return -1, 0
-
-
-def read_all(stream: IO[bytes]) -> bytes:
-    """Read a stream to its end, in bounded pieces, because it may be endless.
-
-    Raises:
-        SdzLimitError: the stream is longer than `limits.MAX_FILE_BYTES`.
-    """
-    pieces, length = [], 0
-    while piece := stream.read(_PIECE_BYTES):
-        pieces.append(piece)
-        length += len(piece)
-        if length > limits.MAX_FILE_BYTES:
-            raise SdzLimitError(
-                "is too long", field="file", expected=f"at most {limits.MAX_FILE_BYTES} bytes",
-                remedy="raise pillow_sdz.limits.MAX_FILE_BYTES if you trust the file",
-            )  # fmt: skip
-    return b"".join(pieces)
 
 
 def check_bomb(size: tuple[int, int]) -> None:

@@ -173,6 +173,10 @@ class StoredPixels:
         stream = self.body[CODED_HEAD.sizeof() :]
         return streams.decode(self.body[0], stream, width, height, _FIELD)[::stride, ::stride]
 
+    def whole_file(self) -> bytes:
+        """The stream as an AVIF or WebP file, for other decoders than Pillow's."""
+        return streams.whole_file(self.body[0], self.body[CODED_HEAD.sizeof() :], _FIELD)
+
     def check(self, model: ModelData) -> None:
         """Decode the pixels, which needs no model."""
         self.decode(model)

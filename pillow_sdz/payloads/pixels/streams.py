@@ -9,7 +9,6 @@ import io
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image
 
 from pillow_sdz import limits
 from pillow_sdz.errors import (
@@ -137,8 +136,20 @@ def decode(coding: int, stream: bytes, width: int, height: int, field: str) -> N
         SdzDependencyError: Pillow was built without this coding.
     """
     check(coding, stream, width, height, field)
-    data = av1.avif_of(stream, av1.parse_stream(stream, field)) if coding == AV1 else None
-    return _pixels(coding, data or webp.webp_of(stream, _CHUNKS[coding]), (width, height), field)
+    return _pixels(coding, whole_file(coding, stream, field), (width, height), field)
+
+
+def whole_file(coding: int, stream: bytes, field: str) -> bytes:
+    """The AVIF or WebP file around a stream.
+
+    Args:
+        coding: its number.
+        stream: the bytes, which `check` has accepted.
+        field: what errors name.
+    """
+    if coding == AV1:
+        return av1.avif_of(stream, av1.parse_stream(stream, field))
+    return webp.webp_of(stream, _CHUNKS[coding])
 
 
 def encode(rgb: NDArray[np.uint8], coding: str, quality: int, speed: int = 6, subsampling: str = "4:2:0") -> bytes:
@@ -198,6 +209,8 @@ def _coded(rgb: NDArray[np.uint8], coding: str, quality: int, speed: int, subsam
 def _saved(rgb: NDArray[np.uint8], coding: int, quality: int, speed: int, subsampling: str) -> bytes:
     """A whole file of Pillow's."""
     _plugin(coding)  # registers the format
+    from PIL import Image
+
     image, out = Image.fromarray(np.ascontiguousarray(rgb)), io.BytesIO()
     if coding == AV1:
         is_grey = bool((rgb[..., :1] == rgb[..., 1:]).all())
@@ -247,15 +260,19 @@ def _plugin(coding: int) -> type[ImageFile.ImageFile]:
     if coding == AV1:
         try:
             from PIL import AvifImagePlugin
-        except ImportError:  # before 11.3
+        except ImportError:  # before 11.3, or no Pillow at all
             supported = False
         else:
             supported = AvifImagePlugin.SUPPORTED
         if not supported:
             raise SdzDependencyError("pixels are coded as AV1, and this Pillow has no AVIF", remedy=_OLD_PILLOW)
         return AvifImagePlugin.AvifImageFile
-    from PIL import WebPImagePlugin
-
-    if not WebPImagePlugin.SUPPORTED:
+    try:
+        from PIL import WebPImagePlugin
+    except ImportError:
+        supported = False
+    else:
+        supported = WebPImagePlugin.SUPPORTED
+    if not supported:
         raise SdzDependencyError("pixels are coded as WebP, and this Pillow has no WebP", remedy=_OLD_PILLOW)
     return WebPImagePlugin.WebPImageFile

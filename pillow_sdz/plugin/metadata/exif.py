@@ -6,6 +6,7 @@ from typing import Final
 
 from PIL.ExifTags import Base
 
+from pillow_sdz.container.orientation import ORIENTATION
 from pillow_sdz.container.tiff import ASCII, Directory, Value, has_next_directory, read_tiff, write_tiff
 from pillow_sdz.errors import SdzFormatError, notice
 
@@ -35,7 +36,6 @@ _LEFT_OUT: Final = frozenset(
 )  # fmt: skip
 """Tags of the first directory and of EXIF that are not stored by default."""
 
-_ORIENTATION: Final = int(Base.Orientation)
 _SHORT: Final = 3
 _COMMENT_HEAD: Final = 8
 """Bytes of a user comment that name its character set (Exif 3.0, 4.6.6.4)."""
@@ -90,18 +90,8 @@ def _trimmed(tag: int, value: Value) -> Value | None:
     return Value(ASCII, len(text), text)
 
 
-def orientation_of(data: bytes) -> int | None:
-    """The orientation in EXIF, 1 to 8; None if there is none or it cannot be read."""
-    try:
-        value = read_tiff(data).get(_ORIENTATION)
-    except SdzFormatError:
-        return None
-    number = int.from_bytes(value.data, "little") if isinstance(value, Value) and value.count == 1 else 0
-    return number if 1 <= number <= 8 else None
-
-
 def orientation_exif(orientation: int | None) -> bytes | None:
     """EXIF that holds an orientation and nothing else; None if that is unknown, or 1 (upright)."""
     if orientation is None or orientation == 1:
         return None
-    return write_tiff({_ORIENTATION: Value(_SHORT, 1, orientation.to_bytes(2, "little"))})
+    return write_tiff({ORIENTATION: Value(_SHORT, 1, orientation.to_bytes(2, "little"))})

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from pillow_sdz.container.colour_spaces import GREY_MODES, GREY_SPACES
 from pillow_sdz.container.framing import section_bytes
 from pillow_sdz.container.metadata import Metadata, encode_metadata
+from pillow_sdz.container.orientation import orientation_of
 from pillow_sdz.errors import SdzLimitError
 from pillow_sdz.plugin.colour.build import profile_of
 from pillow_sdz.plugin.colour.recognise import recognise
-from pillow_sdz.plugin.metadata.exif import orientation_exif, orientation_of, useful_exif
+from pillow_sdz.plugin.metadata.exif import orientation_exif, useful_exif
 from pillow_sdz.plugin.metadata.report import listener
-from pillow_sdz.plugin.metadata.xmp import orientation_in, useful_xmp
+from pillow_sdz.plugin.metadata.xmp import useful_xmp
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -45,10 +46,8 @@ def by_level(metadata: Metadata, level: str) -> tuple[Metadata, tuple[str, ...]]
     if level == "none":
         return Metadata(), ()
     if level == "essential":
-        orientation = None if metadata.exif is None else orientation_of(metadata.exif)
-        if orientation is None and metadata.xmp is not None:  # as Pillow reads it
-            orientation = orientation_in(metadata.xmp)
-        return Metadata(icc=metadata.icc, exif=orientation_exif(orientation), colour_space=metadata.colour_space), ()
+        orientation = orientation_exif(orientation_of(metadata))
+        return Metadata(icc=metadata.icc, exif=orientation, colour_space=metadata.colour_space), ()
     exif, of_exif = (None, ()) if metadata.exif is None else useful_exif(metadata.exif)
     xmp, of_xmp = (None, ()) if metadata.xmp is None else useful_xmp(metadata.xmp)
     return replace(metadata, exif=exif, xmp=xmp), tuple(dict.fromkeys((*of_exif, *of_xmp)))

@@ -39,12 +39,6 @@ def useful_xmp(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     return data, tuple(left_out)
 
 
-def orientation_in(data: bytes) -> int | None:
-    """The orientation in an XMP packet, 1 to 8; None if there is none."""
-    match = re.search(rb"tiff:Orientation(?:=[\"']|>)([1-8])", data)
-    return int(match[1]) if match else None
-
-
 def without_orientation(data: bytes) -> bytes:
     """An XMP packet without its orientation: the picture was turned, or its EXIF has another one."""
     return _ORIENTATION.sub(b"", data)

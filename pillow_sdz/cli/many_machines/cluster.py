@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import sys
-import threading
-from contextlib import contextmanager
+import socket
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pillow_sdz.cli.batch import EngineError
+from pillow_sdz.cli.many_machines import isolation
 from pillow_sdz.cli.many_machines.worker import Attempts, Converter
 from pillow_sdz.coding.threads import cores
 
@@ -34,6 +33,8 @@ task costs some 10 ms besides its conversions."""
 
 TASKS_PER_PROCESS: Final = 16
 """Least number of tasks for each process, so that all of them end at about the same time."""
+
+ANSWER_SECONDS: Final = 10.0
 
 _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no report over the network
@@ -77,52 +78,34 @@ def joined(settings: Settings) -> Iterator[None]:
     ours = not ray.is_initialized()
     try:
         if ours:
-            with _signals_kept(), _standard_error_hidden(not settings.verbose):
+            _check_reachable(address)
+            with isolation.signals_kept(), nullcontext() if settings.verbose else isolation.standard_error_hidden():
                 ray.init(
                     address=address,
                     log_to_driver=bool(settings.verbose),
                     logging_level=logging.WARNING if settings.verbose else logging.ERROR,
                     **(local if address == "local" else {}),
                 )
-    except (OSError, RuntimeError, ValueError) as error:  # ConnectionError is an OSError
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:  # a port of 99999 is an OverflowError
         where = "on this machine" if address == "local" else f"at {address}"
         raise EngineError(f"Ray {where} cannot be used: {error}") from error
     try:
-        yield
+        with isolation.standard_output_kept(quiet=settings.quiet):
+            yield
     finally:
         if ours:
             ray.shutdown()
 
 
-@contextmanager
-def _standard_error_hidden(hidden: bool) -> Iterator[None]:
-    """Within the block, discard what is written to standard error: Ray's native parts write there past its settings."""
-    if not hidden:
-        yield
-        return
-    sys.stderr.flush()
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
+def _check_reachable(address: str) -> None:
+    """Ray waits for minutes where nothing answers; this does not.
 
-
-@contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Restore the handlers of signals that Ray replaces by its own, after the block."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    Raises:
+        OSError: nobody listens at the address, which is host:port or ray://host:port; others are not checked.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
 
 
 def pool(settings: Settings) -> Pool:

@@ -88,9 +88,8 @@ def _by_ray(waiting: dict[int, Job], settings: Settings, folder: Path, book: Man
     with cluster.joined(settings):
         wanted = cluster.pool(settings)
         gpus = f", {wanted.gpus:g} GPU" if wanted.gpus else ""
-        note(
-            f"Ray: {wanted.size} process(es) of {wanted.cpus} core(s){gpus}; started in {time.monotonic() - start:.1f} s"
-        )
+        seconds = time.monotonic() - start
+        note(f"Ray: {wanted.size} process(es) of {wanted.cpus} core(s){gpus}; started in {seconds:.1f} s")
         share = Share(folder, book.token, book.ticket, wanted.cpus)
         there = replace(settings, jobs=1, progress="never", device="cuda" if wanted.gpus else settings.device)
         size = sum(_size(job) for job in waiting.values())

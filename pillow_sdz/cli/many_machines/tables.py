@@ -107,8 +107,8 @@ def row_of(result: Result, folder: Path) -> Row:
         "status": result.status,
         **{name: getattr(result, name) for name in ("bytes_in", "bytes_out", "width", "height", "bpp", "seconds")},
         **(stored_error(job.target) if done and job.target else {}),
-        "failure": result.error,
-        "notes": result.notes,
+        "failure": _text(result.error),
+        "notes": [_text(note) for note in result.notes],
     }
 
 
@@ -141,8 +141,8 @@ def stored_error(path: Path) -> Row:
 
 def result_row(index: int, result: Result, folder: Path) -> Row:
     """A row of a table of results."""
-    more = {name: getattr(result, name) for name in ("traceback", "unavailable", "hopeless")}
-    return row_of(result, folder) | {"index": index} | more
+    more = {"index": index, "unavailable": result.unavailable, "hopeless": result.hopeless}
+    return row_of(result, folder) | more | {"traceback": _text(result.traceback)}
 
 
 def of_results(rows: Sequence[Row]) -> pa.Table:
@@ -156,6 +156,11 @@ def result_of(row: Row, job: Job) -> Result:
     """The result of a job that a row describes."""
     names = ("status", "bytes_in", "bytes_out", "width", "height", "seconds", "traceback", "unavailable", "hopeless")
     return Result(job, **{name: row[name] for name in names}, notes=row["notes"] or [], error=row["failure"])
+
+
+def _text(text: str | None) -> str | None:
+    """A text as UTF-8 can hold it: a name of a file in it may have undecodable bytes."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _absolute(path: Path) -> Path:

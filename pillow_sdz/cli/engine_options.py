@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pillow_sdz.cli.printable import printable
 from pillow_sdz.coding.threads import cores
 
 if TYPE_CHECKING:
@@ -76,8 +79,16 @@ def apply(given: dict[str, Any]) -> None:
         given["inputs"] = (source,)
     if given["output"] is None:
         raise click.UsageError("--engine ray needs a directory for outputs and their table: -o DIRECTORY.")
+    from pillow_sdz.cli import file_types
+
     if given["output"] in ("-", "/dev/stdout") or "-" in given["inputs"] or "/dev/stdin" in given["inputs"]:
         raise click.UsageError("--engine ray reads and writes files; - is for --engine threads.")
+    output = Path(given["output"])
+    names_a_file = not given["output"].endswith(("/", os.sep)) and not output.is_dir()
+    if names_a_file and output.suffix and file_types.format_of_suffix(output.suffix):
+        raise click.UsageError(
+            f"--engine ray needs a directory, and {printable(given['output'])} is a file's name; end it with /."
+        )
     if given["device"].startswith("cuda:"):
         raise click.UsageError("--engine ray gives each process a GPU of its own; write --device cuda or auto.")
     given["recursive"] = True

@@ -32,6 +32,8 @@ WITH_GPUS = {"CPU": 64.0, "GPU": 8.0}
         (["--engine", "ray", "a.png", "-o", "-"], "is for --engine threads"),
         (["--engine", "ray", "--device", "cuda:1", "a.png", "-o", "out"], "a GPU of its own"),
         (["--engine", "ray", "a.png", "-o", "file"], "--engine ray needs a directory, and this is a file"),
+        (["--engine", "ray", "a.png", "-o", "b.sdz"], "b.sdz is a file's name; end it with /"),
+        (["--engine", "ray", "a.png", "b.png"], "b.png is a file's name"),
         (["--engine", "ray", "a.png", "file"], "--engine ray needs a directory, and this is a file"),
         (["--engine", "dask", "a.png"], "'dask' is not one of"),
     ],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray", reason="needs Ray: pip install 'pillow-sdz[ray]'")
-psutil = pytest.importorskip("psutil", reason="needs psutil: pip install psutil")
+psutil = pytest.importorskip("psutil", reason="needs psutil: pip install 'pillow-sdz[test]'")
 
 import pyarrow.parquet  # noqa: E402
 

@@ -42,8 +42,8 @@ def engine_options(command: F) -> F:
         click.option(
             "--address",
             metavar="ADDR",
-            help="With --engine ray: a running cluster, as host:port, ray://host:port or auto.  [default: RAY_ADDRESS,"
-            " else Ray is started on this machine for this run]",
+            help="With --engine ray: a running cluster, as host:port, or auto on one of its machines.  [default:"
+            " RAY_ADDRESS, else Ray is started on this machine for this run]",
         ),
     )
     for option in reversed(options):

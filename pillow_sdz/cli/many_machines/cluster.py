@@ -88,7 +88,8 @@ def joined(settings: Settings) -> Iterator[None]:
                 )
     except (OSError, OverflowError, RuntimeError, ValueError) as error:  # a port of 99999 is an OverflowError
         where = "on this machine" if address == "local" else f"at {address}"
-        raise EngineError(f"Ray {where} cannot be used: {error}") from error
+        cause = str(error.__cause__ or "").strip().splitlines()[-1:]  # Ray puts the reason at the end of a traceback
+        raise EngineError(f"Ray {where} cannot be used: {': '.join([str(error), *cause])}") from error
     try:
         with isolation.standard_output_kept(quiet=settings.quiet):
             yield
@@ -101,9 +102,9 @@ def _check_reachable(address: str) -> None:
     """Ray waits for minutes where nothing answers; this does not.
 
     Raises:
-        OSError: nobody listens at the address, which is host:port or ray://host:port; others are not checked.
+        OSError: nobody listens at the address, which is host:port; ``auto`` is not checked.
     """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    host, colon, port = address.rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
 

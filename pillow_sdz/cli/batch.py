@@ -1,4 +1,5 @@
-"""All jobs of a run, in order or in threads. A failed file does not stop the others; Ctrl-C stops all of them.
+"""All jobs of a run, in order, in threads, or in processes elsewhere (`many_machines`). A failed file does not stop the
+others; Ctrl-C stops all of them.
 
 Threads, not processes: the model takes most of the memory of a run, and threads share one model. What takes the time
 (the networks, palettising, Pillow's codecs) releases Python's global interpreter lock. One job at a time is the default
@@ -23,7 +24,7 @@ from pillow_sdz.cli.outputs import Outputs, WriteError
 from pillow_sdz.errors import SdzDependencyError, SdzError, SdzModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pillow_sdz.cli.console import Report
     from pillow_sdz.cli.jobs import Job
@@ -41,28 +42,51 @@ class InterruptedRunError(Exception):
         self.working = working
 
 
+class EngineError(Exception):
+    """What works on the jobs cannot be started or has failed; the message says why, and is shown as it is."""
+
+
 def run(jobs: Sequence[Job], settings: Settings, report: Report, outputs: Outputs) -> None:
     """Do all jobs and report each.
 
     Raises:
         InterruptedRunError: on KeyboardInterrupt; no temporary file is left, and no further output will appear.
+        EngineError: the rest of the jobs could not be done.
+        click.UsageError: the engine cannot work with these settings; nothing was done.
     """
-    with limits_and_options(settings), warnings_as_notes(settings):
-        try:
-            if min(settings.jobs, len(jobs)) > 1:
-                _in_threads(jobs, settings, report, outputs)
-            else:
-                for job in jobs:
-                    result = attempt(job, settings, outputs)
-                    report.add(result)
-                    if _hopeless(result):
-                        break
-        except KeyboardInterrupt as error:
-            outputs.stop()
-            raise InterruptedRunError(working=False) from error
+    found = _results(jobs, settings, outputs, report.note)
+    try:
+        for result in found:
+            report.add(result)
+    except KeyboardInterrupt as error:
+        outputs.stop()
+        found.close()
+        raise InterruptedRunError(working=_still_working()) from error
+    finally:
+        found.close()
 
 
-def _in_threads(jobs: Sequence[Job], settings: Settings, report: Report, outputs: Outputs) -> None:
+def _results(
+    jobs: Sequence[Job], settings: Settings, outputs: Outputs, note: Callable[[str], None]
+) -> Generator[Result]:
+    """The results of all jobs as they come, by the engine that the settings name."""
+    if settings.engine == "ray" and not settings.dry_run:
+        from pillow_sdz.cli.many_machines import engine
+
+        yield from engine.results(jobs, settings, note)
+        return
+    with conditions(settings):
+        if min(settings.jobs, len(jobs)) > 1:
+            yield from _in_threads(jobs, settings, outputs)
+            return
+        for job in jobs:
+            result = attempt(job, settings, outputs)
+            yield result
+            if result.hopeless:
+                break
+
+
+def _in_threads(jobs: Sequence[Job], settings: Settings, outputs: Outputs) -> Generator[Result]:
     Image.init()  # loads Pillow's plugins, which is not safe in several threads at once
     executor = ThreadPoolExecutor(settings.jobs, thread_name_prefix=_THREADS)
     try:
@@ -73,16 +97,14 @@ def _in_threads(jobs: Sequence[Job], settings: Settings, report: Report, outputs
                 if future.cancelled():
                     continue
                 result = future.result()
-                report.add(result)
-                if _hopeless(result):
+                yield result
+                if result.hopeless:
                     for waiting in futures:
                         waiting.cancel()
         executor.shutdown()
-    except BaseException as error:
+    except BaseException:
         outputs.stop()
         executor.shutdown(wait=False, cancel_futures=True)
-        if isinstance(error, KeyboardInterrupt):
-            raise InterruptedRunError(working=_still_working()) from error
         raise
 
 
@@ -94,8 +116,18 @@ def _still_working() -> bool:
     return any(thread.is_alive() for thread in ours)
 
 
+@contextmanager
+def conditions(settings: Settings) -> Iterator[None]:
+    """Within the block, this process has the limits, options and treatment of warnings that `attempt` needs."""
+    with limits_and_options(settings), warnings_as_notes(settings):
+        yield
+
+
 def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
-    """Do one job. It raises no errors: the result says what went wrong."""
+    """Do one job, in `conditions`: what every engine calls, in threads of this process or in processes elsewhere.
+
+    It raises no errors: the result says what went wrong.
+    """
     if job.problem is not None:
         return Result(job, "failed", error=job.problem)
     if job.skip is not None:
@@ -112,9 +144,14 @@ def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
         else:
             result = convert(job, settings, outputs)
     except Exception as error:  # Pillow's plugins may raise anything, and the other files must still be done
-        trace = "".join(traceback.format_exception(error))
         return Result(
-            job, "failed", notes=notes, error=message_for(error, job.source.name), traceback=trace, exception=error
+            job,
+            "failed",
+            notes=notes,
+            error=message_for(error, job.source.name),
+            traceback="".join(traceback.format_exception(error)),
+            unavailable=isinstance(error, SdzModelError | SdzDependencyError),
+            hopeless=_hopeless(error, job),
         )
     finally:
         _current.notes = None
@@ -144,11 +181,9 @@ def message_for(error: Exception, name: str) -> str:
     return f"cannot be converted: {type(error).__name__}: {error} (-v shows where)"
 
 
-def _hopeless(result: Result) -> bool:
+def _hopeless(error: Exception, job: Job) -> bool:
     """Whether all other files would fail in the same way: a package is missing, or the model to encode with."""
-    error = result.exception
-    encodes = not result.job.source.is_sdz
-    return isinstance(error, SdzDependencyError) or (isinstance(error, SdzModelError) and encodes)
+    return isinstance(error, SdzDependencyError) or (isinstance(error, SdzModelError) and not job.source.is_sdz)
 
 
 @contextmanager

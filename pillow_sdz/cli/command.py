@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pillow_sdz import limits
-from pillow_sdz.cli import fidelity_options
+from pillow_sdz.cli import engine_options, fidelity_options
 from pillow_sdz.cli.entry import COMMANDS
 from pillow_sdz.cli.exit_codes import MEANING, ExitCode
 from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_size
-from pillow_sdz.coding.threads import cores
 from pillow_sdz.options import METADATA_LEVELS, STEP
 from pillow_sdz.payloads import kinds
 
@@ -110,14 +109,7 @@ def _parsed(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     " direct codes and alpha get smaller.  [default: 4]",
 )
 @fidelity_options.fidelity_options
-@click.option(
-    "-j",
-    "--jobs",
-    metavar="N",
-    type=click.IntRange(0),
-    default=1,
-    help="How many files to convert at the same time; 0: as many as there are cores.  [default: 1]",
-)
+@engine_options.engine_options
 @click.option("--device", metavar="DEV", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--tile",
@@ -184,7 +176,9 @@ def command(**given: Any) -> int:
     word = given["inputs"][0]
     if word in COMMANDS:
         raise click.UsageError(f"'{word}' is a command and comes first; for a file of this name write ./{word}")
-    return int(run(given["inputs"], settings_from(given)))
+    engine_options.apply(given)
+    settings = settings_from(given)
+    return int(run(given["inputs"], settings))
 
 
 def settings_from(given: dict[str, Any]) -> Settings:
@@ -240,7 +234,9 @@ def settings_from(given: dict[str, Any]) -> Settings:
         denoise_steps=given["denoise_steps"],
         device=device,
         tile_size=given["tile"],
-        jobs=given["jobs"] or cores(),
+        jobs=engine_options.jobs(given),
+        engine=given["engine"],
+        address=given["address"],
         max_pixels=given["max_pixels"],
         json=given["as_json"],
         quiet=given["quiet"],
@@ -272,6 +268,8 @@ def run(inputs: tuple[str, ...], settings: Settings) -> ExitCode:
                 sys.stdout.flush()
                 os._exit(code)
         return code
+    except batch.EngineError as error:
+        report.unavailable(str(error))
     return report.finish(interrupted=False)
 
 

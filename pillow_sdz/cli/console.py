@@ -9,7 +9,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pillow_sdz.cli.exit_codes import ExitCode
-from pillow_sdz.errors import SdzDependencyError, SdzModelError
 
 if TYPE_CHECKING:
     from pillow_sdz.cli.convert import Result
@@ -53,13 +52,18 @@ class Report:
         """Show a failure, even with --quiet."""
         self._write(f"sdz-convert: {text}", sys.stderr)
 
+    def unavailable(self, text: str) -> None:
+        """Show why the run cannot go on: what it needs is missing or has failed."""
+        self._unavailable = True
+        self.error(text)
+
     def add(self, result: Result) -> None:
         """Count and show one result."""
         self._count[result.status] += 1
         if result.bytes_out:
             self._bytes_in += result.bytes_in or 0
         self._bytes_out += result.bytes_out or 0
-        self._unavailable |= isinstance(result.exception, SdzModelError | SdzDependencyError)
+        self._unavailable |= result.unavailable
         source = result.job.source.name
         for note in result.notes:
             self.note(f"{source}: note: {note}")
@@ -107,7 +111,7 @@ class Report:
         if result.status == "planned":
             return f"{name} -> {result.job.output_name}  (dry run)"
         parts = [f"{name} -> {result.job.output_name}", f"{result.bytes_out:,} bytes"]
-        if (bpp := _bpp(result)) is not None:
+        if (bpp := result.bpp) is not None:
             parts.append(f"{bpp:.2f} bpp")
         return "  ".join([*parts, f"{result.seconds:.1f} s"])
 
@@ -123,7 +127,7 @@ class Report:
                 ("bytes_out", result.bytes_out),
                 ("width", result.width),
                 ("height", result.height),
-                ("bpp", _bpp(result)),
+                ("bpp", result.bpp),
                 ("seconds", result.seconds),
                 ("notes", result.notes or None),
                 ("skip", job.skip),
@@ -154,10 +158,3 @@ class Report:
             if stream is sys.stdout:
                 raise StandardOutputError(error.errno, error.strerror) from error
             raise
-
-
-def _bpp(result: Result) -> float | None:
-    """Bits per pixel of the SDZ file that a job has written; None if it wrote another format."""
-    if result.job.format != "SDZ" or not result.bytes_out or not result.width or not result.height:
-        return None
-    return 8 * result.bytes_out / (result.width * result.height)

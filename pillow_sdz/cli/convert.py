@@ -53,7 +53,8 @@ class Result:
         details: what --info or --against found, for JSON.
         shown: the same as lines of text.
         traceback: of the error, for -v.
-        exception: the error itself.
+        unavailable: whether it failed because a package or a model is missing or damaged.
+        hopeless: whether all other files would fail in the same way.
     """
 
     job: Job
@@ -68,7 +69,15 @@ class Result:
     details: dict[str, Any] | None = None
     shown: list[str] | None = None
     traceback: str | None = None
-    exception: BaseException | None = None
+    unavailable: bool = False
+    hopeless: bool = False
+
+    @property
+    def bpp(self) -> float | None:
+        """Bits per pixel of the SDZ file that the job has written; None if it wrote another format."""
+        if self.job.format != file_types.SDZ or not self.bytes_out or not self.width or not self.height:
+            return None
+        return 8 * self.bytes_out / (self.width * self.height)
 
 
 def convert(job: Job, settings: Settings, outputs: Outputs) -> Result:

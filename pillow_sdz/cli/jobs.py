@@ -70,7 +70,8 @@ def plan(inputs: Sequence[str], settings: Settings) -> tuple[list[Job], list[str
         if settings.against is not None and len(sources) > 1 and kind(Path(settings.against)) == "file":
             raise click.UsageError("--against: several files need a directory of originals, and this is a file.")
         return [Job(source, problem=source.problem or _must_be_sdz(source)) for source in sources], notes
-    planner = _Planner(settings, sources, many=len(inputs) > 1 or any(source.root is not None for source in sources))
+    many = settings.engine == "ray" or len(inputs) > 1 or any(source.root is not None for source in sources)
+    planner = _Planner(settings, sources, many=many)
     return [planner.job(source) for source in sources], notes
 
 
@@ -113,6 +114,7 @@ class _Planner:
 
     def __init__(self, settings: Settings, sources: Sequence[Source], *, many: bool) -> None:
         self._settings = settings
+        self._needs = "--engine ray needs" if settings.engine == "ray" else "several inputs need"
         self._taken: dict[str, str] = {}
         self._inputs = {_key(source.path): source.name for source in sources if source.path is not None}
         output = settings.output
@@ -122,9 +124,7 @@ class _Planner:
             if many or output.endswith(("/", os.sep)) or kind(Path(output)) == "folder":
                 self._folder = Path(output)
                 if kind(self._folder) in ("file", "special"):
-                    raise click.UsageError(
-                        f"-o {printable(output)}: several inputs need a directory, and this is a file."
-                    )
+                    raise click.UsageError(f"-o {printable(output)}: {self._needs} a directory, and this is a file.")
             else:
                 self._file = Path(output)
         self._wanted = self._wanted_format()

@@ -30,9 +30,14 @@ class StoppedError(Exception):
 
 
 class Outputs:
-    """Writes the outputs of a run, from any thread."""
+    """Writes the outputs of a run, from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        mark: of the temporary files, see `AtomicFile`.
+    """
+
+    def __init__(self, mark: str = "") -> None:
+        self._mark = mark
         self._lock = threading.Lock()
         self._unfinished: set[AtomicFile] = set()
         self._stopped = False
@@ -72,7 +77,7 @@ class Outputs:
             raise
 
     def _replace(self, target: Path, data: bytes, like: os.stat_result | None) -> list[str]:
-        file = AtomicFile(target)
+        file = AtomicFile(target, self._mark)
         try:
             with self._lock:  # over the creation, too: `stop` could not remove what does not exist yet
                 self._check()

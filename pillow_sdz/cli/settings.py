@@ -32,7 +32,10 @@ class Settings:
         dry_run: whether to say only what would be done.
         save: keywords for ``image.save(format="SDZ")``; options not given are absent.
         denoise_steps, device, tile_size: how SDZ files are decoded; None is the plugin's choice.
-        jobs: number of conversions at the same time, in threads.
+        jobs: number of conversions at the same time. With the engine ``ray``, 0 is as many as the cluster has GPUs, or
+            cores if it has none.
+        engine: what works on the jobs, one of `pillow_sdz.cli.engine_options.ENGINES`.
+        address: of the Ray cluster; None for one on this machine, for the time of the run.
         max_pixels: pictures with more pixels are refused.
         json: whether to print a JSON object for each file.
         quiet: whether to print errors only.
@@ -56,6 +59,8 @@ class Settings:
     device: str | None = None
     tile_size: int | None = None
     jobs: int = 1
+    engine: str = "threads"
+    address: str | None = None
     max_pixels: int = 2**28
     json: bool = False
     quiet: bool = False

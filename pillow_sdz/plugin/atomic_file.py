@@ -20,15 +20,16 @@ class AtomicFile:
 
     Args:
         target: path of the finished file; an existing file is replaced.
+        mark: a part of the temporary name, by which `leftovers` finds it if the process dies.
 
     Attributes:
         target: as above.
         temporary: path of the temporary file, until `commit`.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, mark: str = "") -> None:
         self.target = target
-        self.temporary = target.parent / f".sdz-{secrets.token_hex(8)}.tmp"
+        self.temporary = target.parent / f".sdz-{mark}{secrets.token_hex(8)}.tmp"
         self._descriptor: int | None = None
 
     def create(self) -> None:
@@ -88,6 +89,11 @@ def write_atomically(target: Path, data: bytes) -> None:
         file.commit()
     finally:
         file.discard()
+
+
+def leftovers(folder: Path, mark: str) -> list[Path]:
+    """Temporary files with a mark that lie in a folder: of writers that work now, and of writers that were killed."""
+    return sorted(folder.glob(f".sdz-{mark}{'[0-9a-f]' * 16}.tmp"))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -68,10 +68,9 @@ def read_latent(source: str | os.PathLike[str] | IO[bytes]) -> StoredLatent:
         SdzError: its model is missing, or it is too large.
         OSError: reading failed.
     """
-    from pillow_sdz.codec.file import read
+    from pillow_sdz.codec.file import read, read_all
     from pillow_sdz.codec.latents import decode_latent
     from pillow_sdz.container.magic import has_magic
-    from pillow_sdz.plugin.image_file import read_all
 
     if isinstance(source, str | os.PathLike):
         with naming_file(source), Path(source).open("rb") as stream:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from browsers import launched
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -21,23 +20,11 @@ if TYPE_CHECKING:
 
     OpenPage = Callable[..., Page]
 
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.fail(
-            "this test needs Chromium: apt-get install chromium-headless-shell (Debian) or chromium,"
-            " or name one by the variable CHROMIUM"
-        )
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Photos with thumbnails by three libraries."""

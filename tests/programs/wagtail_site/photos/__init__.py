@@ -1,0 +1,1 @@
+"""Lets the site take .sdz."""

@@ -110,6 +110,17 @@ class TestFind:
         assert found.doubtful == {2, 3}
         assert set(np.unique(found.regions[4:8])) == {1, 2, 3}
 
+    def test_what_is_in_doubt_comes_last_and_does_not_make_faces_fewer(self) -> None:
+        picture = texture()
+        picture[:32] = 112 + picture[:32] // 8  # little contrast, so that it does the least harm
+        regular = NOTHING.copy()
+        regular[8:] = True
+        found = find(picture, blurred(picture), marks(FACE, slice(1, 3), slice(2, 6)), regular)
+        assert [found.regions[1, 2], found.regions[12, 2]] == [1, 2]
+        assert found.order == (1, 2)
+        assert found.doubtful == {2}
+        assert found.faces == 1
+
     def test_lettering_is_certain_by_one_cell(self) -> None:
         probabilities = np.maximum(marks(TEXT, slice(1, 3), slice(2, 6)), marks(TEXT, slice(10, 12), slice(2, 6)))
         probabilities[10, 3, TEXT] = findings.CERTAIN

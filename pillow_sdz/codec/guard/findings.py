@@ -61,10 +61,10 @@ class Findings:
 
     Attributes:
         regions: (ceil(H / 8), ceil(W / 8)), numbers of connected regions to buy; 0 where there is nothing to buy.
-        order: the numbers of the regions that are left, the most harmful per cell first.
+        order: the numbers of the regions that are left, the doubtful ones last, the most harmful per cell first.
         doubtful: the numbers of the regions that may be something else than what they were marked as.
         error: structural error of each cell, (ceil(H / 8), ceil(W / 8)); 0 where there is nothing to see.
-        faces: share of the cells of the regions that are faces, 0 to 1.
+        faces: share of the cells of the regions that are faces, 0 to 1; those in doubt don't count.
         wrong: share of the active cells that came out wrong and are lettering or small faces, 0 to 1.
         regular: share of the active cells whose spectrum is that of regular structure, wrong or not, 0 to 1.
         lattices: share of those among them that the detector takes for lattices, too.
@@ -148,14 +148,13 @@ def find(
     regions = np.where(doubtful > 0, doubtful + (first - 1), regions)
     harms = np.bincount(regions.ravel(), np.where(active, error * local, 0).ravel())
     harm = harms / np.maximum(1, np.bincount(regions.ravel()))  # there may be no region 0: all is to be bought
-    bought = regions > 0
     cells = max(1, int(active.sum()))
     return Findings(
         regions,
-        tuple(sorted(range(1, len(harm)), key=lambda each: -float(harm[each]))),
+        tuple(sorted(range(1, len(harm)), key=lambda each: (each >= first, -float(harm[each])))),
         frozenset(range(first, len(harm))),
         np.where(active, error, 0),
-        float(wrong[FACE].sum() / max(1, bought.sum())),
+        float(wrong[FACE].sum() / max(1, certain.sum())),
         float(((wrong[TEXT] | wrong[FACE]) & active).sum() / cells),
         float((regular & active).sum() / cells),
         float((lattices & active).sum() / cells),

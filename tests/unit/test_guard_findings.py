@@ -110,16 +110,18 @@ class TestFind:
         assert found.doubtful == {2, 3}
         assert set(np.unique(found.regions[4:8])) == {1, 2, 3}
 
-    def test_what_is_in_doubt_comes_last_and_does_not_make_faces_fewer(self) -> None:
-        picture = texture()
-        picture[:32] = 112 + picture[:32] // 8  # little contrast, so that it does the least harm
+    def test_what_is_in_doubt_may_be_accepted_and_makes_faces_fewer_then(self) -> None:
         regular = NOTHING.copy()
         regular[8:] = True
-        found = find(picture, blurred(picture), marks(FACE, slice(1, 3), slice(2, 6)), regular)
+        found = find(texture(), blurred(texture()), marks(FACE, slice(1, 3), slice(2, 6)), regular)
         assert [found.regions[1, 2], found.regions[12, 2]] == [1, 2]
-        assert found.order == (1, 2)
-        assert found.doubtful == {2}
-        assert found.faces == 1
+        assert found.doubtful == set(found.in_doubt().order) == {2}
+        without, accepted = found.settled(), found.settled(found.in_doubt())
+        assert not without.doubtful
+        assert not accepted.doubtful
+        assert (without.order, sorted(accepted.order)) == ((1,), [1, 2])
+        assert without.faces == 1
+        assert accepted.faces == pytest.approx(8 / (8 + 128))
 
     def test_lettering_is_certain_by_one_cell(self) -> None:
         probabilities = np.maximum(marks(TEXT, slice(1, 3), slice(2, 6)), marks(TEXT, slice(10, 12), slice(2, 6)))
@@ -167,23 +169,20 @@ class TestFind:
         assert found.wrong == pytest.approx(0.5, abs=0.1)
 
 
-def never(_part: Rectangle) -> float:
-    raise AssertionError
-
-
 def test_patches_that_help_little_are_not_worth_it() -> None:
     probabilities = np.maximum(marks(FACE, slice(1, 3), slice(2, 6)), marks(FACE, slice(12, 13), slice(2, 6)))
     decoded = blurred(texture())
     found = find(texture(), decoded, probabilities, NOTHING)
     patched = decoded.copy()
     patched[88:112, :64] = texture()[88:112, :64]
-    assert [each.y for each in found.worth_it(texture(), patched, never).rectangles] == [12]
-    assert found.worth_it(texture(), texture(), never).order == found.order
+    assert [each.y for each in found.worth_it(texture(), patched).rectangles] == [12]
+    assert found.worth_it(texture(), texture()).order == found.order
 
 
-@pytest.mark.parametrize(
-    ("features", "left"), [(findings.WORTH_IT_IN_DOUBT, 2), (findings.WORTH_IT_IN_DOUBT + 0.01, 1)]
-)
+DOUBT = findings.WORTH_IT_IN_DOUBT
+
+
+@pytest.mark.parametrize(("features", "left"), [(DOUBT, 1), (DOUBT + 0.01, 0)])
 def test_patches_of_doubtful_regions_must_help_by_features_too(features: float, left: int) -> None:
     probabilities = np.maximum(marks(FACE, slice(1, 3), slice(2, 6)), marks(TEXT, slice(10, 12), slice(3, 7)))
     found = find(texture(), blurred(texture()), probabilities, NOTHING)
@@ -193,10 +192,8 @@ def test_patches_of_doubtful_regions_must_help_by_features_too(features: float, 
         asked.append((part.x, part.y, part.width, part.height))
         return features
 
-    kept = found.worth_it(texture(), texture(), ask)
-    assert len(kept.order) == left
+    assert len(found.in_doubt().looking_closer(ask).order) == left
     assert asked == [(2, 9, 6, 4)]
-    assert kept.worth_it(texture(), texture(), never) == kept  # what was in doubt is asked about once
 
 
 def test_of_many_doubtful_regions_the_least_harmful_are_left_as_they_are() -> None:
@@ -204,9 +201,9 @@ def test_of_many_doubtful_regions_the_least_harmful_are_left_as_they_are() -> No
     picture = np.random.default_rng(1).integers(0, 256, (side, 64, 3), dtype=np.uint8)
     probabilities = np.zeros((side // 8, 8, 3), np.float32)
     probabilities[::2, 3, LATTICE] = 0.9
-    found = find(picture, blurred(picture), probabilities, np.zeros((side // 8, 8), bool))
-    assert len(found.doubtful) == len(found.order) > findings.MOST_IN_DOUBT
-    assert found.worth_it(picture, picture, lambda _part: 0.0).order == found.order[: findings.MOST_IN_DOUBT]
+    found = find(picture, blurred(picture), probabilities, np.zeros((side // 8, 8), bool)).in_doubt()
+    assert len(found.order) > findings.MOST_IN_DOUBT
+    assert found.looking_closer(lambda _part: 0.0).order == found.order[: findings.MOST_IN_DOUBT]
 
 
 class TestComponents:

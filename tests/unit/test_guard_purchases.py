@@ -107,7 +107,7 @@ def findings_of(regions: int) -> Findings:
     order = tuple(int(each) for each in numbers)
     return Findings(
         cells, order, frozenset(), np.ones(cells.shape, np.float32),
-        faces=0.0, wrong=0.1, regular=0.0, lattices=0.0, flat=0.0,
+        face_cells=np.zeros(cells.shape, bool), wrong=0.1, regular=0.0, lattices=0.0, flat=0.0,
     )  # fmt: skip
 
 

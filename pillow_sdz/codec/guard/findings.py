@@ -61,10 +61,10 @@ class Findings:
 
     Attributes:
         regions: (ceil(H / 8), ceil(W / 8)), numbers of connected regions to buy; 0 where there is nothing to buy.
-        order: the numbers of the regions that are left, the doubtful ones last, the most harmful per cell first.
+        order: the numbers of the regions that are left, the most harmful per cell first.
         doubtful: the numbers of the regions that may be something else than what they were marked as.
         error: structural error of each cell, (ceil(H / 8), ceil(W / 8)); 0 where there is nothing to see.
-        faces: share of the cells of the regions that are faces, 0 to 1; those in doubt don't count.
+        face_cells: (ceil(H / 8), ceil(W / 8)), which cells are small faces that came out wrong.
         wrong: share of the active cells that came out wrong and are lettering or small faces, 0 to 1.
         regular: share of the active cells whose spectrum is that of regular structure, wrong or not, 0 to 1.
         lattices: share of those among them that the detector takes for lattices, too.
@@ -75,11 +75,17 @@ class Findings:
     order: tuple[int, ...]
     doubtful: frozenset[int]
     error: NDArray[np.float32]
-    faces: float
+    face_cells: NDArray[np.bool_]
     wrong: float
     regular: float
     lattices: float
     flat: float
+
+    @cached_property
+    def faces(self) -> float:
+        """Share of the cells of the regions that are left that are faces, 0 to 1."""
+        left = np.isin(self.regions, self.order)
+        return float((self.face_cells & left).sum() / max(1, left.sum()))
 
     @cached_property
     def rectangles(self) -> list[Rectangle]:
@@ -90,24 +96,36 @@ class Findings:
         """The same with fewer regions: those that do the least harm are left out."""
         return replace(self, order=self.order[: len(self.order) * 2 // 3])
 
-    def worth_it(
-        self, original: NDArray[np.uint8], patched: NDArray[np.uint8], features: Callable[[Rectangle], float]
-    ) -> Findings:
+    def worth_it(self, original: NDArray[np.uint8], patched: NDArray[np.uint8]) -> Findings:
         """The same with those regions alone that patches brought much closer to the original.
 
         Args:
             original, patched: (H, W, 3).
-            features: gives the distance of features from the original with patches, in multiples of that without them,
-                in a rectangle of cells. It is asked about doubtful regions only.
         """
         shown = np.where(self.error > 0, self.regions, 0).ravel()
         before = np.bincount(shown, self.error.ravel(), self.regions.max() + 1)
         after = np.bincount(shown, structural_error(original, patched).ravel(), self.regions.max() + 1)
-        closer = [each for each in self.order if after[each] <= WORTH_IT * before[each]]
-        doubtful = [each for each in closer if each in self.doubtful]
-        improved = {each for each in doubtful[:MOST_IN_DOUBT] if features(self._around(each)) <= WORTH_IT_IN_DOUBT}
-        left = tuple(each for each in closer if each in improved or each not in self.doubtful)
-        return replace(self, order=left, doubtful=frozenset())
+        return replace(self, order=tuple(each for each in self.order if after[each] <= WORTH_IT * before[each]))
+
+    def in_doubt(self) -> Findings:
+        """The same with the doubtful regions alone."""
+        return replace(self, order=tuple(each for each in self.order if each in self.doubtful))
+
+    def looking_closer(self, features: Callable[[Rectangle], float]) -> Findings:
+        """The same with those regions alone that patches brought closer to the original by features, too.
+
+        Args:
+            features: gives the distance of features from the original with patches, in multiples of that without them,
+                in a rectangle of cells. It is asked about `MOST_IN_DOUBT` regions at most.
+        """
+        asked = self.order[:MOST_IN_DOUBT]
+        return replace(self, order=tuple(each for each in asked if features(self._around(each)) <= WORTH_IT_IN_DOUBT))
+
+    def settled(self, accepted: Findings | None = None) -> Findings:
+        """The same with nothing in doubt: of the doubtful regions those are left that are in ``accepted``."""
+        kept = set() if accepted is None else set(accepted.order)
+        order = tuple(each for each in self.order if each not in self.doubtful or each in kept)
+        return replace(self, order=order, doubtful=frozenset())
 
     def _around(self, region: int) -> Rectangle:
         """The smallest rectangle around a region."""
@@ -151,10 +169,10 @@ def find(
     cells = max(1, int(active.sum()))
     return Findings(
         regions,
-        tuple(sorted(range(1, len(harm)), key=lambda each: (each >= first, -float(harm[each])))),
+        tuple(sorted(range(1, len(harm)), key=lambda each: -float(harm[each]))),
         frozenset(range(first, len(harm))),
         np.where(active, error, 0),
-        float(wrong[FACE].sum() / max(1, certain.sum())),
+        wrong[FACE],
         float(((wrong[TEXT] | wrong[FACE]) & active).sum() / cells),
         float((regular & active).sum() / cells),
         float((lattices & active).sum() / cells),

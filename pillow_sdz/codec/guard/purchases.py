@@ -132,10 +132,12 @@ def choose(
         if whole is not None:
             return Purchases(whole=whole)
     has_target = options.target_size is not None
-    most = ROOM_OF_FACES if findings.faces >= FACES else ROOM
-    room = int((SHARE_OF_TARGET if has_target else most) * size)
     comparison = Comparison(original, settings)
-    patched = _patched(original, decoded, findings, ladder, room, options.effort, comparison)
+    room = int((SHARE_OF_TARGET if has_target else ROOM) * size)
+    findings = _settled(original, decoded, findings, ladder, room, options.effort, comparison)
+    if findings.faces >= FACES and not has_target:
+        room = int(ROOM_OF_FACES * size)
+    patched = _patched(original, decoded, findings, ladder, room, options.effort)
     if patched.body is not None and not has_target:
         size += section_bytes(len(patched.body))
     features = _features_limit(findings, patched.share, quality)
@@ -170,7 +172,27 @@ def whole_of_drawn(
 def _is_mostly_wrong(findings: Findings) -> bool:
     """Whether so much came out wrong that pixels are better whatever they cost."""
     mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
-    return findings.faces < FACES and findings.wrong >= mostly
+    return findings.settled().faces < FACES and findings.wrong >= mostly
+
+
+def _settled(
+    original: NDArray[np.uint8],
+    decoded: NDArray[np.uint8],
+    findings: Findings,
+    ladder: GuardSettings,
+    room: int,
+    effort: int,
+    comparison: Comparison,
+) -> Findings:
+    """The findings with those doubtful regions alone that look closer with patches, which are tried on their own."""
+    made = _fitting(original, findings.in_doubt(), ladder, room, effort)
+    if made is None:
+        return findings.settled()
+    body, tried = made
+    picture = decoded.copy()
+    apply_patches(picture, body)
+    worth_it = tried.worth_it(original, picture)
+    return findings.settled(worth_it.looking_closer(partial(comparison.features_in, picture, decoded)))
 
 
 def _patched(
@@ -180,7 +202,6 @@ def _patched(
     ladder: GuardSettings,
     room: int,
     effort: int,
-    comparison: Comparison,
 ) -> _Patched:
     """The patches that are worth it, in at most ``room`` bytes with the frame of their section."""
     while findings.order:
@@ -190,7 +211,7 @@ def _patched(
         body, findings = made
         picture = decoded.copy()
         share = apply_patches(picture, body)
-        worth_it = findings.worth_it(original, picture, partial(comparison.features_in, picture, decoded))
+        worth_it = findings.worth_it(original, picture)
         if worth_it.order == findings.order:
             return _Patched(body, picture, share)
         findings = worth_it

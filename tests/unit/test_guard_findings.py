@@ -123,9 +123,14 @@ class TestFind:
         assert without.faces == 1
         assert accepted.faces == pytest.approx(8 / (8 + 128))
 
-    def test_lettering_is_certain_by_one_cell(self) -> None:
-        probabilities = np.maximum(marks(TEXT, slice(1, 3), slice(2, 6)), marks(TEXT, slice(10, 12), slice(2, 6)))
-        probabilities[10, 3, TEXT] = findings.CERTAIN
+    @pytest.mark.parametrize("kind", [TEXT, FACE])
+    def test_a_region_is_certain_by_one_cell(self, kind: int) -> None:
+        probabilities = 0.95 * np.maximum(
+            marks(kind, slice(1, 3), slice(2, 6)), marks(kind, slice(10, 12), slice(2, 6))
+        )
+        found = find(texture(), blurred(texture()), probabilities, NOTHING)
+        assert found.doubtful == {1, 2}
+        probabilities[10, 3, kind] = findings.CERTAIN[kind]
         found = find(texture(), blurred(texture()), probabilities, NOTHING)
         assert found.regions[11, 5] == 1
         assert found.doubtful == {found.regions[2, 5]} == {2}

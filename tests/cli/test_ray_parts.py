@@ -13,6 +13,7 @@ import click
 import pytest
 from cli_fakes import names_in, photo
 
+from pillow_sdz.cli import batch
 from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.jobs import Job
 from pillow_sdz.cli.printable import printable
@@ -59,6 +60,17 @@ def test_messages_that_are_not_unicode_reach_the_table(tmp_path: Path) -> None:
     result = Result(Job(Source("a", tmp_path)), "failed", error="no \udce9", notes=["\udce9"], traceback="\udce9")
     (row,) = tables.of_results([tables.result_row(0, result, tmp_path)]).to_pylist()
     assert (row["failure"], row["notes"], row["traceback"]) == ("no \\udce9", ["\\udce9"], "\\udce9")
+
+
+@pytest.mark.parametrize("bad", ["a.png", "out/a.sdz"])
+def test_an_existing_output_that_pillow_fails_at_costs_one_row(tmp_path: Path, bad: str) -> None:
+    (tmp_path / "out").mkdir()
+    for name in ("a.png", "out/a.sdz"):
+        photo(tmp_path / name, size=(40, 24) if name == bad else (16, 8), format="PNG")
+    with batch.conditions(Settings(max_pixels=900)):  # makes Pillow's warning of too many pixels an error
+        row = tables.row_of_existing(job_of(tmp_path / "a.png", tmp_path / "out" / "a.sdz"), tmp_path / "out")
+    assert row["status"] == "failed"
+    assert f"{tmp_path / bad} cannot be opened: cannot be converted: DecompressionBombWarning" in row["failure"]
 
 
 def test_a_process_converts_and_a_bad_file_costs_one_row(toy: Toy, share: Share, tmp_path: Path) -> None:

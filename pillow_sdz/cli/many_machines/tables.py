@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from pillow_sdz.cli import batch
 from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.jobs import Job
 from pillow_sdz.cli.printable import printable
@@ -116,16 +117,18 @@ def row_of_existing(job: Job, folder: Path) -> Row:
     """The row for an output that exists already, from the heads of input and output."""
     assert job.source.path is not None
     assert job.target is not None
+    path = job.source.path
     try:
-        with Image.open(job.source.path) as picture:
+        with Image.open(path) as picture:
             width, height = picture.size
-        with Image.open(job.target):
+        path = job.target
+        with Image.open(path):
             pass
         bytes_in, bytes_out = job.source.path.stat().st_size, job.target.stat().st_size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return row_of(
-            Result(job, "failed", error=f"the output is kept, but this or the input is damaged: {error}"), folder
-        )
+    except Exception as error:  # Pillow's plugins may raise anything, and the other files must still be done
+        name = printable(str(path))
+        reason = f"the output is kept, but {name} cannot be opened: {batch.message_for(error, name)}"
+        return row_of(Result(job, "failed", error=reason), folder)
     return row_of(Result(job, "done", bytes_in, bytes_out, width, height), folder)
 
 
@@ -135,7 +138,7 @@ def stored_error(path: Path) -> Row:
         with Image.open(path) as picture:
             info = picture.info if picture.format == "SDZ" else {}
             return {name: float(info[name]) for name in ERROR_KEYS if name in info}
-    except OSError:  # replaced or removed by another program since it was written
+    except Exception:  # removed by another program since it was written, or replaced by whatever Pillow fails at
         return {}
 
 

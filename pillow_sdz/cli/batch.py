@@ -50,7 +50,8 @@ def run(jobs: Sequence[Job], settings: Settings, report: Report, outputs: Output
     """Do all jobs and report each.
 
     Raises:
-        InterruptedRunError: on KeyboardInterrupt; no temporary file is left, and no further output will appear.
+        InterruptedRunError: on KeyboardInterrupt; no temporary file is left, and no further output will appear. (Only
+            processes on other machines of a Ray cluster may end a conversion after that: nothing waits for them.)
         EngineError: the rest of the jobs could not be done.
         click.UsageError: the engine cannot work with these settings; nothing was done.
     """

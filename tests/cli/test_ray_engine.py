@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from cli_fakes import environment, names_in, photo
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray", reason="needs Ray: pip install 'pillow-sdz[ray]'")
@@ -54,6 +55,17 @@ def converting(process: subprocess.Popen[str]) -> list[Any]:
     return [each for each in found if "MapWorker" in " ".join(each.cmdline())]
 
 
+def listening(processes: Iterable[Any]) -> set[tuple[str, str]]:
+    """Names of the processes that listen for connections over TCP, and the addresses that they listen at."""
+    found = set()
+    for process in processes:
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            for each in process.net_connections("tcp"):
+                if each.status == psutil.CONN_LISTEN:
+                    found.add((process.name(), each.laddr.ip))
+    return found
+
+
 def rows_in(output: Path) -> dict[str, dict[str, Any]]:
     rows = pyarrow.parquet.read_table(output / "_sdz_manifest").to_pylist()
     found = {Path(row["path"]).name: row for row in rows}
@@ -64,14 +76,18 @@ def rows_in(output: Path) -> dict[str, dict[str, Any]]:
 def test_a_killed_process_loses_nothing_and_a_second_run_adds_what_is_missing(photos: Path, tmp_path: Path) -> None:
     process = start(tmp_path, "photos", "out")
     descendants: set[Any] = set()
+    listeners: set[tuple[str, str]] = set()
     said = []
     for line in lines_of(process):
         said.append(line)
         if " -> " in line and not descendants:
             descendants.update(psutil.Process(process.pid).children(recursive=True))
+            listeners = listening([psutil.Process(process.pid), *descendants])
             converting(process)[0].kill()
     assert process.wait() == 1  # because of the bad file
     assert descendants
+    assert listeners
+    assert [each for each in listeners if each[1] not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")] == []
     output = tmp_path / "out"
     names = sorted(["_sdz_manifest", "deep", *(f"{number}.sdz" for number in range(FILES - 1))])
     assert names_in(output) == names

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'pillow-sdz[ray]'")
 pytest.importorskip("filelock", reason="needs filelock: pip install 'pillow-sdz[ray]'")
 
-from pillow_sdz.cli.many_machines import isolation, manifest, tables
+from pillow_sdz.cli.many_machines import cluster, isolation, manifest, tables
 from pillow_sdz.cli.many_machines.worker import MARK, MOST_DEATHS, Attempts, Converter, Share
 
 
@@ -152,6 +152,15 @@ def rows_in(output: Path) -> list[tuple[str, str]]:
 
     rows = pyarrow.parquet.read_table(output / manifest.FOLDER).to_pylist()
     return sorted((Path(row["path"]).name, row["status"]) for row in rows)
+
+
+@pytest.mark.parametrize("by_option", [True, False])
+def test_the_address_of_ray_client_is_refused(monkeypatch: pytest.MonkeyPatch, by_option: bool) -> None:
+    address = "ray://127.0.0.1:10001"
+    monkeypatch.setenv("RAY_ADDRESS", "" if by_option else address)
+    settings = Settings(address=address if by_option else None)
+    with pytest.raises(batch.EngineError, match="not of Ray Client"), cluster.joined(settings):
+        pass
 
 
 def test_each_path_has_one_row_after_several_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,11 @@ _QUIET: Final = {
 }
 """Ray's settings in the environment, unless the user has set them: few messages, no telemetry."""
 
+_ON_LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Likewise, for a Ray on this machine alone: it then takes 127.0.0.1 as its address, and listens there only, as it
+always does on Windows and macOS. Otherwise whoever reaches the machine could run code in it. (``_node_ip_address`` of
+``ray.init`` is no way: Ray replaces a loopback address by the machine's own. Ray 2.60, ``_private/services.py``.)"""
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -66,12 +71,14 @@ def joined(settings: Settings) -> Iterator[None]:
     Raises:
         EngineError: it cannot be started or reached.
     """
-    for name, value in _QUIET.items():
+    address = settings.address or os.environ.get("RAY_ADDRESS") or "local"
+    if "://" in address:
+        raise EngineError(f"Ray at {address} cannot be used: give host:port of the cluster, not of Ray Client")
+    for name, value in (_QUIET | (_ON_LOOPBACK if address == "local" else {})).items():
         os.environ.setdefault(name, value)
     import ray
     import ray.data
 
-    address = settings.address or os.environ.get("RAY_ADDRESS") or "local"
     local: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": OBJECT_STORE}
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.WARNING if settings.verbose else logging.ERROR)

@@ -16,6 +16,7 @@ from cli_fakes import names_in, photo
 from pillow_sdz.cli import batch
 from pillow_sdz.cli.convert import Result
 from pillow_sdz.cli.jobs import Job
+from pillow_sdz.cli.outputs import WriteError
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.cli.settings import Settings
 from pillow_sdz.cli.sources import Source
@@ -163,11 +164,16 @@ def test_the_address_of_ray_client_is_refused(monkeypatch: pytest.MonkeyPatch, b
         pass
 
 
-def test_each_path_has_one_row_after_several_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("other_clock", [None, "20990101T000000"])
+def test_each_path_has_one_row_after_several_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_clock: str | None
+) -> None:
     monkeypatch.setattr(manifest, "ROWS_IN_PART", 2)
     add(tmp_path, ("/a", "failed"), ("/b", "done"), ("/c", "done"))
     assert rows_in(tmp_path) == [("a", "failed"), ("b", "done"), ("c", "done")]
-    monkeypatch.setattr("time.strftime", lambda *_: "20990101T000000")
+    for part in (tmp_path / manifest.FOLDER).glob("part-*"):
+        _, time, run = part.name.split("-", 2)
+        part.rename(part.with_name(f"part-{other_clock or time}-{run}"))
     add(tmp_path, ("/a", "done"), ("/c", "failed"))
     assert rows_in(tmp_path) == [("a", "done"), ("b", "done"), ("c", "failed")]
     with manifest.opened(tmp_path) as book:
@@ -182,6 +188,25 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
     ):
         pass
     with manifest.opened(tmp_path):
+        pass
+
+
+def test_a_full_disk_at_the_end_leaves_no_lock_and_no_ticket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object) -> None:
+        raise WriteError("no space left")
+
+    with monkeypatch.context() as patch, pytest.raises(WriteError), manifest.opened(tmp_path):
+        patch.setattr(manifest.Manifest, "flush", full)
+    assert names_in(tmp_path / manifest.FOLDER) in ([], [".lock"])
+    add(tmp_path, ("/a", "done"))
+
+
+@pytest.mark.parametrize("name", ["part-0.parquet", "part-99991231T235959-abc-0.parquet"])
+def test_a_part_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
+    add(tmp_path, ("/a", "done"))
+    part = next((tmp_path / manifest.FOLDER).glob("part-*"))
+    part.rename(part.with_name(name))
+    with pytest.raises(click.UsageError, match="not a part of a manifest"), manifest.opened(tmp_path):
         pass
 
 

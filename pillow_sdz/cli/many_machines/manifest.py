@@ -11,6 +11,7 @@ import contextlib
 import secrets
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from pillow_sdz.cli.many_machines.tables import Row
 
 FOLDER: Final = "_sdz_manifest"
+TIME: Final = "%Y%m%dT%H%M%S"
+"""The time of a run in the names of its parts, in UTC."""
+
 ROWS_IN_PART: Final = 10_000
 SECONDS_OF_PART: Final = 60.0
 """A part is written when it has so many rows, or is so old: what a killed program loses. The next run makes these rows
@@ -49,13 +53,28 @@ class Manifest:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._outputs = Outputs()
-        self._run = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f"-{secrets.token_hex(3)}"
+        self._run = f"{self._moment():{TIME}}-{secrets.token_hex(3)}"
         self._number = 0
         self._rows: list[Row] = []
         self._written = time.monotonic()
+        self.done = self._paths_done()
         self.ticket, self.token = folder / ".run", self._run
         self._outputs.write(self.ticket, self.token.encode())
-        self.done = self._paths_done()
+
+    def _moment(self) -> datetime:
+        """The time that this run is named by: now, but after that of all parts, as other machines' clocks may be ahead.
+
+        Raises:
+            click.UsageError: a part has another name than this program gives.
+        """
+        moment = datetime.now(UTC)
+        for part in self._parts()[-1:]:
+            try:
+                newest = datetime.strptime(part.name.split("-")[1], TIME).replace(tzinfo=UTC)
+                moment = max(moment, newest + timedelta(seconds=1))
+            except (ValueError, OverflowError) as error:
+                raise _not_a_part(part, error) from error
+        return moment
 
     def _paths_done(self) -> set[str]:
         last: dict[str, str] = {}
@@ -134,8 +153,11 @@ def _read(part: Path, columns: list[str] | None) -> pa.Table:
             table = pyarrow.parquet.ParquetFile(file).read(columns)
         return table.select(columns) if columns else table.cast(tables.manifest_schema())
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        message = f"{printable(str(part))} is not a part of a manifest: {error}; move it away"
-        raise click.UsageError(message) from error
+        raise _not_a_part(part, error) from error
+
+
+def _not_a_part(part: Path, error: Exception) -> click.UsageError:
+    return click.UsageError(f"{printable(str(part))} is not a part of a manifest: {error}; move it away")
 
 
 @contextmanager
@@ -156,15 +178,17 @@ def opened(output: Path) -> Iterator[Manifest]:
         raise click.UsageError(f"-o {printable(str(output))}: another run writes there.") from error
     except OSError as error:
         raise click.UsageError(f"-o {printable(str(output))}: {error.strerror or error}") from error
-    manifest = None
     try:
         manifest = Manifest(folder)
-        yield manifest
+        try:
+            yield manifest
+        finally:
+            try:
+                manifest.close()
+            finally:  # also where the disk is full
+                with contextlib.suppress(OSError):
+                    manifest.ticket.unlink()
     finally:
-        if manifest is not None:
-            manifest.close()
-            with contextlib.suppress(OSError):
-                manifest.ticket.unlink()
         lock.release()
 
 

@@ -179,6 +179,17 @@ def test_orientation_and_colour(server: TestClient) -> None:
     assert shown(server.get(found["thumbnail"])).size == (12, 20)
 
 
+@pytest.mark.parametrize("damaged", [b"no EXIF at all", b"II*\0"])
+def test_a_picture_whose_exif_is_damaged_is_served_as_it_is(tmp_path: Path, damaged: bytes) -> None:
+    with client(tmp_path, metadata="all") as server:
+        found = uploaded(server, photo(exif=PREFIX + damaged))
+        assert (found["width"], found["height"]) == (320, 200)
+        assert damaged in Image.open(io.BytesIO(server.get(found["file"]).content)).info["exif"]
+        assert shown(server.get(found["picture"])).size == (320, 200)
+        assert shown(server.get(found["picture"], params={"width": 64})).size == (64, 40)
+        assert shown(server.get(found["thumbnail"])).size == (40, 25)
+
+
 def test_uploads_lose_their_position(server: TestClient, tmp_path: Path) -> None:
     data = photo(kind="JPEG", exif=PREFIX + CAMERA, xmp=EDITOR)
     assert positions(server.get(uploaded(server, data)["file"]).content) == []

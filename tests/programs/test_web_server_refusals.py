@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import toy_model
-from camera_photos import CAMERA, PREFIX
+from camera_photos import CAMERA, EDITOR, PREFIX
+from icc_profiles import lcms
 from PIL import Image
 from toy_files import direct_file_of, file_of
 from web_server_client import client, files_in, photo, send
@@ -66,6 +67,14 @@ def flipped(data: bytes, at: int) -> bytes:
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
+def second_directory() -> bytes:
+    """EXIF with an orientation alone, as a program sees it, and a description in the directory of the thumbnail."""
+    text = b"48 51 2 N\0"
+    first = struct.pack("<HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 26)
+    second = struct.pack("<HHHIII", 1, 0x010E, 2, len(text), 44, 0)
+    return PREFIX + b"II*\0\x08\0\0\0" + first + second + text
+
+
 LARGE = direct_file_of(toy_model.blocks(600, 501))  # made here: the running server limits what can be made
 
 HOSTILE: dict[str, tuple[int, Callable[[], bytes]]] = {
@@ -85,6 +94,9 @@ HOSTILE: dict[str, tuple[int, Callable[[], bytes]]] = {
     ".sdz with a palette": (422, lambda: file_of(toy_model.blocks(16, 16))),
     ".sdz of another model": (422, lambda: photo(kind="SDZ", model="other")),
     ".sdz with a position": (422, lambda: photo(kind="SDZ", exif=PREFIX + CAMERA)),
+    ".sdz with a second directory": (422, lambda: photo(kind="SDZ", exif=second_directory())),
+    ".sdz with damaged EXIF": (422, lambda: photo(kind="SDZ", exif=PREFIX + b"48 51 2 N")),
+    ".sdz with XMP": (422, lambda: photo(kind="SDZ", xmp=EDITOR)),
     ".sdz with a text": (422, lambda: photo(kind="SDZ", text={"Author": "someone"})),
     "nothing": (400, lambda: b""),
 }
@@ -109,6 +121,16 @@ def test_texts_say_what_is_allowed(server: TestClient, tmp_path: Path) -> None:
     assert "checksum" in text(422, flipped(photo(kind="SDZ"), -20))
     assert "metadata='essential'" in text(422, photo(kind="SDZ", text={"Author": "someone"}))
     assert "tiny-99" in text(422, photo(kind="SDZ", model="other"))
+
+
+def test_an_sdz_with_essential_metadata_is_taken(server: TestClient) -> None:
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(photo(kind="JPEG", exif=PREFIX + CAMERA, icc_profile=lcms("sRGB")))) as camera:
+        camera.save(stream, "SDZ", metadata="essential")
+    with Image.open(stream) as image:
+        assert image.getexif()[0x0112] != 1
+        assert "icc_profile" in image.info
+    assert server.put("/pictures", content=stream.getvalue()).status_code == 201
 
 
 def test_metadata_of_an_sdz_are_kept_where_that_is_wanted(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What is done with Pillow, in the threads of `work`: uploads become .sdz, and .sdz become WebP or AVIF.
 
-Nothing here is special to .sdz but the model: it is loaded by `start`, once for all threads, and `thumbnail` does
-without it.
+Special to .sdz are the model, which `started` loads once for all threads and `thumbnail` does without, and uploads that
+are .sdz already.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import io
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 import pillow_sdz
+from pillow_sdz.cli.viewer.orientation import orientation_of, upright, upright_size
+from pillow_sdz.codec.file import read
+from pillow_sdz.plugin.metadata.levels import by_level
 from tools.web_server.problems import Problem
 from tools.web_server.settings import LONGEST_SIDE, MOST_STEPS
 
@@ -97,7 +100,7 @@ def encoded(data: bytes, settings: Settings, model: str) -> bytes:
     with _opened_upload(data, settings) as image:
         with _problems_of_uploads(settings):
             if image.format == "SDZ":
-                _check_own(image, settings, model)
+                _check_own(image, data, settings, model)
             image.load()
         if image.format == "SDZ":
             return data
@@ -144,29 +147,30 @@ def _too_large(settings: Settings) -> Problem:
     return Problem(422, f"the picture is too large: {allowed}, are allowed")
 
 
-def _check_own(image: ImageFile.ImageFile, settings: Settings, model: str) -> None:
+def _check_own(image: ImageFile.ImageFile, data: bytes, settings: Settings, model: str) -> None:
     """Check whether an .sdz may be stored as it is.
 
     Another model would be loaded into memory for it. Palettes are left out because a small file of them can take a
-    minute to decode. Metadata cannot be removed without encoding again, which would cost quality.
+    minute to decode. Metadata cannot be removed without encoding again, which would cost quality. So they have to be
+    what saving with metadata='essential' writes, and nothing else: EXIF can hold a position in many places.
 
     Raises:
         Problem: 422.
+        SdzError: its metadata are damaged.
     """
     if image.info["model"] not in (None, model) or image.info["payload"] == "palette":
         raise Problem(422, f"only files that were saved with the model {model}, and without palettes, are taken")
     if settings.metadata in ("useful", "all"):
         return
-    texts = {key for key, value in image.info.items() if isinstance(value, str)}
-    texts -= {"model", "fingerprint", "payload", "colour_space"}
-    if texts or "xmp" in image.info or set(image.getexif()) - {ExifTags.Base.Orientation}:
+    metadata = read(data).metadata()
+    if by_level(metadata, "essential")[0] != metadata:
         raise Problem(422, "the .sdz holds metadata that are not published here: save it with metadata='essential'")
 
 
 def described(data: bytes) -> dict[str, Any]:
     """What the answer to an upload says of a stored picture: its size in pixels and bytes, and its facts."""
     with Image.open(io.BytesIO(data), formats=["SDZ"]) as image:
-        width, height = _upright_size(image)
+        width, height = upright_size(image.size, orientation_of(image))
         facts: dict[str, Any] = {name: image.info[name] for name in _FACTS if name in image.info}
         return {"width": width, "height": height, "bytes": len(data), **facts}
 
@@ -180,7 +184,7 @@ def size_of(store: Store, name: str) -> tuple[int, int]:
         SdzError, OSError: it is damaged.
     """
     with Image.open(io.BytesIO(store.read(name)), formats=["SDZ"]) as image:
-        return _upright_size(image)
+        return upright_size(image.size, orientation_of(image))
 
 
 def variant(data: bytes, width: int | None, media_type: str) -> bytes:
@@ -196,10 +200,10 @@ def variant(data: bytes, width: int | None, media_type: str) -> bytes:
         SdzError: the file is damaged.
     """
     with Image.open(io.BytesIO(data), formats=["SDZ"]) as image:
+        orientation = orientation_of(image)
         if width is not None:
-            box = (_UNBOUNDED, width) if _is_turned(image) else (width, _UNBOUNDED)
-            image.thumbnail(box, Image.Resampling.LANCZOS)
-        return _written(image, media_type)
+            image.thumbnail(upright_size((width, _UNBOUNDED), orientation), Image.Resampling.LANCZOS)
+        return _written(image, orientation, media_type)
 
 
 def thumbnail(data: bytes, media_type: str) -> bytes:
@@ -213,26 +217,19 @@ def thumbnail(data: bytes, media_type: str) -> bytes:
         SdzError: the file is damaged.
     """
     with Image.open(io.BytesIO(data), formats=["SDZ"]) as image:
+        orientation = orientation_of(image)
         longest = max(1, min(THUMBNAIL, max(image.size) // _PREVIEW))
         image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
-        return _written(image, media_type)
+        return _written(image, orientation, media_type)
 
 
-def _written(image: ImageFile.ImageFile, media_type: str) -> bytes:
+def _written(image: ImageFile.ImageFile, orientation: int, media_type: str) -> bytes:
+    """The file of a picture, upright. (`PIL.ImageOps.exif_transpose` would fail where its EXIF is damaged.)"""
     name, options = SERVED[media_type]
-    profile = image.info.get("icc_profile")
-    ImageOps.exif_transpose(image, in_place=True)
-    image.info.clear()  # savers take metadata from there
+    image.load()
+    shown = upright(image, orientation)
+    profile = shown.info.get("icc_profile")
+    shown.info.clear()  # savers take metadata from there
     stream = io.BytesIO()
-    image.save(stream, name, icc_profile=profile, exif=b"", **options)
+    shown.save(stream, name, icc_profile=profile, exif=b"", **options)
     return stream.getvalue()
-
-
-def _is_turned(image: ImageFile.ImageFile) -> bool:
-    """Whether width and height change places when the picture is shown: EXIF orientations 5 to 8."""
-    return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-
-
-def _upright_size(image: ImageFile.ImageFile) -> tuple[int, int]:
-    width, height = image.size
-    return (height, width) if _is_turned(image) else (width, height)

@@ -177,6 +177,16 @@ def test_uploads_that_became_what_is_gone(tmp_path: Path) -> None:
     assert store.find_upload(digest) is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other permissions")
+def test_files_may_be_read_by_all(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_whole(tmp_path / "file", b"picture", durable=True)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
 @pytest.mark.skipif(os.name != "posix" or not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
 def test_nothing_is_left_of_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import tempfile

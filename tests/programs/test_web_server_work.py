@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from web_server_client import AVIF, WEBP, Gate, Requests, client, files_in, photo, send
 
+from pillow_sdz.coding.threads import cores
 from tools.web_server import pictures
 from tools.web_server.__main__ import share_cores
-from tools.web_server.settings import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

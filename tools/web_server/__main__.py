@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.web_server.settings import PREFIX, Settings, cores
+from pillow_sdz.coding.threads import cores
+from tools.web_server.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -31,7 +31,7 @@ from tools.web_server.problems import Problem, answer, not_found
 from tools.web_server.settings import Settings
 from tools.web_server.store import Store
 from tools.web_server.upload import read_upload
-from tools.web_server.work import Places, Workers
+from tools.web_server.work import Slots, Workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -88,7 +88,7 @@ class Server:
         self._store = Store(settings.data)
         self._cache = DiskCache(settings.data / "cache", settings.cache_bytes)
         self._workers = Workers(settings.threads, settings.waiting)
-        self._uploads = Places(settings.uploads)
+        self._uploads = Slots(settings.uploads)
         self._model = ""
 
     @contextlib.asynccontextmanager
@@ -114,7 +114,7 @@ class Server:
     async def upload(self, request: Request) -> Response:
         """Store a picture. The same upload again is answered without encoding it again."""
         self._workers.check_room()  # before the body is read
-        with self._uploads.one(self._workers.busy):
+        with self._uploads.taken(self._workers.busy):
             data = await read_upload(request, self._settings.max_bytes, self._settings.body_seconds)
             options = json.dumps([self._settings.save_options(), self._model]).encode()
             digest = hashlib.sha256(options + b"\0" + data).hexdigest()

@@ -12,12 +12,17 @@ from typing import Final
 _TEMPORARY: Final = ".writing-"
 """Start of the names of files that are being written."""
 
+_MODE: Final = 0o644
+"""Permissions of files; ``mkstemp`` gives 0600."""
+
 _ABANDONED_SECONDS: Final = 3600
 """Age from which on such a file is what a killed process has left."""
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool) -> None:
     """Write a file under a temporary name in the same folder, and rename it; folders that are missing are made.
+
+    All users may read the file who may enter its folder: another server may hand it out, or another user back it up.
 
     Args:
         path: the file; one of this name is replaced.
@@ -35,6 +40,7 @@ def write_whole(path: Path, data: bytes, *, durable: bool) -> None:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
+        Path(name).chmod(_MODE)
         Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

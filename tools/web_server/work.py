@@ -95,8 +95,8 @@ class Workers:
         self._pool.shutdown(cancel_futures=True)
 
 
-class Places:
-    """A number of places, for instance for uploads that are in memory.
+class Slots:
+    """A number of slots, for instance for uploads that are in memory.
 
     Args:
         count: how many there are.
@@ -106,8 +106,8 @@ class Places:
         self._free = count
 
     @contextlib.contextmanager
-    def one(self, refusal: Callable[[], Problem]) -> Iterator[None]:
-        """Take a place for the time of a block.
+    def taken(self, refusal: Callable[[], Problem]) -> Iterator[None]:
+        """Take a slot for the time of a block.
 
         Args:
             refusal: makes the answer where there is none.

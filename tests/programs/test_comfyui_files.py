@@ -73,6 +73,13 @@ def test_files_that_are_refused(pack: Pack, name: str, message: str) -> None:
             pack.nodes[node].execute(name)  # where the name comes from another node, nothing is checked before
 
 
+def test_a_picture_with_too_many_pixels_is_refused(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for node in LOADERS:
+        with pytest.raises(RefusedError, match="exceeds limit of 200 pixels"):
+            pack.run(node, file="a.sdz")
+
+
 def test_a_name_that_another_node_gives_is_not_known_when_inputs_are_checked(pack: Pack) -> None:
     assert all(pack.nodes[node].validate_inputs(file=None) is True for node in LOADERS)
     assert pack.nodes["SdzSaveLatent"].validate_inputs(model=None) is True

@@ -86,6 +86,12 @@ def test_every_mode_upright(pack: Pack, rgb: NDArray[np.uint8], mode: str) -> No
     assert mask.shape == ((1, 24, 16) if "A" in mode else (1, 64, 64))
 
 
+def test_a_picture_whose_exif_is_damaged_is_as_it_was_stored(pack: Pack, rgb: NDArray[np.uint8]) -> None:
+    pillow_sdz.write(Image.fromarray(rgb[0]), pack.base / "input" / "a.sdz", exif=b"Exif\0\0no EXIF at all")
+    image, _ = load(pack, "a.sdz")
+    np.testing.assert_array_equal(image[0], rgb[0])
+
+
 def test_values_are_rounded_and_limited(pack: Pack) -> None:
     values = torch.tensor([-3.0, 0.4999 / 255, 0.5001 / 255, 200.5001 / 255, 7.0, torch.nan])
     images = values.repeat_interleave(8)[None, None, :, None].expand(1, 8, 48, 3)

@@ -245,6 +245,20 @@ def test_a_file_whose_model_is_missing(pack: Pack, monkeypatch: pytest.MonkeyPat
         load(pack, "latents/photo_00001_.sdz [output]")
 
 
+def test_a_latent_is_judged_by_what_was_read(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by the name of its model: another one can have the same."""
+    save(pack, torch.zeros(1, 4, 8, 8))
+    monkeypatch.setattr(pillow_sdz, "installed_models", list)
+    assert set(load(pack, "latents/photo_00001_.sdz [output]")) == {"samples"}
+
+
+def test_a_latent_with_damaged_exif(pack: Pack, pixels: torch.Tensor, caplog: pytest.LogCaptureFixture) -> None:
+    picture = Image.fromarray((pixels[0].numpy() * 255).astype(np.uint8))
+    pillow_sdz.write(picture, pack.base / "input" / "a.sdz", model="sd15", effort=0, exif=b"Exif\0\0no EXIF at all")
+    assert set(load(pack, "a.sdz")) == {"samples"}
+    assert caplog.text == ""
+
+
 def test_what_a_latent_lacks_is_logged(pack: Pack, pixels: torch.Tensor, caplog: pytest.LogCaptureFixture) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -89,7 +89,7 @@ def problem_of(name: str | None) -> bool | str:
     try:
         with Image.open(path_of(name)):
             return True
-    except (OSError, ValueError) as error:  # Pillow's and this package's errors are OSErrors
+    except Exception as error:  # Pillow's readers may raise anything, and its error of too many pixels is no OSError
         return str(error)
 
 

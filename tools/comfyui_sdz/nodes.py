@@ -73,11 +73,19 @@ def _shown(saved: list[tuple[Path, str]]) -> io.NodeOutput:
     return io.NodeOutput(ui={"images": shown, "sdz": results})
 
 
+def _is_turned(image: Image.Image) -> bool:
+    """Whether a picture's EXIF says that it is to be turned or mirrored; not where that cannot be read."""
+    try:
+        return bool(image.getexif().get(ORIENTATION, 1) != 1)
+    except Exception:  # Pillow's reader may raise anything, and the latent is as good without it
+        return False
+
+
 def _log_what_a_latent_lacks(path: Path) -> None:
     """Warn where a file shows more than its latent does."""
     with Image.open(path) as image:
         missing = {
-            "its orientation": image.getexif().get(ORIENTATION, 1) != 1,
+            "its orientation": _is_turned(image),
             "its alpha": "A" in image.getbands(),
             "its pixels in patches": bool(image.info["patches"]),
         }

@@ -34,7 +34,7 @@ NO_MASK = (1, 64, 64)
 
 def latent_models() -> list[str]:
     """The names of the installed models whose latents a LATENT of Stable Diffusion can be."""
-    return sorted({model.name for model in pillow_sdz.installed_models() if _mismatch(model) is None})
+    return sorted({model.name for model in pillow_sdz.installed_models() if _mismatch_of(model) is None})
 
 
 def check_model(name: str) -> None:
@@ -45,7 +45,7 @@ def check_model(name: str) -> None:
     """
     found = [each for each in pillow_sdz.installed_models() if name in (each.name, each.full_name)]
     newest = max(found, key=lambda each: each.version, default=None)
-    problem = f"model {name!r} is not installed" if newest is None else _mismatch(newest)
+    problem = f"model {name!r} is not installed" if newest is None else _mismatch_of(newest)
     if problem is not None:
         known = ", ".join(latent_models()) or "none yet"
         raise ValueError(
@@ -54,13 +54,16 @@ def check_model(name: str) -> None:
         )
 
 
-def _mismatch(model: Manifest) -> str | None:
+def _mismatch_of(model: Manifest) -> str | None:
+    return _mismatch(model.full_name, model.codes.channels, model.codes.factor, model.latent_scaling)
+
+
+def _mismatch(model: str, channels: int, factor: int, scaling: float) -> str | None:
     """Why a model's latents cannot be a LATENT of Stable Diffusion; None if they can."""
-    shape = (model.codes.channels, model.codes.factor)
-    if shape != (CHANNELS, FACTOR):
-        return f"model {model.full_name} has latents of {shape[0]} channels at 1/{shape[1]} of the picture's size"
-    if model.latent_scaling == 1:  # AutoencoderTiny
-        return f"model {model.full_name} has latents that are scaled already, and a LATENT is not"
+    if (channels, factor) != (CHANNELS, FACTOR):
+        return f"model {model} has latents of {channels} channels at 1/{factor} of the picture's size"
+    if scaling == 1:  # AutoencoderTiny
+        return f"model {model} has latents that are scaled already, and a LATENT is not"
     return None
 
 
@@ -116,8 +119,8 @@ def latent_of(stored: pillow_sdz.StoredLatent) -> dict[str, Any]:
     Raises:
         ValueError: it is not a latent of Stable Diffusion.
     """
-    model = next(each for each in pillow_sdz.installed_models() if each.full_name == stored.model)
-    if (problem := _mismatch(model)) is not None:
+    problem = _mismatch(stored.model, stored.latent.shape[2], stored.factor, stored.latent_scaling)
+    if problem is not None:
         raise ValueError(f"{problem}; use Load SDZ (IMAGE), and VAE Encode")
     samples = torch.from_numpy(stored.latent).permute(2, 0, 1)[None].contiguous()
     latent: dict[str, Any] = {"samples": samples}
@@ -140,8 +143,15 @@ def pictures_of(images: Tensor) -> list[Image.Image]:
 
 
 def image_and_mask(image: Image.Image) -> tuple[Tensor, Tensor]:
-    """The IMAGE and the MASK of a picture, turned upright, as Load Image gives them: batches of one."""
-    upright = ImageOps.exif_transpose(image)
+    """The IMAGE and the MASK of a picture, turned upright, as Load Image gives them: batches of one.
+
+    Where the EXIF is damaged, the picture is as it was stored.
+    """
+    image.load()
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except Exception:  # Pillow's reader of EXIF may raise anything for damaged data, and the picture can be shown
+        upright = image
     rgb = np.asarray(upright.convert("RGB"), np.float32) / np.float32(255)
     if "A" not in upright.getbands():
         return torch.from_numpy(rgb)[None], torch.zeros(NO_MASK)

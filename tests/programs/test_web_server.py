@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import toy_model
 from camera_photos import CAMERA, EDITOR, PREFIX, positions
-from PIL import Image
+from PIL import Image, ImageOps
 from web_server_client import AVIF, WEBP, client, files_in, photo, shown
 
 from tools.web_server import negotiation
@@ -165,6 +165,19 @@ def test_a_client_that_takes_neither_format(server: TestClient) -> None:
     response = server.get(uploaded(server, photo())["picture"], headers={"Accept": "image/png, text/*"})
     assert (response.status_code, response.headers["vary"]) == (406, "Accept")
     assert "image/webp" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("orientation", range(1, 10))
+def test_pictures_are_turned_as_pillow_turns_them(server: TestClient, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = photo(size=(40, 24), exif=exif.tobytes())
+    with Image.open(io.BytesIO(data)) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image).convert("L"), int)
+    found = uploaded(server, data)
+    served = np.asarray(shown(server.get(found["picture"], headers=WEBP)).convert("L"), int)
+    assert served.shape == expected.shape == (found["height"], found["width"])
+    assert np.abs(served - expected).mean() < 10
 
 
 def test_orientation_and_colour(server: TestClient) -> None:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 import pillow_sdz
-from pillow_sdz.cli.viewer.orientation import orientation_of, upright, upright_size
-from pillow_sdz.codec.file import read
-from pillow_sdz.plugin.metadata.levels import by_level
 from tools.web_server.problems import Problem
 from tools.web_server.settings import LONGEST_SIDE, MOST_STEPS
 
@@ -49,6 +47,26 @@ _FACTS: Final = ("psnr", "ms_ssim", "synthesised")
 
 _UNBOUNDED: Final = 1 << 20
 """More pixels than any side has."""
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""How a picture of each EXIF orientation becomes upright; 1 is."""
+
+_SWAPPED: Final = (5, 6, 7, 8)
+"""Orientations with which width and height change places when the picture is shown."""
+
+_ORIENTATIONS: Final = tuple(
+    b"Exif\0\0" + struct.pack("<4sIHHHIHHI", b"II*\0", 8, 1, ExifTags.Base.Orientation, 3, 1, turn, 0, 0)
+    for turn in _TURNS
+)
+"""EXIF that holds an orientation and nothing else, as saving with metadata='essential' writes it."""
 
 
 @contextlib.contextmanager
@@ -100,7 +118,7 @@ def encoded(data: bytes, settings: Settings, model: str) -> bytes:
     with _opened_upload(data, settings) as image:
         with _problems_of_uploads(settings):
             if image.format == "SDZ":
-                _check_own(image, data, settings, model)
+                _check_own(image, settings, model)
             image.load()
         if image.format == "SDZ":
             return data
@@ -147,30 +165,30 @@ def _too_large(settings: Settings) -> Problem:
     return Problem(422, f"the picture is too large: {allowed}, are allowed")
 
 
-def _check_own(image: ImageFile.ImageFile, data: bytes, settings: Settings, model: str) -> None:
+def _check_own(image: ImageFile.ImageFile, settings: Settings, model: str) -> None:
     """Check whether an .sdz may be stored as it is.
 
     Another model would be loaded into memory for it. Palettes are left out because a small file of them can take a
-    minute to decode. Metadata cannot be removed without encoding again, which would cost quality. So they have to be
-    what saving with metadata='essential' writes, and nothing else: EXIF can hold a position in many places.
+    minute to decode. Metadata cannot be removed without encoding again, which would cost quality. EXIF is
+    compared byte by byte, because ``getexif`` shows only a part of what it can hold.
 
     Raises:
         Problem: 422.
-        SdzError: its metadata are damaged.
     """
     if image.info["model"] not in (None, model) or image.info["payload"] == "palette":
         raise Problem(422, f"only files that were saved with the model {model}, and without palettes, are taken")
     if settings.metadata in ("useful", "all"):
         return
-    metadata = read(data).metadata()
-    if by_level(metadata, "essential")[0] != metadata:
+    texts = {key for key, value in image.info.items() if isinstance(value, str)}
+    texts -= {"model", "fingerprint", "payload", "colour_space"}
+    if texts or "xmp" in image.info or image.info.get("exif") not in (None, *_ORIENTATIONS):
         raise Problem(422, "the .sdz holds metadata that are not published here: save it with metadata='essential'")
 
 
 def described(data: bytes) -> dict[str, Any]:
     """What the answer to an upload says of a stored picture: its size in pixels and bytes, and its facts."""
     with Image.open(io.BytesIO(data), formats=["SDZ"]) as image:
-        width, height = upright_size(image.size, orientation_of(image))
+        width, height = _upright_size(image.size, orientation_of(image))
         facts: dict[str, Any] = {name: image.info[name] for name in _FACTS if name in image.info}
         return {"width": width, "height": height, "bytes": len(data), **facts}
 
@@ -184,7 +202,7 @@ def size_of(store: Store, name: str) -> tuple[int, int]:
         SdzError, OSError: it is damaged.
     """
     with Image.open(io.BytesIO(store.read(name)), formats=["SDZ"]) as image:
-        return upright_size(image.size, orientation_of(image))
+        return _upright_size(image.size, orientation_of(image))
 
 
 def variant(data: bytes, width: int | None, media_type: str) -> bytes:
@@ -202,7 +220,7 @@ def variant(data: bytes, width: int | None, media_type: str) -> bytes:
     with Image.open(io.BytesIO(data), formats=["SDZ"]) as image:
         orientation = orientation_of(image)
         if width is not None:
-            image.thumbnail(upright_size((width, _UNBOUNDED), orientation), Image.Resampling.LANCZOS)
+            image.thumbnail(_upright_size((width, _UNBOUNDED), orientation), Image.Resampling.LANCZOS)
         return _written(image, orientation, media_type)
 
 
@@ -227,9 +245,25 @@ def _written(image: ImageFile.ImageFile, orientation: int, media_type: str) -> b
     """The file of a picture, upright. (`PIL.ImageOps.exif_transpose` would fail where its EXIF is damaged.)"""
     name, options = SERVED[media_type]
     image.load()
-    shown = upright(image, orientation)
+    shown = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
     profile = shown.info.get("icc_profile")
     shown.info.clear()  # savers take metadata from there
     stream = io.BytesIO()
     shown.save(stream, name, icc_profile=profile, exif=b"", **options)
     return stream.getvalue()
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The orientation in a picture's EXIF or XMP, 1 to 8; 1 where there is none, or none that can be read.
+
+    To be asked once for an opened file: of damaged EXIF, Pillow keeps what it has read, and the next answer differs.
+    """
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # Pillow's reader of EXIF may raise anything for damaged data, and the picture can be shown
+        return 1
+    return found if isinstance(found, int) and found in _TURNS else 1
+
+
+def _upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    return size[::-1] if orientation in _SWAPPED else size

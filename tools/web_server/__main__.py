@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pillow_sdz.coding.threads import cores
-from tools.web_server.settings import PREFIX, Settings
+from tools.web_server.settings import PREFIX, Settings, cores
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from pillow_sdz.coding.threads import cores
 from pillow_sdz.options import SaveOptions
 
 PREFIX: Final = "SDZ_SERVER_"
@@ -18,6 +17,11 @@ LONGEST_SIDE: Final = 16383
 
 MOST_STEPS: Final = 4
 """Most U-Net steps that an uploaded .sdz may ask for, see ``pillow_sdz.limits.MAX_UNASKED_STEPS``."""
+
+
+def cores() -> int:
+    """Processors that this process may use. (The package has this, too, but not in its public interface.)"""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

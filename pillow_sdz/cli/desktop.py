@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pillow_sdz.integrations.desktop.install import Outcome
 
-GNOME_NOTE = "GNOME Files and other programs that run thumbnailers in a sandbox show them /usr only: they need --system"
+GNOME_NOTE = "in GNOME Files thumbnailers see only /usr; use --system for it"
 
 
 class DesktopFailure(click.ClickException):

@@ -18,7 +18,7 @@ from pillow_sdz.errors import SdzOptionError, naming_file
 from pillow_sdz.integrations.desktop.png import png_of
 from pillow_sdz.integrations.desktop.thumbnail import thumbnail
 from pillow_sdz.integrations.desktop.uris import path_of
-from pillow_sdz.plugin.atomic_file import AtomicFile
+from pillow_sdz.plugin.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,15 +135,7 @@ def _write(output: Path, data: bytes) -> None:
     if status is not None and not (stat.S_ISREG(status.st_mode) and status.st_size):
         _write_into(output, data)
         return
-    file = AtomicFile(output)
-    try:
-        file.create()
-        if status is not None:
-            file.temporary.chmod(stat.S_IMODE(status.st_mode) & 0o777)
-        file.fill(data)
-        file.commit()
-    finally:
-        file.discard()
+    write_atomically(output, data, None if status is None else stat.S_IMODE(status.st_mode) & 0o777)
 
 
 def _write_into(output: Path, data: bytes) -> None:

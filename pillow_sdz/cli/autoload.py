@@ -53,7 +53,10 @@ def command() -> None:
 @for_user
 @click.option("--system", is_flag=True, help="Also in a Python that belongs to the operating system.")
 def enable(for_user: bool, system: bool) -> None:
-    """Install the hook in this Python environment."""
+    """Install the hook in this Python environment: three files, and the bytecode of one.
+
+    With --user, the folder of your own packages is made if it is not there.
+    """
     with _failures():
         place = places.chosen(for_user=for_user)
         written = switch.enable(place, system=system)
@@ -67,7 +70,10 @@ def enable(for_user: bool, system: bool) -> None:
 @command.command()
 @for_user
 def disable(for_user: bool) -> None:
-    """Remove the hook from this Python environment."""
+    """Remove all files of the hook from this Python environment.
+
+    The folder of your own packages stays, also if `enable --user` has made it.
+    """
     with _failures():
         place = places.chosen(for_user=for_user)
         removed = switch.disable(place)

@@ -122,7 +122,15 @@ def test_errors_of_the_command(run: Run, root: Path, monkeypatch: pytest.MonkeyP
     (root / "usr/local/lib").unlink()
     monkeypatch.setattr(AtomicFile, "create", refuse)
     assert run("desktop", "install", "--system", "--root", root) == 1
-    assert f"cannot write in {root}/usr/local/bin: Permission denied; run the same command as root" in run.err
+    message = f"cannot read or write in {root}/usr/local/bin: Permission denied; run the same command as root"
+    assert message in run.err
+
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(AtomicFile, "create", full)
+    assert run("desktop", "install", "--system", "--root", root) == 1
+    assert f"cannot read or write in {root}: No space left on device\n" in run.err
 
 
 def test_the_record_names_what_was_made(place: Place, root: Path) -> None:

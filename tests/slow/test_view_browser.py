@@ -15,6 +15,7 @@ from toy_files import direct_file_of, file_of
 from viewing import Client, Gate, served
 
 from pillow_sdz.cli.viewer import decoder
+from pillow_sdz.cli.viewer.redirect import redirect_to
 from pillow_sdz.cli.viewer.shown_file import ShownFile, read
 from pillow_sdz.container.metadata import Metadata
 
@@ -114,6 +115,16 @@ def test_the_preview_comes_first_then_the_picture(
         expect(preview).to_be_visible()
         expect(picture).to_be_hidden()
         expect(page.get_by_role("button", name="Preview")).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.usefixtures("toy")
+def test_the_file_that_a_browser_is_told_to_open_leads_to_the_page(browser: Browser, path: Path) -> None:
+    with served(path) as client, redirect_to(client.viewer.url) as address:
+        page = browser.new_page()
+        page.goto(address)
+        expect(page.locator("#state")).to_contain_text("Decoded in", timeout=BUSY)
+        assert page.url == client.viewer.url + "#1"
+        page.close()
 
 
 def test_a_file_that_changes_before_it_is_decoded(

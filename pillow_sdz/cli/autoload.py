@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import platform
 import sys
@@ -11,30 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from pillow_sdz.cli.exit_codes import ExitCode
+from pillow_sdz.cli.failures import failures
 from pillow_sdz.cli.printable import printable
-from pillow_sdz.errors import SdzError
 from pillow_sdz.integrations.autoload import files, places, switch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pillow_sdz.integrations.autoload.places import Place
 
 PIP = "pip does not know these files: run `sdz-convert autoload disable` before you uninstall pillow-sdz."
-
-
-class AutoloadFailure(click.ClickException):
-    """An `SdzError` as an exception of click, which prints the message and ends the program with `exit_code`."""
-
-    exit_code = ExitCode.FAILED
-
-
-@contextlib.contextmanager
-def _failures() -> Iterator[None]:
-    try:
-        yield
-    except SdzError as error:
-        raise AutoloadFailure(printable(str(error))) from error
 
 
 for_user = click.option("--user", "for_user", is_flag=True, help="In the folder of your own packages (pip's --user).")
@@ -53,8 +36,11 @@ def command() -> None:
 @for_user
 @click.option("--system", is_flag=True, help="Also in a Python that belongs to the operating system.")
 def enable(for_user: bool, system: bool) -> None:
-    """Install the hook in this Python environment."""
-    with _failures():
+    """Install the hook in this Python environment: three files, and the bytecode of one.
+
+    With --user, the folder of your own packages is made if it is not there.
+    """
+    with failures():
         place = places.chosen(for_user=for_user)
         written = switch.enable(place, system=system)
     for path in written:
@@ -67,8 +53,11 @@ def enable(for_user: bool, system: bool) -> None:
 @command.command()
 @for_user
 def disable(for_user: bool) -> None:
-    """Remove the hook from this Python environment."""
-    with _failures():
+    """Remove all files of the hook from this Python environment.
+
+    The folder of your own packages stays, also if `enable --user` has made it.
+    """
+    with failures():
         place = places.chosen(for_user=for_user)
         removed = switch.disable(place)
     for path in removed:
@@ -83,8 +72,8 @@ def status(as_json: bool) -> int:
 
     The exit code is 1 where it is partly there, or where files of its names were not written by this program.
     """
-    with _failures():
-        found = [(place, _states(place)) for place in places.every()]
+    with failures():
+        found = [(place, switch.states_of(place)) for place in places.every()]
     for place, states in found:
         summary = _summary(states)
         if as_json:
@@ -107,13 +96,6 @@ _EXPLAINED = {
     "outdated": "of another version; `sdz-convert autoload enable` renews it",
     "foreign": "not written by this program, which does not touch it",
 }
-
-
-def _states(place: Place) -> dict[str, files.State]:
-    try:
-        return files.states(place.folder)
-    except OSError as error:
-        raise SdzError(f"cannot be read: {error.strerror or error}", file=str(place.folder)) from error
 
 
 def _summary(states: dict[str, files.State]) -> str:

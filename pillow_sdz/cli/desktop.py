@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pillow_sdz.cli.exit_codes import ExitCode
+from pillow_sdz.cli.failures import Failure, failures
 from pillow_sdz.cli.printable import printable
-from pillow_sdz.errors import SdzDependencyError, SdzError
 from pillow_sdz.integrations.desktop.contents import PREFIXES, Place, system_place, user_place
 
 if TYPE_CHECKING:
@@ -21,38 +21,21 @@ if TYPE_CHECKING:
 
     from pillow_sdz.integrations.desktop.install import Outcome
 
-GNOME_NOTE = "GNOME Files and other programs that run thumbnailers in a sandbox show them /usr only: they need --system"
-
-
-class DesktopFailure(click.ClickException):
-    """An error as an exception of click, which prints the message and ends the program with `exit_code`."""
-
-    exit_code = ExitCode.FAILED
-
-    def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
-
-
-class UnavailableFailure(DesktopFailure):
-    """The same for a package or program that is missing."""
-
-    exit_code = ExitCode.UNAVAILABLE
+GNOME_NOTE = "in GNOME Files thumbnailers see only /usr; use --system for it"
 
 
 @contextlib.contextmanager
 def _failures(place: Place) -> Iterator[None]:
-    """Turn errors within the block into a `DesktopFailure`."""
+    """Turn errors within the block into a `Failure`."""
     try:
-        yield
-    except SdzDependencyError as error:
-        raise UnavailableFailure(str(error)) from error
-    except SdzError as error:
-        raise DesktopFailure(str(error)) from error
+        with failures():
+            yield
     except OSError as error:
-        message = f"cannot write in {os.path.dirname(str(error.filename or place.root))}: {error.strerror or error}"  # noqa: PTH120
+        where = os.path.dirname(str(error.filename)) if error.filename else place.root  # noqa: PTH120
+        message = f"cannot read or write in {where}: {error.strerror or error}"
         if isinstance(error, PermissionError) and place.program is not None:
             message += "; run the same command as root, for instance with sudo and its full path"
-        raise DesktopFailure(message) from error
+        raise Failure(message) from error
 
 
 def _place_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -73,14 +56,12 @@ def _place_options(function: Callable[..., None]) -> Callable[..., None]:
 
 def _place(*, system: bool, prefix: str | None, root: Path) -> Place:
     if sys.platform in ("win32", "darwin"):
-        raise DesktopFailure("this is for desktops that follow freedesktop.org, on Linux and BSD")
+        raise Failure("this is for desktops that follow freedesktop.org, on Linux and BSD")
     if prefix is not None and not system:
         raise click.UsageError("--prefix goes with --system")
     root = root.absolute()
-    try:
+    with failures():
         return system_place(prefix or PREFIXES[0], root) if system else user_place(root)
-    except SdzError as error:
-        raise DesktopFailure(str(error)) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

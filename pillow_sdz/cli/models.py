@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pillow_sdz.cli.exit_codes import ExitCode
+from pillow_sdz.cli.failures import failures
 from pillow_sdz.cli.printable import printable
-from pillow_sdz.errors import SdzError
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints.single_file import FAMILIES
 from pillow_sdz.models.checkpoints.sources import SCHEDULER_OPTIONS as SCHEDULERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pillow_sdz.models.manifest import Manifest
-
-
-class ModelFailure(click.ClickException):
-    """An `SdzError` as an exception of click, which prints the message and ends the program with `exit_code`."""
-
-    exit_code = ExitCode.UNAVAILABLE
-
-
-@contextlib.contextmanager
-def _failures() -> Iterator[None]:
-    """Turn an `SdzError` within the block into a `ModelFailure`."""
-    try:
-        yield
-    except SdzError as error:
-        raise ModelFailure(printable(str(error))) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -79,7 +61,7 @@ def add(name: str, source: str, **options: Any) -> None:
     """
     from pillow_sdz.models.checkpoints.add import add_model
 
-    with _failures():
+    with failures(ExitCode.UNAVAILABLE):
         manifest, notes = add_model(name, source, **options)
     for note in notes:
         click.echo(f"{name}: note: {note}")
@@ -90,7 +72,7 @@ def add(name: str, source: str, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per model.")
 def list_models(as_json: bool) -> None:
     """List the installed models."""
-    with _failures():
+    with failures(ExitCode.UNAVAILABLE):
         models = registry.installed_models()
     for model in models:
         about = _about(model)
@@ -107,7 +89,7 @@ def list_models(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(name: str, as_json: bool) -> None:
     """Show the facts about the model NAME."""
-    with _failures():
+    with failures(ExitCode.UNAVAILABLE):
         about = _about(registry.find(name))
     if as_json:
         click.echo(json.dumps(about))
@@ -148,6 +130,6 @@ def remove(name: str) -> None:
     """Remove the added model NAME. Pictures saved with it cannot be decoded until it is added again."""
     from pillow_sdz.models.checkpoints.add import remove_model
 
-    with _failures():
+    with failures(ExitCode.UNAVAILABLE):
         folder = remove_model(name)
     click.echo(f"{name}: removed from {printable(str(folder))}")

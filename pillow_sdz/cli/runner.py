@@ -8,7 +8,6 @@ from __future__ import annotations
 import builtins
 import os
 import pkgutil
-import runpy
 import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec, module_from_spec
@@ -22,6 +21,7 @@ from pillow_sdz.integrations.autoload.children import hook_children
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
     from types import CodeType
 
 USAGE = """\
@@ -62,29 +62,35 @@ def main(args: Sequence[str] | None = None) -> None:
 def _run_module(words: list[str]) -> None:
     if not words or words[0].startswith("-"):
         _refuse(USAGE)
-    name = words[0]
-    problem = _missing(name)
-    if problem is not None:
-        _refuse(f"python -m pillow_sdz: {printable(problem)}")
-    _prepare(words)
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    found = _found(words[0])
+    if isinstance(found, str):
+        _refuse(f"python -m pillow_sdz: {printable(found)}")
+    spec, code = found
+    _prepare([spec.origin or words[0], *words[1:]])
+    module = module_from_spec(spec)  # spawned workers find the module again by its __spec__
+    module.__name__ = "__main__"
+    _run_main(module, code)
 
 
-def _missing(name: str) -> str | None:
-    """Why there is no module of that name that can be run; None if there is."""
+def _found(name: str) -> tuple[ModuleSpec, CodeType] | str:
+    """The module of that name, or ``__main__`` of a package, and its code; or why there is none that can be run."""
     if name.startswith("."):
         return f"No module named {name!r}"
     try:
         spec = find_spec(name)
         if spec is not None and spec.submodule_search_locations is not None:
-            if find_spec(f"{name}.__main__") is None:
+            spec = find_spec(f"{name}.__main__")
+            if spec is None:
                 return f"{name} is a package without __main__, and cannot be run"
-            return None
     except ModuleNotFoundError as error:  # a parent is missing, or is no package
         return str(error)
     except ValueError:
         return f"No module named {name!r}"
-    return None if spec is not None else f"No module named {name!r}"
+    if spec is None:
+        return f"No module named {name!r}"
+    loader: Any = spec.loader
+    code = loader.get_code(spec.name) if hasattr(loader, "get_code") else None
+    return f"{name} has no Python code that could be run" if code is None else (spec, code)
 
 
 def _run_script(words: list[str]) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import webbrowser
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,7 +47,8 @@ def command(**given: Any) -> int:
     ? on the page lists the keys.
 
     The page is served to this machine only (127.0.0.1), under a name that nobody can guess, and loads nothing from
-    elsewhere. The command ends some seconds after the page was closed, or on Ctrl-C. The files are not changed.
+    elsewhere. Whoever knows its address can see the files; the browser is told it by a temporary file that you alone
+    can read. The command ends some seconds after the page was closed, or on Ctrl-C. The files are not changed.
     """
     return int(_run(given))
 
@@ -109,15 +111,20 @@ def _problem(job: Job) -> str | None:
 
 def _serve(viewer: Viewer, *, browser: bool, quiet: bool) -> None:
     """Serve until the page has been closed, or Ctrl-C."""
+    from pillow_sdz.cli.viewer.redirect import redirect_to
+
     threading.Thread(target=viewer.serve_forever, args=(_TICK,), name="sdz-convert view", daemon=True).start()
     try:
         _print(viewer.url)
-        if browser and not webbrowser.open(viewer.url):
-            click.echo("sdz-convert: no browser was found; open the address above in one", err=True)
-        if not quiet:
-            click.echo("Closing the page ends the program, and so does Ctrl-C.", err=True)
-        while viewer.closed_for() < CLOSED_SECONDS:
-            time.sleep(_TICK)
+        with redirect_to(viewer.url) if browser else nullcontext("") as address:
+            if address and not webbrowser.open(address):
+                click.echo("sdz-convert: no browser was found; open the address above in one", err=True)
+            elif address and not quiet:
+                click.echo("If no page appears, open the address above.", err=True)
+            if not quiet:
+                click.echo("Closing the page ends the program, and so does Ctrl-C.", err=True)
+            while viewer.closed_for() < CLOSED_SECONDS:
+                time.sleep(_TICK)
     except KeyboardInterrupt:
         pass
     finally:

@@ -72,12 +72,13 @@ class AtomicFile:
             self.temporary.unlink()
 
 
-def write_atomically(target: Path, data: bytes) -> None:
+def write_atomically(target: Path, data: bytes, mode: int | None = None) -> None:
     """Write a file whole or not at all.
 
     Args:
-        target: path of the file; an existing one is replaced.
+        target: path of the file; an existing one is replaced, also a link.
         data: its content.
+        mode: its permissions; None for those of new files.
 
     Raises:
         OSError: writing failed; an existing file is as it was.
@@ -85,6 +86,8 @@ def write_atomically(target: Path, data: bytes) -> None:
     file = AtomicFile(target)
     try:
         file.create()
+        if mode is not None:
+            file.temporary.chmod(mode)
         file.fill(data)
         file.commit()
     finally:

@@ -6,25 +6,26 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
 import urllib.request
 import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import toy_model
 from cli_fakes import FAKED, Run, environment, photo, python
 from toy_files import file_of
-from viewing import PATIENCE
+from viewing import PATIENCE, page_behind
 
 from pillow_sdz.cli import view
-from pillow_sdz.cli.viewer import server
+from pillow_sdz.cli.viewer import redirect, server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -32,8 +33,10 @@ VISIT = (
     FAKED
     + """
 import json, os, signal, sys, threading, urllib.request, webbrowser
+from viewing import page_behind
 
-def visit(url):
+def visit(opened):
+    url = page_behind(opened)
     get = lambda path: urllib.request.urlopen(url + path, timeout=30).read()
     assert b"<!DOCTYPE html>" in get("")
     assert json.loads(get("0"))["width"] == 40
@@ -62,8 +65,8 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], object
                 events.readline()
                 look(url)
 
-        def open_page(url: str) -> bool:
-            threading.Thread(target=visit, args=(url,), daemon=True).start()
+        def open_page(address: str) -> bool:
+            threading.Thread(target=visit, args=(page_behind(address),), daemon=True).start()
             return True
 
         monkeypatch.setattr(webbrowser, "open", open_page)
@@ -81,6 +84,42 @@ def test_it_opens_the_page_and_ends_when_that_is_closed(run: Run, path: Path, br
     assert "Ctrl-C" in run.err
     assert run("view", "--quiet", path.name) == 0
     assert run.err == ""
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="command lines there do not show the address")
+def test_the_secret_is_on_no_command_line(
+    run: Run, path: Path, browser: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is opened is a file that nobody else can read, and that is gone afterwards."""
+    browser(lambda url: None)
+    visit, seen = webbrowser.open, []
+
+    def open_page(address: str) -> bool:
+        file = Path(urllib.request.url2pathname(address.removeprefix("file://")))
+        seen.append((address, file, [stat.S_IMODE(each.stat().st_mode) for each in (file, file.parent)]))
+        return visit(address)
+
+    monkeypatch.setattr(webbrowser, "open", open_page)
+    assert run("view", path.name) == 0
+    ((address, file, modes),) = seen
+    assert address.startswith("file:///")
+    assert run.out.strip().split("/")[-2] not in address
+    assert modes == [0o600, 0o700]
+    assert not file.parent.exists()
+
+
+def test_where_no_file_can_be_written_the_page_itself_is_opened(
+    run: Run, path: Path, browser: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_keywords: object) -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    browser(lambda url: None)
+    visit, seen = webbrowser.open, []
+    monkeypatch.setattr(redirect, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(webbrowser, "open", lambda url: seen.append(url) or visit(url))
+    assert run("view", path.name) == 0
+    assert run.out == f"{seen[0]}\n"
 
 
 def test_folders_and_standard_input(run: Run, tmp_path: Path, data: bytes, browser: Callable[..., None]) -> None:
@@ -149,7 +188,10 @@ def test_the_page_and_the_preview_need_no_network_and_ctrl_c_ends_it(tmp_path: P
     (tmp_path / "a.sdz").write_bytes(file_of(toy_model.blocks(40, 24)))
     ended = python(VISIT, "a.sdz", *more, cwd=tmp_path, text=True)
     assert ended.stdout.splitlines()[1:] == ["[]"]
-    assert ended.stderr.splitlines() == ["Closing the page ends the program, and so does Ctrl-C."]
+    assert ended.stderr.splitlines() == [
+        "If no page appears, open the address above.",
+        "Closing the page ends the program, and so does Ctrl-C.",
+    ]
     assert ended.returncode == 0
 
 
@@ -160,7 +202,8 @@ def test_ctrl_c_while_a_network_computes(tmp_path: Path) -> None:
         "import os, sys, time, urllib.request, webbrowser\n"
         "def decode(*_):\n    os.write(2, b'decoding\\n')\n    time.sleep(600)\n"
         "toy.model.decode = decode\n"
-        "webbrowser.open = lambda url: urllib.request.urlopen(url + '0', timeout=30).read()\n"
+        "from viewing import page_behind\n"
+        "webbrowser.open = lambda url: urllib.request.urlopen(page_behind(url) + '0', timeout=30).read()\n"
         "main(sys.argv[1:])"
     )
     process = subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import site
+import stat
 import sys
 import sysconfig
 from pathlib import Path
@@ -112,22 +113,47 @@ def test_all_files_or_none(monkeypatch: pytest.MonkeyPatch, folder: Path, failin
     assert list(folder.iterdir()) == []
 
 
-def test_a_failed_renewal_leaves_the_older_files(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    older = {name: f"{files.MARK}\n# older\n".encode() for name in files.contents()}
-    for name, content in older.items():
-        (folder / name).write_bytes(content)
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
+def test_a_renewal_that_fails_leaves_the_older_files(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, error: BaseException
+) -> None:
+    for name in files.contents():
+        (folder / name).write_bytes(f"{files.MARK}\n# older\n".encode())
+        (folder / name).chmod(0o640)
+    before = {path.name: (path.read_bytes(), path.stat().st_mode) for path in folder.iterdir()}
     real, calls = AtomicFile.commit, []
 
     def fail(file: AtomicFile) -> None:
         calls.append(file)
-        if len(calls) > 1:
-            raise OSError(28, "No space left on device")
+        if len(calls) == 2:
+            raise error
         real(file)
 
     monkeypatch.setattr(AtomicFile, "commit", fail)
-    with pytest.raises(SdzError, match="No space left"):
+    with pytest.raises(SdzError if isinstance(error, OSError) else KeyboardInterrupt):
         switch.enable(Place("environment", folder))
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == older
+    assert {path.name: (path.read_bytes(), path.stat().st_mode) for path in folder.iterdir()} == before
+
+
+def test_a_failure_leaves_no_folder(monkeypatch: pytest.MonkeyPatch, users: Path) -> None:
+    def fail(file: AtomicFile, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(AtomicFile, "fill", fail)
+    with pytest.raises(SdzError, match="No space left"):
+        switch.enable(Place("user", users))
+    assert not users.parent.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_all_users_of_an_environment_can_read_its_hook(folder: Path) -> None:
+    mask = os.umask(0o077)
+    try:
+        switch.enable(Place("environment", folder))
+    finally:
+        os.umask(mask)
+    modes = {path.suffix: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
+    assert modes == {".py": 0o644, ".pth": 0o644, ".start": 0o644, "": 0o755, ".pyc": 0o644}
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere; run as a user")

@@ -16,10 +16,11 @@ from desktop_tree import PLACES, make_root, place_in, tree
 
 from pillow_sdz.cli.desktop import _problem_of
 from pillow_sdz.errors import SdzFormatError, SdzOptionError
-from pillow_sdz.integrations.desktop import databases, marked_block
+from pillow_sdz.integrations.desktop import databases
 from pillow_sdz.integrations.desktop.contents import Place, contents, thumbnailer_entry, user_place
 from pillow_sdz.integrations.desktop.install import install, status, uninstall
 from pillow_sdz.integrations.desktop.record import FORMAT, Record
+from pillow_sdz.plugin.atomic_file import AtomicFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,9 +120,17 @@ def test_errors_of_the_command(run: Run, root: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied", str(root / "usr/local/bin/.sdz.tmp"))
 
     (root / "usr/local/lib").unlink()
-    monkeypatch.setattr(marked_block, "replace", refuse)
+    monkeypatch.setattr(AtomicFile, "create", refuse)
     assert run("desktop", "install", "--system", "--root", root) == 1
-    assert f"cannot write in {root}/usr/local/bin: Permission denied; run the same command as root" in run.err
+    message = f"cannot read or write in {root}/usr/local/bin: Permission denied; run the same command as root"
+    assert message in run.err
+
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(AtomicFile, "create", full)
+    assert run("desktop", "install", "--system", "--root", root) == 1
+    assert f"cannot read or write in {root}: No space left on device\n" in run.err
 
 
 def test_the_record_names_what_was_made(place: Place, root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pillow_sdz.integrations.desktop import install as module
 from pillow_sdz.integrations.desktop import marked_block
 from pillow_sdz.integrations.desktop.contents import Place, contents, system_place
 from pillow_sdz.integrations.desktop.install import install, status, uninstall
+from pillow_sdz.plugin.atomic_file import AtomicFile
 
 pytestmark = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="for the desktops of Linux and BSD")
 
@@ -55,6 +57,18 @@ def test_an_empty_system(tmp_path: Path) -> None:
     assert (tmp_path / "etc/magic").read_bytes().startswith(marked_block.BEGIN)
     uninstall(place)
     assert tree(tmp_path) == {}
+
+
+def test_all_users_can_read_what_is_installed_for_them(root: Path) -> None:
+    before = tree(root)
+    mask = os.umask(0o077)
+    try:
+        install(place_in(root, "system"))
+    finally:
+        os.umask(mask)
+    new = {path: each for path, each in tree(root).items() if path not in before}
+    assert {mode for mode, content in new.values() if content is None} == {0o755}
+    assert {mode for mode, content in new.values() if content is not None} == {0o644, 0o755}
 
 
 def test_an_older_installation_is_brought_up_to_date(place: Place, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,16 +171,16 @@ def test_links_to_the_magic_file_are_followed(place: Place, root: Path) -> None:
 
 def test_a_failure_takes_back_what_was_written(place: Place, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At every file in turn, until all can be written."""
-    before, real = tree(root), marked_block.replace
-    allowed, writes = 0, list[object]()
+    before, real = tree(root), AtomicFile.commit
+    allowed, writes = 0, list[AtomicFile]()
 
-    def replace(*args: object) -> None:
-        writes.append(args)
+    def commit(file: AtomicFile) -> None:
+        writes.append(file)
         if len(writes) > allowed:
             raise OSError(28, "No space left on device")
-        real(*args)  # type: ignore[arg-type]
+        real(file)
 
-    monkeypatch.setattr(marked_block, "replace", replace)
+    monkeypatch.setattr(AtomicFile, "commit", commit)
     for allowed in range(20):
         writes.clear()
         try:

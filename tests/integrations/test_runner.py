@@ -48,6 +48,17 @@ print(__name__, __file__, __package__, sys.argv, sys.path[0], sys.modules["__mai
 print(__spec__ and __spec__.name)
 """
 
+OUTLIVES = """
+import atexit, pickle, sys
+class Result:
+    pass
+def at_exit():
+    assert isinstance(pickle.loads(pickle.dumps(Result())), Result)
+    assert sys.modules["__main__"].at_exit is at_exit
+    assert sys.argv == [__file__, "an argument"], sys.argv
+atexit.register(at_exit)
+"""
+
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> LightEnvironment:
@@ -176,11 +187,16 @@ def test_where_children_cannot_have_it_a_note_says_so(environment: LightEnvironm
             0,
             "",
         ),
+        (OUTLIVES, 0, ""),
     ],
 )
-def test_how_it_ends(environment: LightEnvironment, script: Path, code: str, exit_code: int, said: str) -> None:
+@pytest.mark.parametrize("kind", ["script", "module"])
+def test_how_it_ends(
+    environment: LightEnvironment, script: Path, kind: str, code: str, exit_code: int, said: str
+) -> None:
     script.write_text(code)
-    process = run_it(environment, script, check=False)
+    program = [script] if kind == "script" else ["-m", "script"]
+    process = run_it(environment, *program, "an argument", check=False, cwd=script.parent)
     assert process.returncode == exit_code
     assert said in process.stderr
     if not said:
@@ -202,6 +218,7 @@ def test_how_it_ends(environment: LightEnvironment, script: Path, code: str, exi
         (["-m", "json"], "json is a package without __main__, and cannot be run"),
         (["-m", ""], "No module named ''"),
         (["-m", ".relative"], "No module named '.relative'"),
+        (["-m", "sys"], "sys has no Python code that could be run"),
         (["a\x1b[31m.py"], "cannot open a\\u001b[31m.py: No such file"),
     ],
 )

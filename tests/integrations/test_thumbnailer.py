@@ -16,7 +16,7 @@ from toy_files import file_of
 from pillow_sdz.codec.file import read
 from pillow_sdz.codec.preview import decode_preview
 from pillow_sdz.container.metadata import Metadata
-from pillow_sdz.errors import SdzDependencyError, SdzModelError
+from pillow_sdz.errors import SdzDependencyError, SdzLimitError, SdzModelError, SdzOptionError, SdzTruncatedError
 from pillow_sdz.integrations.desktop import thumbnailer
 from pillow_sdz.plugin.metadata.exif import orientation_exif
 
@@ -89,17 +89,41 @@ def test_decoded_in_full_where_no_preview_is_large_enough(
 
 
 @pytest.mark.usefixtures("toy")
-@pytest.mark.parametrize("error", [SdzDependencyError("torch is missing"), SdzModelError("is damaged")])
-def test_enlarged_where_no_model_can_be_loaded(
-    make: Thumbnailer, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (SdzDependencyError("torch is missing"), "torch is missing"),
+        (SdzModelError("is damaged"), "is damaged"),
+        (RuntimeError("CUDA out of memory"), "CUDA out of memory"),
+        (OSError("libtorch.so: cannot open shared object file"), "libtorch.so: cannot open shared object file"),
+        (SdzOptionError("unknown", field="PILLOW_SDZ_DTYPE"), "PILLOW_SDZ_DTYPE: unknown"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_enlarged_where_no_model_decodes(
+    make: Thumbnailer, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
     def fail(_file: object) -> None:
         raise error
 
     monkeypatch.setattr(thumbnailer, "_decode_fully", fail)
     assert make("-v", "-s", 40, path, tmp_path / "t.png", with_models=True) == 0
-    assert f"enlarged ({error})" in make.err
+    assert f"enlarged ({words})" in make.err
     assert pixels_of(tmp_path / "t.png").shape == (20, 40, 3)
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize("error", [SdzTruncatedError("ends too early"), SdzLimitError("is too large")])
+def test_no_thumbnail_of_what_is_damaged_or_beyond_limits(
+    make: Thumbnailer, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(_file: object) -> None:
+        raise error
+
+    monkeypatch.setattr(thumbnailer, "_decode_fully", fail)
+    assert make("-s", 40, path, tmp_path / "t.png", with_models=True) == 1
+    assert str(error) in make.err
+    assert not (tmp_path / "t.png").exists()
 
 
 @pytest.mark.slow

@@ -38,11 +38,20 @@ def read() -> list[Row]:
 
 
 @cache
-def functions(file: str) -> dict[str, list[str]]:
-    """The test functions of a file, each with its fixtures and other parameters."""
+def functions(file: str) -> dict[str, ast.FunctionDef]:
+    """The test functions of a file."""
     nodes = ast.walk(ast.parse((ROOT / file).read_text("utf-8")))
-    found = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
-    return {node.name: [argument.arg for argument in node.args.args] for node in found}
+    return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+def may_be_skipped(test: ast.FunctionDef) -> bool:
+    """Whether a test is skipped on some machines: by a decorator, in its body, or by the fixture ``program``."""
+    body = {ast.unparse(node.func) for node in ast.walk(test) if isinstance(node, ast.Call)}
+    return (
+        "program" in [argument.arg for argument in test.args.args]
+        or any(re.search(r"skip|needs", ast.unparse(decorator)) for decorator in test.decorator_list)
+        or bool(body & {"pytest.skip", "pytest.importorskip"})
+    )
 
 
 @cache
@@ -68,9 +77,27 @@ def test_a_row_has_tests_or_a_reason(row: Row) -> None:
 
 
 def test_enough_programs_are_tested_everywhere() -> None:
-    everywhere = [row for row in ROWS if any("program" not in functions(file)[name] for name, file in row.tests)]
+    everywhere = [row for row in ROWS if any(not may_be_skipped(functions(file)[name]) for name, file in row.tests)]
     assert len(everywhere) >= AT_LEAST
     assert len({row.program for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("test", "skipped"),
+    [
+        ("def test_it(environment): run()", False),
+        ("@pytest.mark.slow\ndef test_it(environment): run()", False),
+        ("def test_it(program): run()", True),
+        ("@needs_server\ndef test_it(environment): run()", True),
+        ("@pytest.mark.skipif(sys.platform == 'win32', reason='POSIX')\ndef test_it(): run()", True),
+        ("def test_it():\n    if not there:\n        pytest.skip('not there')", True),
+        ("def test_it():\n    module = pytest.importorskip('module')", True),
+    ],
+)
+def test_what_counts_as_everywhere(test: str, skipped: bool) -> None:
+    (function,) = ast.parse(test).body
+    assert isinstance(function, ast.FunctionDef)
+    assert may_be_skipped(function) == skipped
 
 
 def test_every_file_of_tests_is_in_the_table() -> None:

@@ -90,7 +90,7 @@ def test_without_willow(monkeypatch: pytest.MonkeyPatch) -> None:
         register()
 
 
-def test_importing_the_helper_is_light(fresh_python: FreshPython) -> None:
+def test_importing_the_registration_is_light(fresh_python: FreshPython) -> None:
     code = "import sys, pillow_sdz.integrations.willow; print({'willow', 'numpy', 'torch'} & set(sys.modules))"
     assert fresh_python(code).stdout.strip() == "set()"
 

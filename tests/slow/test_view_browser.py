@@ -14,6 +14,9 @@ from playwright.sync_api import expect
 from toy_files import direct_file_of, file_of
 from viewing import Client, Gate, served
 
+from pillow_sdz.cli.viewer import decoder
+from pillow_sdz.cli.viewer.redirect import redirect_to
+from pillow_sdz.cli.viewer.shown_file import ShownFile, read
 from pillow_sdz.container.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
     from toy_model import Toy
+
+    from pillow_sdz.cli.sources import Source
 
     Visit = Callable[..., Page]
 
@@ -110,6 +115,34 @@ def test_the_preview_comes_first_then_the_picture(
         expect(preview).to_be_visible()
         expect(picture).to_be_hidden()
         expect(page.get_by_role("button", name="Preview")).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.usefixtures("toy")
+def test_the_file_that_a_browser_is_told_to_open_leads_to_the_page(browser: Browser, path: Path) -> None:
+    with served(path) as client, redirect_to(client.viewer.url) as address:
+        page = browser.new_page()
+        page.goto(address)
+        expect(page.locator("#state")).to_contain_text("Decoded in", timeout=BUSY)
+        assert page.url == client.viewer.url + "#1"
+        page.close()
+
+
+def test_a_file_that_changes_before_it_is_decoded(
+    visit: Visit, tmp_path: Path, toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cat.sdz"
+    path.write_bytes(file_of(toy_model.blocks(40, 24)))
+
+    def change_and_read(source: Source) -> ShownFile:
+        path.write_bytes(file_of(toy_model.blocks(80, 48)))
+        return read(source)
+
+    monkeypatch.setattr(decoder, "read", change_and_read)
+    with served(path) as client:
+        page = visit(client)
+        expect(page.locator("#state")).to_contain_text("Decoded in")
+        expect(page.locator("#scale")).to_contain_text("80 × 48")
+        assert natural_size(page, "picture") == [80, 48]
 
 
 def test_facts_patches_error_and_the_next_file(visit: Visit, album: list[Path]) -> None:

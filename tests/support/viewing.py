@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import re
 import threading
 import time
+import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +37,15 @@ PATIENCE: Final = 30.0
 def sources_of(*paths: Path) -> list[Source]:
     """The files as the command finds them."""
     return collect([str(path) for path in paths], Settings(action="info"))[0]
+
+
+def page_behind(opened: str) -> str:
+    """The address of the page to which what a browser was told to open leads; on some systems it is the page."""
+    if opened.startswith("http:"):
+        return opened
+    with urllib.request.urlopen(opened, timeout=PATIENCE) as stream:
+        (url,) = re.findall(r'http-equiv="refresh" content="0; url=([^"]+)"', stream.read().decode())
+    return str(url)
 
 
 def wait_for(condition: Callable[[], object]) -> None:

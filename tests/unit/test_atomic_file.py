@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pillow_sdz.plugin.atomic_file import AtomicFile
+from pillow_sdz.plugin.atomic_file import AtomicFile, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +129,16 @@ def test_permissions_are_those_of_new_files(tmp_path: Path) -> None:
     file.commit()
     found, usual = (stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("cat.sdz", "usual"))
     assert found == usual
+
+
+@POSIX
+def test_permissions_that_are_asked_for_do_not_depend_on_the_umask(tmp_path: Path) -> None:
+    mask = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "cat.sdz", b"", 0o664)
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "cat.sdz").stat().st_mode) == 0o664
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be synchronised there")

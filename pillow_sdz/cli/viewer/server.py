@@ -78,7 +78,7 @@ class Viewer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the page is; whoever knows it can see the files."""
+        """Where the page is; whoever knows it can see the files, so it goes on no command line (see `redirect`)."""
         return f"http://{ADDRESS}:{self.server_port}/{self.token}/"
 
     @property

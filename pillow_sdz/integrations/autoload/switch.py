@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import py_compile
-from typing import TYPE_CHECKING
+from importlib.util import cache_from_source
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from pillow_sdz.errors import SdzError
+from pillow_sdz.integrations.all_or_nothing import all_or_nothing
 from pillow_sdz.integrations.autoload import files, places
 from pillow_sdz.plugin.atomic_file import AtomicFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from pillow_sdz.integrations.autoload.places import Place
+
+_FOR_ALL: Final = 0o644
+_FOLDER_FOR_ALL: Final = 0o755
+"""Permissions in an environment, whatever the umask: others may run its Python, too."""
 
 
 def enable(place: Place, *, system: bool = False) -> list[Path]:
@@ -29,41 +33,50 @@ def enable(place: Place, *, system: bool = False) -> list[Path]:
         that programs which may not write there start as fast.
 
     Raises:
-        SdzError: the place must not or cannot be written, or there are files of these names that are not ours. Nothing
-            was changed.
+        SdzError: the place must not or cannot be written, or there are files of these names that are not ours. All
+            files are as before.
     """
     places.check_allowed(place, system=system)
-    states = _states(place)
+    states = states_of(place)
     _refuse_foreign(place, states)
     contents = files.contents()
     names = [name for name, state in states.items() if state != "current"]
     pending = {name: AtomicFile(place.folder / name) for name in names}
-    before = {name: _content(place.folder / name) for name in names}
-    replaced: list[str] = []
     try:
-        if place.kind == "user":
-            place.folder.mkdir(parents=True, exist_ok=True)
-        for name, file in pending.items():
-            file.create()
-            file.fill(contents[name])
-        for name, file in pending.items():
-            file.commit()
-            replaced.append(name)
+        # the .pth file, which needs the module, is restored first
+        with all_or_nothing([file.target for file in reversed(pending.values())]), contextlib.ExitStack() as cleanup:
+            if place.kind == "user":
+                place.folder.mkdir(parents=True, exist_ok=True)
+            for name, file in pending.items():
+                cleanup.callback(file.discard)
+                file.create()
+                if place.kind == "environment":
+                    file.temporary.chmod(_FOR_ALL)
+                file.fill(contents[name])
+            for file in pending.values():
+                file.commit()
     except OSError as error:
-        _restore(place, {name: before[name] for name in replaced})
         raise places.cannot_write(place, error) from error
-    finally:
-        for file in pending.values():
-            file.discard()
     if names:
-        module = place.folder / f"{files.MODULE}.py"
-        with contextlib.suppress(OSError, py_compile.PyCompileError):  # bytecode saves time; nothing depends on it
-            py_compile.compile(str(module), doraise=True)
+        _compile(place)
     return [place.folder / name for name in names]
 
 
+def _compile(place: Place) -> None:
+    """Write the bytecode of the hook's module, where that can be: it saves time, and nothing depends on it."""
+    module = str(place.folder / f"{files.MODULE}.py")
+    cache = Path(cache_from_source(module))
+    with contextlib.suppress(OSError, py_compile.PyCompileError):
+        new = not cache.parent.exists()
+        py_compile.compile(module, doraise=True)
+        if place.kind == "environment":
+            cache.chmod(_FOR_ALL)
+            if new:
+                cache.parent.chmod(_FOLDER_FOR_ALL)
+
+
 def disable(place: Place) -> list[Path]:
-    """Remove the files, and the compiled forms of the module.
+    """Remove the files, and the compiled forms of the module. The folder of the user's packages stays.
 
     Args:
         place: where.
@@ -74,7 +87,7 @@ def disable(place: Place) -> list[Path]:
     Raises:
         SdzError: a file cannot be removed, or a file of that name is not ours; what is ours was removed before.
     """
-    states = _states(place)
+    states = states_of(place)
     # The .pth file first: without the module it would be an error at every start of Python.
     names = [name for name in reversed(states) if states[name] in ("current", "outdated")]
     removed = [place.folder / name for name in names]
@@ -92,7 +105,12 @@ def disable(place: Place) -> list[Path]:
     return removed
 
 
-def _states(place: Place) -> dict[str, files.State]:
+def states_of(place: Place) -> dict[str, files.State]:
+    """What is in a place under the names of the files.
+
+    Raises:
+        SdzError: it cannot be read.
+    """
     try:
         return files.states(place.folder)
     except OSError as error:
@@ -107,21 +125,3 @@ def _refuse_foreign(place: Place, states: dict[str, files.State]) -> None:
             file=str(place.folder / foreign[0]),
             remedy="move it away if nothing needs it",
         )
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
-
-
-def _restore(place: Place, before: dict[str, bytes | None]) -> None:
-    """Put back what was there before, as far as the folder lets us."""
-    items: Iterable[tuple[str, bytes | None]] = reversed(before.items())
-    for name, content in items:
-        with contextlib.suppress(OSError):
-            if content is None:
-                (place.folder / name).unlink()
-            else:
-                (place.folder / name).write_bytes(content)

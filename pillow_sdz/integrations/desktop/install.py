@@ -13,9 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pillow_sdz.errors import SdzOptionError
+from pillow_sdz.integrations.all_or_nothing import all_or_nothing
 from pillow_sdz.integrations.desktop import databases, marked_block
 from pillow_sdz.integrations.desktop.contents import DATA, contents
 from pillow_sdz.integrations.desktop.record import Record, read_record
+from pillow_sdz.plugin.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,17 +66,18 @@ def install(place: Place) -> Outcome:
         new = replace(new, magic=added.decode(), magic_created=old.magic_created or not os.path.lexists(magic))
     if not changed and not stale and keeps_block and old == new:
         return Outcome(())
-    with _all_or_nothing(place, [*(str(each.path) for each in wanted), *stale, str(place.magic), str(place.record)]):
+    touched = [*(each.path for each in wanted), *map(PurePosixPath, stale), place.magic, place.record]
+    with all_or_nothing([place.real(each) for each in touched]):
         folders = _make_folders(place, [each.path for each in wanted] + [place.record, place.magic])
         new = replace(new, folders=(*old.folders, *(each for each in folders if each not in old.folders)))
         planned = old.joined(new)
         _write_record(place, planned)
         for each in changed:
-            marked_block.replace(place.real(each.path), each.data, each.mode)
+            write_atomically(place.real(each.path), each.data, each.mode)
         for path in stale:
             place.real(PurePosixPath(path)).unlink()
         if not keeps_block:
-            marked_block.replace(magic, lines)
+            marked_block.rewrite(magic, lines)
         if new != planned:
             _write_record(place, new)
     written = [str(each.path) for each in changed] + ([] if keeps_block else [f"lines in {place.magic}"])
@@ -95,7 +98,8 @@ def uninstall(place: Place) -> Outcome:
     removed = [path for path in paths if _unchanged(place, record, path)]
     notes = [f"{path} was changed since it was installed, and is left" for path in paths if path not in removed]
     magic, lines = place.real(place.magic), []
-    with _all_or_nothing(place, [*removed, str(place.magic), str(place.record)]):
+    touched = [*map(PurePosixPath, removed), place.magic, place.record]
+    with all_or_nothing([place.real(each) for each in touched]):
         if record.magic and os.path.lexists(magic):
             if marked_block.remove_block(magic, record.magic.encode(), created=record.magic_created):
                 lines.append(f"lines in {place.magic}")
@@ -174,7 +178,7 @@ def _digest_of(path: Path) -> str | None:
 
 
 def _write_record(place: Place, record: Record) -> None:
-    marked_block.replace(place.real(place.record), record.to_json(), 0o644)
+    write_atomically(place.real(place.record), record.to_json(), 0o644)
 
 
 def _refresh(place: Place) -> Iterator[str]:
@@ -185,33 +189,17 @@ def _refresh(place: Place) -> Iterator[str]:
 
 
 def _make_folders(place: Place, paths: list[PurePosixPath]) -> list[str]:
-    """Make the folders of files; returns those that were not there, outer ones first."""
+    """Make the folders of files; returns those that were not there, outer ones first.
+
+    Those of the whole system are open to all users, whatever the umask.
+    """
     made = []
     for path in paths:
         missing = [each for each in path.parents if not place.real(each).is_dir()]
         for each in reversed(missing):
             place.real(each).mkdir(exist_ok=True)
+            if place.program is not None:
+                place.real(each).chmod(0o755)
             if str(each) not in made and str(each) != "/":
                 made.append(str(each))
     return made
-
-
-@contextlib.contextmanager
-def _all_or_nothing(place: Place, paths: list[str]) -> Iterator[None]:
-    """Restore files, and remove new folders of theirs, if the block raises an error."""
-    reals = [place.real(PurePosixPath(path)) for path in paths]
-    before = {path: (path.read_bytes(), path.stat().st_mode & 0o7777) for path in reals if path.is_file()}
-    missing = {folder for path in reals for folder in path.parents if not folder.exists()}
-    try:
-        yield
-    except BaseException:
-        for path in reals:
-            with contextlib.suppress(OSError):
-                if path not in before:
-                    path.unlink()
-                elif not path.is_file() or path.read_bytes() != before[path][0]:
-                    marked_block.replace(path, *before[path])
-        for folder in sorted(missing, key=lambda each: -len(each.parts)):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise

@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from pillow_sdz.errors import SdzOptionError
-from pillow_sdz.plugin.atomic_file import AtomicFile
+from pillow_sdz.plugin.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,27 +85,18 @@ def remove_block(path: Path, added: bytes, *, created: bool) -> bool:
     if created and not new:
         path.resolve().unlink()
     else:
-        replace(path, new)
+        rewrite(path, new)
     return True
 
 
-def replace(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Write a file whole or not at all; one that is there keeps its permissions. Links are followed.
+def rewrite(path: Path, data: bytes) -> None:
+    """Write such a file whole or not at all; one that is there keeps its permissions. Links are followed.
 
     Raises:
         OSError: it cannot be written.
     """
     target = path.resolve()
-    file = AtomicFile(target)
-    try:
-        file.create()
-        if mode is None and target.exists():
-            mode = stat.S_IMODE(target.stat().st_mode)
-        file.temporary.chmod(0o644 if mode is None else mode)
-        file.fill(data)
-        file.commit()
-    finally:
-        file.discard()
+    write_atomically(target, data, stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644)
 
 
 def _read(path: Path) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 from pillow_sdz.codec.box_mean import box_mean
 from pillow_sdz.codec.preview import MOST_ENLARGED, has_preview, preview_rgb, preview_scale, stride_for
 from pillow_sdz.container.orientation import orientation_of
-from pillow_sdz.errors import SdzDependencyError, SdzModelError
+from pillow_sdz.errors import SdzDependencyError, SdzFormatError, SdzLimitError, SdzModelError
 from pillow_sdz.integrations.desktop import system_codecs
 from pillow_sdz.integrations.desktop.resample import resize
 from pillow_sdz.payloads.pixels.payload import StoredPixels
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pillow_sdz.codec.file import SdzFile
 
 MOST_PIXELS: Final = 1 << 24
-"""Larger pictures are not decoded in full for a thumbnail: it would take longer than 10 s on many machines."""
+"""Larger pictures are not decoded by their model for a thumbnail: it would take longer than 10 s on many machines.
+Stored pixels, which need no model, are always decoded in full."""
 
 _REDUCING_GAP: Final = 2
 """Pictures are reduced by a whole number first, to at least so many times the size asked for."""
@@ -58,11 +59,12 @@ def thumbnail(file: SdzFile, size: int, decode_fully: Callable[[SdzFile], NDArra
     Args:
         file: the file.
         size: the longest side, in pixels. Smaller pictures keep their size.
-        decode_fully: decodes the colours (H, W, 3) of the whole picture, where no preview is large enough; its errors
-            for missing models or packages, and None, mean that the finest preview is enlarged.
+        decode_fully: decodes the colours (H, W, 3) of the whole picture, where no preview is large enough. If it
+            fails, or is None, the finest preview is enlarged.
 
     Raises:
-        SdzError: the file is damaged; or its model is missing, and it cannot be decoded without.
+        SdzError: the file is damaged or beyond limits; or it has no preview, and its model is missing.
+        Exception: what `decode_fully` raised, for a file without a preview.
     """
     header = file.header
     metadata = file.metadata()
@@ -86,18 +88,22 @@ def _colours(
         return _stored_pixels(file), 1, "the stored pixels"
     has_any = has_preview(file)
     stride = stride_for(file, longest, longest, MOST_ENLARGED) if has_any else None
-    lacking: SdzDependencyError | SdzModelError | None = None
+    failure = ""
     if stride is None and decode_fully is not None and (file.header.width * file.header.height <= MOST_PIXELS):
         try:
             return decode_fully(file), 1, "the decoded picture"
-        except (SdzDependencyError, SdzModelError) as error:
-            lacking = error
+        except (SdzFormatError, SdzLimitError):
+            raise
+        except Exception as error:  # a missing model, too little memory, a broken library: the preview needs none of it
+            if not has_any:
+                raise
+            failure = f" ({str(error) or type(error).__name__})"
     if not has_any:
-        raise lacking or SdzModelError(
+        raise SdzModelError(
             "the file has no preview, and its model is not there", field="model fingerprint",
             found=file.header.fingerprint.hex(),
         )  # fmt: skip
-    words = "the preview" if stride is not None else f"the preview, enlarged{f' ({lacking})' if lacking else ''}"
+    words = "the preview" if stride is not None else f"the preview, enlarged{failure}"
     stride = stride or STRIDES[0]
     return preview_rgb(file, stride), preview_scale(file, stride), words
 

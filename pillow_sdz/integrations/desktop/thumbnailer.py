@@ -18,7 +18,7 @@ from pillow_sdz.errors import SdzOptionError, naming_file
 from pillow_sdz.integrations.desktop.png import png_of
 from pillow_sdz.integrations.desktop.thumbnail import thumbnail
 from pillow_sdz.integrations.desktop.uris import path_of
-from pillow_sdz.plugin.atomic_file import AtomicFile
+from pillow_sdz.plugin.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def main(args: Sequence[str] | None = None, *, with_models: bool = True) -> NoRe
     Args:
         args: the arguments after the program's name; None takes those of this process.
         with_models: whether pictures are decoded in full where no preview is large enough. It needs torch or ONNX
-            Runtime; where they are missing, the preview is enlarged.
+            Runtime; where they are missing or fail, the preview is enlarged.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as sdz-convert
     options = _parser().parse_args(args)
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sdz-thumbnailer",
         description="Write a PNG thumbnail of an .sdz file. It comes from the file's preview where that is large "
-        "enough, else from the decoded picture, if torch or ONNX Runtime is there, else from the preview, enlarged.",
+        "enough, else from the picture, if torch or ONNX Runtime can decode it, else from the preview, enlarged.",
     )
     parser.add_argument(
         "-s", "--size", type=_size, default=128, metavar="SIZE",
@@ -135,15 +135,7 @@ def _write(output: Path, data: bytes) -> None:
     if status is not None and not (stat.S_ISREG(status.st_mode) and status.st_size):
         _write_into(output, data)
         return
-    file = AtomicFile(output)
-    try:
-        file.create()
-        if status is not None:
-            file.temporary.chmod(stat.S_IMODE(status.st_mode) & 0o777)
-        file.fill(data)
-        file.commit()
-    finally:
-        file.discard()
+    write_atomically(output, data, None if status is None else stat.S_IMODE(status.st_mode) & 0o777)
 
 
 def _write_into(output: Path, data: bytes) -> None:

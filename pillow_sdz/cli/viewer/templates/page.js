@@ -10,6 +10,7 @@ let number = 0;      // of the file that is shown
 let file = null;     // what the server says about it; null until it has answered
 let states = {};     // of decoding, by number
 let zoom = null;     // one of STEPS; null fits the picture into the window
+let again = null;    // number and revision of a decoded picture for which the facts were asked for again
 let asked = new AbortController();
 
 // ---- one file ----
@@ -95,6 +96,11 @@ const there = name => pictures[name].dataset.state === "there";
 function draw() {
   const state = states[number] ?? { state: "waiting" };
   const known = file && !file.problem;
+  if (known && state.revision && state.revision !== file.revision && again !== `${number} ${state.revision}`) {
+    again = `${number} ${state.revision}`;  // once: the state may be an old one
+    show(number);  // the file has changed since
+    return;
+  }
   if (known && state.revision === file.revision) {
     const whole = [0, 0, file.width, file.height];
     load(pictures.picture, "picture.png", whole);

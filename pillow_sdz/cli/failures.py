@@ -25,7 +25,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(printable(message))
-        self.exit_code = code
+        self.exit_code = code  # type: ignore[misc]  # click reads it of the exception itself
 
 
 @contextlib.contextmanager

@@ -92,7 +92,7 @@ def test_the_secret_is_on_no_command_line(
 ) -> None:
     """What is opened is a file that nobody else can read, and that is gone afterwards."""
     browser(lambda url: None)
-    visit, seen = webbrowser.open, []
+    visit, seen = webbrowser.open, list[tuple[str, Path, list[int]]]()
 
     def open_page(address: str) -> bool:
         file = Path(urllib.request.url2pathname(address.removeprefix("file://")))
@@ -115,9 +115,14 @@ def test_where_no_file_can_be_written_the_page_itself_is_opened(
         raise FileNotFoundError(2, "No usable temporary directory found")
 
     browser(lambda url: None)
-    visit, seen = webbrowser.open, []
+    visit, seen = webbrowser.open, list[str]()
+
+    def open_page(address: str) -> bool:
+        seen.append(address)
+        return visit(address)
+
     monkeypatch.setattr(redirect, "TemporaryDirectory", refuse)
-    monkeypatch.setattr(webbrowser, "open", lambda url: seen.append(url) or visit(url))
+    monkeypatch.setattr(webbrowser, "open", open_page)
     assert run("view", path.name) == 0
     assert run.out == f"{seen[0]}\n"
 

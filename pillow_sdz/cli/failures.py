@@ -16,30 +16,33 @@ if TYPE_CHECKING:
 
 
 class Failure(click.ClickException):
-    """An error as an exception of click, which prints the message and ends the program.
+    """An error as an exception of click, which prints the message and ends the program with `exit_code`."""
 
-    Args:
-        message: what is wrong.
-        code: the exit code.
-    """
+    exit_code = ExitCode.FAILED
 
-    def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
+    def __init__(self, message: str) -> None:
         super().__init__(printable(message))
-        self.exit_code = code  # type: ignore[misc]  # click reads it of the exception itself
+
+
+class UnavailableFailure(Failure):
+    """The same for a model, package or program that is missing."""
+
+    exit_code = ExitCode.UNAVAILABLE
 
 
 @contextlib.contextmanager
-def failures(code: ExitCode = ExitCode.FAILED) -> Iterator[None]:
-    """Turn an `SdzError` within the block into a `Failure`.
+def failures(kind: type[Failure] = Failure) -> Iterator[None]:
+    """Turn an `SdzError` within the block into an exception of click.
 
     Args:
-        code: the exit code; that of a missing package is `ExitCode.UNAVAILABLE` in any case.
+        kind: which; for a missing package it is `UnavailableFailure` in any case.
 
     Raises:
         Failure: there was such an error.
     """
     try:
         yield
+    except SdzDependencyError as error:
+        raise UnavailableFailure(str(error)) from error
     except SdzError as error:
-        missing = isinstance(error, SdzDependencyError)
-        raise Failure(str(error), ExitCode.UNAVAILABLE if missing else code) from error
+        raise kind(str(error)) from error

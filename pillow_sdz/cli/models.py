@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pillow_sdz.cli.exit_codes import ExitCode
-from pillow_sdz.cli.failures import failures
+from pillow_sdz.cli.failures import UnavailableFailure, failures
 from pillow_sdz.cli.printable import printable
 from pillow_sdz.models import registry
 from pillow_sdz.models.checkpoints.single_file import FAMILIES
@@ -61,7 +60,7 @@ def add(name: str, source: str, **options: Any) -> None:
     """
     from pillow_sdz.models.checkpoints.add import add_model
 
-    with failures(ExitCode.UNAVAILABLE):
+    with failures(UnavailableFailure):
         manifest, notes = add_model(name, source, **options)
     for note in notes:
         click.echo(f"{name}: note: {note}")
@@ -72,7 +71,7 @@ def add(name: str, source: str, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per model.")
 def list_models(as_json: bool) -> None:
     """List the installed models."""
-    with failures(ExitCode.UNAVAILABLE):
+    with failures(UnavailableFailure):
         models = registry.installed_models()
     for model in models:
         about = _about(model)
@@ -89,7 +88,7 @@ def list_models(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(name: str, as_json: bool) -> None:
     """Show the facts about the model NAME."""
-    with failures(ExitCode.UNAVAILABLE):
+    with failures(UnavailableFailure):
         about = _about(registry.find(name))
     if as_json:
         click.echo(json.dumps(about))
@@ -130,6 +129,6 @@ def remove(name: str) -> None:
     """Remove the added model NAME. Pictures saved with it cannot be decoded until it is added again."""
     from pillow_sdz.models.checkpoints.add import remove_model
 
-    with failures(ExitCode.UNAVAILABLE):
+    with failures(UnavailableFailure):
         folder = remove_model(name)
     click.echo(f"{name}: removed from {printable(str(folder))}")

@@ -99,7 +99,7 @@ def loaded(base: Path) -> Iterator[Pack]:
     """The pack, until the end of the block."""
     for folder in ("input", "output", "temp"):
         (base / folder).mkdir(parents=True)
-    before = set(sys.modules)
+    before = _taken_out()  # others may be in use: of another test, or of a ComfyUI that is installed
     sys.path.insert(0, str(STAND_IN))
     try:
         importlib.import_module("folder_paths").BASE = str(base)  # type: ignore[attr-defined]
@@ -109,9 +109,14 @@ def loaded(base: Path) -> Iterator[Pack]:
         yield Pack(base, nodes, importlib.import_module("comfy.cli_args").args, module)
     finally:
         sys.path.remove(str(STAND_IN))
-        for name in set(sys.modules) - before:
-            if name.partition(".")[0] in PARTS or name.startswith(str(PACK)):
-                del sys.modules[name]
+        _taken_out()
+        sys.modules.update(before)
+
+
+def _taken_out() -> dict[str, Any]:
+    """The modules of the stand-in and of the pack, which are imported anew afterwards."""
+    names = [name for name in sys.modules if name.partition(".")[0] in PARTS or name.startswith(str(PACK))]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 def _module() -> Any:

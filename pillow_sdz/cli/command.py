@@ -15,7 +15,7 @@ from pillow_sdz import limits
 from pillow_sdz.cli import engine_options, fidelity_options
 from pillow_sdz.cli.entry import COMMANDS
 from pillow_sdz.cli.exit_codes import MEANING, ExitCode
-from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_size
+from pillow_sdz.cli.settings import METADATA, Settings, parse_colors, parse_device, parse_size
 from pillow_sdz.options import METADATA_LEVELS, STEP
 from pillow_sdz.payloads import kinds
 
@@ -190,7 +190,7 @@ def settings_from(given: dict[str, Any]) -> Settings:
     """
     from pillow_sdz.cli import file_types
     from pillow_sdz.errors import SdzOptionError
-    from pillow_sdz.options import SaveOptions, check_device
+    from pillow_sdz.options import SaveOptions
 
     if given["steps"] is not None:
         click.echo("sdz-convert: --steps is deprecated: it is called --denoise-steps now", err=True)
@@ -202,11 +202,9 @@ def settings_from(given: dict[str, Any]) -> Settings:
     if len(chosen) > 1:
         first, second = (f"--{name.replace('_', '-')}" for name in chosen[:2])
         raise click.UsageError(f"{first} and {second} exclude each other.")
-    device = None if given["device"] == "auto" else given["device"]
     try:
         SaveOptions(**save)
-        if device is not None:
-            check_device(device)
+        device = parse_device(given["device"])
     except SdzOptionError as error:
         raise click.UsageError(str(error)) from error
     found = None if given["format_name"] is None else file_types.resolve(given["format_name"])

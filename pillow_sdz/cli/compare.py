@@ -18,13 +18,13 @@ from pillow_sdz.cli.convert import ConversionError, limits_and_options, open_sou
 from pillow_sdz.cli.exit_codes import ExitCode
 from pillow_sdz.cli.outputs import Outputs, WriteError, kind
 from pillow_sdz.cli.printable import printable
-from pillow_sdz.cli.settings import Settings
+from pillow_sdz.cli.settings import Settings, parse_device
 from pillow_sdz.cli.sources import collect
 from pillow_sdz.errors import SdzDependencyError, SdzModelError, SdzOptionError, naming_file, needs_packages
 from pillow_sdz.evaluation import codecs, metrics
 from pillow_sdz.evaluation.report import contact_sheet, numbers, page, requirements, stages
 from pillow_sdz.evaluation.report.context import Request
-from pillow_sdz.options import ComputeSettings, SaveOptions, check_device
+from pillow_sdz.options import ComputeSettings, SaveOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,10 +92,8 @@ def command(**given: Any) -> int:
 
 
 def _run(given: dict[str, Any]) -> ExitCode:
-    device = None if given["device"] == "auto" else given["device"]
     try:
-        if device is not None:
-            check_device(device)
+        device = parse_device(given["device"])
     except SdzOptionError as error:
         raise click.UsageError(str(error)) from error
     requirements.check()

@@ -110,3 +110,17 @@ def parse_colors(text: str) -> int | tuple[int, ...]:
         raise ValueError(f"{text!r} is not a palette size (256) or one per layer (256,64,16)")
     numbers = tuple(int(part) for part in parts)
     return numbers[0] if len(numbers) == 1 else numbers
+
+
+def parse_device(name: str) -> str | None:
+    """The device of an option ``--device``: None for ``auto``.
+
+    Raises:
+        SdzOptionError: no such device.
+    """
+    from pillow_sdz.options import check_device
+
+    if name == "auto":
+        return None
+    check_device(name)
+    return name

@@ -56,16 +56,13 @@ def command(**given: Any) -> int:
 def _run(given: dict[str, Any]) -> ExitCode:
     from pillow_sdz.cli import batch, jobs
     from pillow_sdz.cli.convert import limits_and_options
-    from pillow_sdz.cli.settings import Settings
+    from pillow_sdz.cli.settings import Settings, parse_device
     from pillow_sdz.cli.viewer.decoder import Decoder
     from pillow_sdz.cli.viewer.server import Viewer
     from pillow_sdz.errors import SdzOptionError
-    from pillow_sdz.options import check_device
 
-    device = None if given["device"] == "auto" else given["device"]
     try:
-        if device is not None:
-            check_device(device)
+        device = parse_device(given["device"])
     except SdzOptionError as error:
         raise click.UsageError(str(error)) from error
     settings = Settings(action="info", recursive=True, device=device, max_pixels=given["max_pixels"])

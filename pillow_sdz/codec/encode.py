@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pillow_sdz.codec import pixels
 from pillow_sdz.codec.decode import decode
 from pillow_sdz.codec.file import read
-from pillow_sdz.codec.guard.purchases import Purchases, choose, may_be_drawn, whole_of_drawn
+from pillow_sdz.codec.guard.purchases import Guard, Purchases
 from pillow_sdz.codec.guard.settings import WITHOUT_MODEL, settings_for
 from pillow_sdz.codec.measure import Shares, error_sections, measure
 from pillow_sdz.codec.patching import apply_patches
@@ -135,7 +135,7 @@ class _Job:
             decoded = self._decoded(container)
             room = self._room_for_pixels(target or len(build(container)))
             quality = encoder.quality_of(plan)
-            bought = choose(self.picture.rgb, decoded, room, quality, self.options, self._settings)
+            bought = self._guard.choose(decoded, room, quality)
         if bought.whole is not None:
             return self._pixels_within_target(bought.whole)
         if target is not None:
@@ -144,11 +144,11 @@ class _Job:
 
     def _pixels_of_drawn(self, encoder: ModelEncoder, plan: Plan) -> bytes | None:
         """The body of a layer of pixels, if it is clear before the latent is refined that they are better; or None."""
-        if not (self.options.guarded and encoder.refines(plan) and may_be_drawn(self.picture.rgb)):
+        if not (self.options.guarded and encoder.refines(plan) and self._guard.may_be_drawn):
             return None
         container = encoder.container(plan)
         room, quality = self._room_for_pixels(len(build(container))), encoder.quality_of(plan)
-        return whole_of_drawn(self.picture.rgb, self._decoded(container), room, quality, self.options)
+        return self._guard.whole_of_drawn(self._decoded(container), room, quality)
 
     def _within_target(self, encoder: ModelEncoder, patches: bytes | None) -> bytes:
         """The refined file within the target size: with patches and error, or without those that leave no room for it.
@@ -249,6 +249,10 @@ class _Job:
     def _without_layer(self) -> Container:
         """The file of pixels, with an empty layer."""
         return pixels.container_of(self.picture, b"", self._alpha, self.metadata)
+
+    @cached_property
+    def _guard(self) -> Guard:
+        return Guard(self.picture.rgb, self.options, self._settings)
 
     @cached_property
     def _alpha(self) -> bytes | None:

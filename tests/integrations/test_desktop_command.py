@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from desktop_tree import PLACES, make_root, place_in, tree
+from desktop_tree import tree
 
 from pillow_sdz.cli.desktop import _problem_of
 from pillow_sdz.errors import SdzFormatError, SdzOptionError
@@ -28,16 +28,6 @@ if TYPE_CHECKING:
     from cli_fakes import Run
 
 pytestmark = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="for the desktops of Linux and BSD")
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return make_root(tmp_path, monkeypatch)
-
-
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, root: Path) -> Place:
-    return place_in(root, request.param)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from desktop_tree import PLACES, make_root, place_in, tree
+from desktop_tree import place_in, tree
 
 from pillow_sdz.errors import SdzOptionError
 from pillow_sdz.integrations.desktop import install as module
@@ -17,16 +17,6 @@ from pillow_sdz.integrations.desktop.install import install, status, uninstall
 from pillow_sdz.plugin.atomic_file import AtomicFile
 
 pytestmark = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="for the desktops of Linux and BSD")
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return make_root(tmp_path, monkeypatch)
-
-
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, root: Path) -> Place:
-    return place_in(root, request.param)
 
 
 def test_uninstall_leaves_the_tree_as_it_was(place: Place, root: Path) -> None:

@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("toy")
 
 
-@pytest.fixture
-def encoding(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    """Encoding waits until the gate is opened."""
-    gate = Gate(pictures.encoded)
-    monkeypatch.setattr(pictures, "encoded", gate)
+def gated(monkeypatch: pytest.MonkeyPatch, name: str) -> Iterator[Gate]:
+    """A function of `pictures` waits until the gate is opened, at the end of the test at the latest."""
+    gate = Gate(getattr(pictures, name))
+    monkeypatch.setattr(pictures, name, gate)
     yield gate
     gate.open()
+
+
+@pytest.fixture
+def encoding(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    yield from gated(monkeypatch, "encoded")
 
 
 @pytest.fixture
 def decoding(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    """Making a variant waits until the gate is opened."""
-    gate = Gate(pictures.variant)
-    monkeypatch.setattr(pictures, "variant", gate)
-    yield gate
-    gate.open()
+    yield from gated(monkeypatch, "variant")
 
 
 def test_beyond_the_queue_uploads_are_refused(tmp_path: Path, encoding: Gate) -> None:

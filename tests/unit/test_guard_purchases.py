@@ -16,7 +16,7 @@ from pillow_sdz import limits
 from pillow_sdz.codec import pixels
 from pillow_sdz.codec.guard import purchases
 from pillow_sdz.codec.guard.findings import Findings
-from pillow_sdz.codec.guard.purchases import choose
+from pillow_sdz.codec.guard.purchases import Guard
 from pillow_sdz.codec.guard.settings import (
     FACES,
     LETTERING,
@@ -46,7 +46,7 @@ def grainy(seed: int = 0) -> NDArray[np.uint8]:
 
 
 def bought(original: NDArray[np.uint8], decoded: NDArray[np.uint8], size: int, **options: Any) -> purchases.Purchases:
-    return choose(original, decoded, size, 50.0, SaveOptions(**options), SETTINGS)
+    return Guard(original, SaveOptions(**options), SETTINGS).choose(decoded, size, 50.0)
 
 
 class TestFitBody:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pillow_sdz.codec import pixels
@@ -106,116 +106,126 @@ class _Patched(NamedTuple):
     share: float
 
 
-def choose(
-    original: NDArray[np.uint8],
-    decoded: NDArray[np.uint8],
-    size: int,
-    quality: float,
-    options: SaveOptions,
-    settings: DecodeSettings,
-) -> Purchases:
-    """Choose what to buy.
+@dataclass
+class Guard:
+    """Looks at what a model made of a picture. What there is to see in the original is found once.
 
-    Args:
+    Attributes:
         original: (H, W, 3).
-        decoded: the same as the model decodes it.
-        size: bytes that a layer of pixels may have in a file as large as the model's, or as the target size.
-        quality: that of the model's file, 0 to 100.
         options: the options of saving.
-        settings: how the file was decoded.
+        settings: how files are decoded.
     """
-    ladder = settings_for(quality)
-    findings = find(original, decoded, detect(original), regular(original))
-    may_be_pixels = options.may_be_pixels and pixels.can_hold(original)
-    if may_be_pixels and _is_mostly_wrong(findings):
-        whole = _whole(original, size, ladder, options)
-        if whole is not None:
-            return Purchases(whole=whole)
-    has_target = options.target_size is not None
-    comparison = Comparison(original, settings)
-    room = int((SHARE_OF_TARGET if has_target else ROOM) * size)
-    findings = _settled(original, decoded, findings, ladder, room, options.effort, comparison)
-    if findings.faces >= FACES and not has_target:
-        room = int(ROOM_OF_FACES * size)
-    patched = _patched(original, decoded, findings, ladder, room, options.effort)
-    if patched.body is not None and not has_target:
-        size += section_bytes(len(patched.body))
-    features = _features_limit(findings, patched.share, quality)
-    if may_be_pixels and features is not None:
-        whole = _closer_whole(comparison, original, patched.picture, size, features, ladder, options)
-        if whole is not None:
-            return Purchases(whole=whole)
-    return Purchases(patched.body)
 
+    original: NDArray[np.uint8]
+    options: SaveOptions
+    settings: DecodeSettings
 
-def may_be_drawn(original: NDArray[np.uint8]) -> bool:
-    """Whether a picture (H, W, 3) may be a drawing or a screenshot."""
-    return flat_share(original) >= DRAWN
+    @cached_property
+    def may_be_drawn(self) -> bool:
+        """Whether the picture may be a drawing or a screenshot."""
+        return flat_share(self.original) >= DRAWN
 
+    def whole_of_drawn(self, decoded: NDArray[np.uint8], size: int, quality: float) -> bytes | None:
+        """The body of the layer of a file of pixels, if nearly all of a picture that may be drawn came out wrong.
 
-def whole_of_drawn(
-    original: NDArray[np.uint8], decoded: NDArray[np.uint8], size: int, quality: float, options: SaveOptions
-) -> bytes | None:
-    """The body of the layer of a file of pixels, if nearly all of a picture that may be drawn came out wrong.
+        Refinement would not change that, but takes most of the time: this is asked before it.
 
-    Refinement would not change that, but takes most of the time: this is asked before it.
+        Args:
+            decoded, size, quality: see `choose`.
+        """
+        if not self._may_be_pixels or not _is_mostly_wrong(self._found(decoded)):
+            return None
+        return _whole(self.original, size, settings_for(quality), self.options)
 
-    Args:
-        original, decoded, size, quality, options: see `choose`.
-    """
-    if not options.may_be_pixels or not pixels.can_hold(original):
-        return None
-    findings = find(original, decoded, detect(original), regular(original))
-    return _whole(original, size, settings_for(quality), options) if _is_mostly_wrong(findings) else None
+    def choose(self, decoded: NDArray[np.uint8], size: int, quality: float) -> Purchases:
+        """Choose what to buy.
+
+        Args:
+            decoded: the picture as the model decodes it, (H, W, 3).
+            size: bytes that a layer of pixels may have in a file as large as the model's, or as the target size.
+            quality: that of the model's file, 0 to 100.
+        """
+        ladder, findings = settings_for(quality), self._found(decoded)
+        if self._may_be_pixels and _is_mostly_wrong(findings):
+            whole = _whole(self.original, size, ladder, self.options)
+            if whole is not None:
+                return Purchases(whole=whole)
+        has_target = self.options.target_size is not None
+        room = int((SHARE_OF_TARGET if has_target else ROOM) * size)
+        findings = self._settled(decoded, findings, ladder, room)
+        if findings.faces >= FACES and not has_target:
+            room = int(ROOM_OF_FACES * size)
+        patched = self._patched(decoded, findings, ladder, room)
+        if patched.body is not None and not has_target:
+            size += section_bytes(len(patched.body))
+        features = _features_limit(findings, patched.share, quality)
+        if self._may_be_pixels and features is not None:
+            whole = self._closer_whole(patched.picture, size, features, ladder)
+            if whole is not None:
+                return Purchases(whole=whole)
+        return Purchases(patched.body)
+
+    @property
+    def _may_be_pixels(self) -> bool:
+        return self.options.may_be_pixels and pixels.can_hold(self.original)
+
+    def _found(self, decoded: NDArray[np.uint8]) -> Findings:
+        return find(self.original, decoded, *self._seen)
+
+    @cached_property
+    def _seen(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """What the detector and the spectrum see in the original."""
+        return detect(self.original), regular(self.original)
+
+    @cached_property
+    def _comparison(self) -> Comparison:
+        return Comparison(self.original, self.settings)
+
+    def _settled(self, decoded: NDArray[np.uint8], findings: Findings, ladder: GuardSettings, room: int) -> Findings:
+        """The findings with those doubtful regions alone that patches bring closer, tried on their own."""
+        made = _fitting(self.original, findings.in_doubt(), ladder, room, self.options.effort)
+        if made is None:
+            return findings.settled()
+        body, tried = made
+        picture = decoded.copy()
+        apply_patches(picture, body)
+        worth_it = tried.worth_it(self.original, picture)
+        return findings.settled(worth_it.looking_closer(partial(self._comparison.features_in, picture, decoded)))
+
+    def _patched(self, decoded: NDArray[np.uint8], findings: Findings, ladder: GuardSettings, room: int) -> _Patched:
+        """The patches that are worth it, in at most ``room`` bytes with the frame of their section."""
+        while findings.order:
+            made = _fitting(self.original, findings, ladder, room, self.options.effort)
+            if made is None:
+                break
+            body, findings = made
+            picture = decoded.copy()
+            share = apply_patches(picture, body)
+            worth_it = findings.worth_it(self.original, picture)
+            if worth_it.order == findings.order:
+                return _Patched(body, picture, share)
+            findings = worth_it
+        return _Patched(None, decoded, 0.0)
+
+    def _closer_whole(
+        self, decoded: NDArray[np.uint8], size: int, features: float, ladder: GuardSettings
+    ) -> bytes | None:
+        """The body of the layer of a file of pixels, if with the same bytes it is closer than ``decoded``; or None."""
+        found = pixels.fit_body(self.original, _room(size, self.options), self.options.effort)
+        if found is None:
+            return None
+        picture = pixels.decode_body(found.body, self.original.shape)
+        if not self._comparison.pixels_are_closer(picture, decoded, features):
+            return None
+        if found.quality > ladder.whole_at_most and self.options.target_size is None:
+            return pixels.best_body(self.original, ladder.whole_at_most, self.options.effort)
+        return found.body
 
 
 def _is_mostly_wrong(findings: Findings) -> bool:
     """Whether so much came out wrong that pixels are better whatever they cost."""
     mostly = MOSTLY_OF_DRAWN if findings.flat >= DRAWN else MOSTLY
     return findings.settled().faces < FACES and findings.wrong >= mostly
-
-
-def _settled(
-    original: NDArray[np.uint8],
-    decoded: NDArray[np.uint8],
-    findings: Findings,
-    ladder: GuardSettings,
-    room: int,
-    effort: int,
-    comparison: Comparison,
-) -> Findings:
-    """The findings with those doubtful regions alone that look closer with patches, which are tried on their own."""
-    made = _fitting(original, findings.in_doubt(), ladder, room, effort)
-    if made is None:
-        return findings.settled()
-    body, tried = made
-    picture = decoded.copy()
-    apply_patches(picture, body)
-    worth_it = tried.worth_it(original, picture)
-    return findings.settled(worth_it.looking_closer(partial(comparison.features_in, picture, decoded)))
-
-
-def _patched(
-    original: NDArray[np.uint8],
-    decoded: NDArray[np.uint8],
-    findings: Findings,
-    ladder: GuardSettings,
-    room: int,
-    effort: int,
-) -> _Patched:
-    """The patches that are worth it, in at most ``room`` bytes with the frame of their section."""
-    while findings.order:
-        made = _fitting(original, findings, ladder, room, effort)
-        if made is None:
-            break
-        body, findings = made
-        picture = decoded.copy()
-        share = apply_patches(picture, body)
-        worth_it = findings.worth_it(original, picture)
-        if worth_it.order == findings.order:
-            return _Patched(body, picture, share)
-        findings = worth_it
-    return _Patched(None, decoded, 0.0)
 
 
 def _fitting(
@@ -257,27 +267,6 @@ def _features_limit(findings: Findings, patched: float, quality: float) -> float
     if findings.lattices >= LATTICES:
         limits.append(FEATURES_OF_LATTICES)
     return max(limits, default=None)
-
-
-def _closer_whole(
-    comparison: Comparison,
-    original: NDArray[np.uint8],
-    decoded: NDArray[np.uint8],
-    size: int,
-    features: float,
-    ladder: GuardSettings,
-    options: SaveOptions,
-) -> bytes | None:
-    """The body of the layer of a file of pixels, if with the same bytes it is closer than ``decoded``; or None."""
-    found = pixels.fit_body(original, _room(size, options), options.effort)
-    if found is None:
-        return None
-    picture = pixels.decode_body(found.body, original.shape)
-    if not comparison.pixels_are_closer(picture, decoded, features):
-        return None
-    if found.quality > ladder.whole_at_most and options.target_size is None:
-        return pixels.best_body(original, ladder.whole_at_most, options.effort)
-    return found.body
 
 
 def _whole(original: NDArray[np.uint8], size: int, ladder: GuardSettings, options: SaveOptions) -> bytes | None:

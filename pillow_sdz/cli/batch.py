@@ -136,14 +136,14 @@ def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
     if settings.dry_run and not settings.reads_only:
         return Result(job, "planned")
     notes: list[str] = []
-    _current.notes = notes
     try:
-        if settings.action == "info":
-            result = inspection.info(job)
-        elif settings.action == "test":
-            result = inspection.test(job) if settings.against is None else verification.verify(job, settings)
-        else:
-            result = convert(job, settings, outputs)
+        with notes_to(notes):
+            if settings.action == "info":
+                result = inspection.info(job)
+            elif settings.action == "test":
+                result = inspection.test(job) if settings.against is None else verification.verify(job, settings)
+            else:
+                result = convert(job, settings, outputs)
     except Exception as error:  # Pillow's plugins may raise anything, and the other files must still be done
         return Result(
             job,
@@ -154,8 +154,6 @@ def attempt(job: Job, settings: Settings, outputs: Outputs) -> Result:
             unavailable=isinstance(error, SdzModelError | SdzDependencyError),
             hopeless=_hopeless(error, job),
         )
-    finally:
-        _current.notes = None
     result.notes[:0] = notes
     return result
 

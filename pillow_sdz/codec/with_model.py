@@ -110,7 +110,7 @@ class ModelEncoder:
 
     def refines(self, plan: Plan) -> bool:
         """Whether effort and payload kind refine the latent for a plan."""
-        return kinds.payload(plan.kind).refined and SCHEDULES[self._prepared.options.effort].steps > 0
+        return _is_refined(self._prepared.options, plan)
 
     def refine(self, plan: Plan) -> None:
         """Refine the latent for a plan, if effort and payload kind refine."""
@@ -161,14 +161,18 @@ def _refined(picture: Picture, prepared: Prepared, plan: Plan, compute: ComputeS
     return Latent(round_targets(targets), targets)
 
 
+def _is_refined(options: SaveOptions, plan: Plan) -> bool:
+    """Whether effort and payload kind refine latents."""
+    return kinds.payload(plan.kind).refined and SCHEDULES[options.effort].steps > 0
+
+
 def _encoder_settings(compute: ComputeSettings, options: SaveOptions, plan: Plan | None) -> ComputeSettings:
     """The settings in which the encoder runs: in refinement's number type if that follows, otherwise in float32.
 
     Refinement makes up for a faster type, and then one copy of the model is enough. With a target size there may turn
     out to be room for direct codes, which are not refined.
     """
-    refined = plan is not None and kinds.payload(plan.kind).refined and SCHEDULES[options.effort].steps > 0
-    if compute.dtype is None and refined:
+    if compute.dtype is None and plan is not None and _is_refined(options, plan):
         return replace(compute, dtype=decoding_dtype(compute.device))
     return compute
 
